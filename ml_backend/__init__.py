@@ -1,0 +1,1 @@
+"""The PapLoop service: Label Studio, HTTP, SQL and Redis live here and nowhere else."""

@@ -1,0 +1,67 @@
+"""One exception tree; every message is a sentence that says what happened and what to do next.
+
+PapLoopError
+├── BadRequest (400)            the caller sent something wrong
+│   ├── LabelConfigError        the labeling config cannot be used
+│   └── ImageError              one image cannot be used; the rest of the batch goes on
+├── Unauthorized (401)
+├── NotFound (404)
+├── Conflict (409)
+└── Unavailable (503)           something outside is away: worth a retry with back-off
+    ├── LabelStudioUnavailable
+    └── QueueUnavailable
+"""
+
+from __future__ import annotations
+
+
+class PapLoopError(Exception):
+    """Base of all errors that a user sees."""
+
+    status = 500
+
+
+class BadRequest(PapLoopError):
+    """The caller sent something wrong."""
+
+    status = 400
+
+
+class LabelConfigError(BadRequest):
+    """The labeling config has no control that PapLoop can drive, or is not valid XML."""
+
+
+class ImageError(BadRequest):
+    """One image cannot be fetched or decoded."""
+
+
+class Unauthorized(PapLoopError):
+    """Credentials are wrong or missing."""
+
+    status = 401
+
+
+class NotFound(PapLoopError):
+    """The thing asked for does not exist."""
+
+    status = 404
+
+
+class Conflict(PapLoopError):
+    """The thing asked for clashes with the present state."""
+
+    status = 409
+
+
+class Unavailable(PapLoopError):
+    """Something outside PapLoop is away; trying again later can help."""
+
+    status = 503
+
+
+class LabelStudioUnavailable(Unavailable):
+    """Label Studio does not answer, or answers with a server error."""
+
+
+class QueueUnavailable(Unavailable):
+    """Redis does not answer."""

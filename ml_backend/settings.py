@@ -1,0 +1,73 @@
+"""Environment -> one frozen `Settings`; nothing else in the project reads the environment."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of PapLoop; each is read from `PAPLOOP_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="PAPLOOP_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".paploop"), description="Where state, run folders and vectors live.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty = SQLite file in the data directory.")
+    redis_url: str = Field("redis://127.0.0.1:6390/0", description="Redis for the queue.")
+    queue_name: str = Field("paploop", description="Name of the RQ queue.")
+
+    host: str = Field("127.0.0.1", description="Address the web process listens on.")
+    port: int = Field(9090, ge=1, le=65535, description="Port the web process listens on.")
+    public_url: str = Field("", description="URL under which Label Studio and browsers reach PapLoop.")
+
+    label_studio_url: str = Field("http://127.0.0.1:8080", description="Label Studio as PapLoop reaches it.")
+    label_studio_public_url: str = Field("", description="Label Studio as the browser reaches it; empty = the same.")
+    label_studio_token: SecretStr = Field(SecretStr(""), description="Legacy token or personal access token.")
+
+    basic_auth_user: str = Field("paploop", description="User name Label Studio sends with ML calls.")
+    basic_auth_password: SecretStr = Field(SecretStr(""), description="Its password; empty = ML calls are refused.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Shared secret of event webhooks; empty = refused.")
+    media_secret: SecretStr = Field(SecretStr(""), description="Key that signs image URLs.")
+    insecure_no_auth: bool = Field(False, description="Accept calls without credentials (never in production).")
+
+    fetch_hosts: list[str] = Field(
+        default_factory=list, description="Hosts, besides Label Studio, that images may be fetched from."
+    )
+    image_roots: list[Path] = Field(
+        default_factory=list, description="Folders local image paths may lie in, besides ingested ones."
+    )
+    fetch_timeout: float = Field(20.0, gt=0, description="Seconds before an image fetch is given up.")
+    max_image_bytes: int = Field(256 * 2**20, gt=0, description="Largest image file accepted, bytes.")
+    max_image_pixels: int = Field(150_000_000, gt=0, description="Largest image accepted, pixels.")
+    image_cache_bytes: int = Field(5 * 2**30, gt=0, description="Cap of the fetched-image cache, bytes.")
+    max_request_bytes: int = Field(64 * 2**20, gt=0, description="Largest HTTP body accepted, bytes.")
+
+    encoder: str = Field("lite0", description="Encoder of new projects.")
+    threads: int = Field(0, ge=0, description="CPU threads for torch and BLAS; 0 = half of the cores.")
+    web_threads: int = Field(8, ge=1, description="Threads of the web process.")
+
+    job_timeout: int = Field(4 * 3600, gt=0, description="Seconds after which a queue job is ended.")
+    pulse_interval: float = Field(1.0, gt=0, description="Seconds between looks at new events and due runs.")
+    reconcile_interval: float = Field(300.0, gt=0, description="Seconds between polls for lost webhooks.")
+    retry_attempts: int = Field(8, ge=1, description="Attempts of a run step before the run is marked failed.")
+    retry_base: float = Field(2.0, gt=0, description="First wait between attempts, seconds; doubles each time.")
+    log_level: str = Field("INFO", description="Level of the logs.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database URL, the SQLite default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'paploop.db'}"
+
+    @property
+    def resolved_public_url(self) -> str:
+        """PapLoop's own URL without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+@lru_cache(maxsize=1)
+def load_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""What must survive: tables, vectors and the data directory."""

@@ -1,0 +1,1 @@
+"""Acquisition strategies: arrays in, an order out."""

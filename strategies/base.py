@@ -1,0 +1,73 @@
+"""The contract of every acquisition strategy: `Pool` in, `Ranking` out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+NEEDS = frozenset({"probs", "members", "embeddings", "region_embeddings", "labels"})
+
+
+class StrategyError(ValueError):
+    """A strategy was asked for something it cannot do, or broke its contract; the message names it."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A snapshot of one project's items as arrays.
+
+    Attributes:
+        ids: `(n,)` int64, the caller's identifiers, distinct.
+        probs: `(members, regions, classes)` float32, rows sum to 1; `members` is 0 when there is no model.
+        offsets: `(n + 1,)` int64; the regions of item i are `probs[:, offsets[i]:offsets[i + 1]]`.
+        embeddings: `(n, d)` float32, unit length; `d` may be 0.
+        region_embeddings: `(regions, d')` float32 or None.
+        labels: `(n,)` int64, class index of labeled items, -1 elsewhere.
+        labelled: `(n,)` bool.
+        groups: `(n,)` int64; equal number = near-duplicates.
+    """
+
+    ids: IntArray
+    probs: FloatArray
+    offsets: IntArray
+    embeddings: FloatArray
+    region_embeddings: FloatArray | None
+    labels: IntArray
+    labelled: BoolArray
+    groups: IntArray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What a strategy answers.
+
+    Attributes:
+        order: `(k,)` int64 positions in the pool, label these first.
+        utilities: `(n,)` float64, higher = sooner; finite for every item.
+        evidence: named columns of `(n,)` behind the utility.
+    """
+
+    order: IntArray
+    utilities: NDArray[np.float64]
+    evidence: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+class Strategy(Protocol):
+    """One file in a family folder holds one class with this shape."""
+
+    needs: ClassVar[frozenset[str]]
+
+    def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+        """Order up to `budget` unlabelled positions of `pool`, most instructive first."""
+        ...

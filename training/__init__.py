@@ -1,0 +1,1 @@
+"""Training, prediction and embedding: files in, files out."""

@@ -1,0 +1,82 @@
+"""The types that models, encoders and evaluation share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.int64]
+
+Progress = Callable[[float, str], None]
+"""Called with a fraction in [0, 1] and a short sentence."""
+
+Metrics = Mapping[str, Any]
+"""JSON-serialisable measurements of one model on one set."""
+
+
+class TrainingError(RuntimeError):
+    """Training or prediction cannot go on; the message says what happened and what to do next."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The regions of one image; an image-level label is one full-image region.
+
+    Attributes:
+        size: `(height, width)` px.
+        boxes: `(r, 4)` float32, x1 y1 x2 y2 px.
+        probs: `(members, r, classes)` float32, rows sum to 1: the whole class distribution.
+        masks: one COCO run-length dict (`size`, `counts`) or polygon list per region, or None.
+    """
+
+    size: tuple[int, int]
+    boxes: FloatArray
+    probs: FloatArray
+    masks: Sequence[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a manifest.
+
+    Attributes:
+        id: the caller's identifier.
+        path: the image file.
+        label: class name, or None when unlabeled.
+        split: "train" or "validation".
+        group: the leak-proof group (patient, slide, source image) the item belongs to.
+        vector_row: row of the image in the manifest's embedding matrix, or None.
+    """
+
+    id: int
+    path: Path
+    label: str | None
+    split: str
+    group: str
+    vector_row: int | None = None
+
+
+class ModelBackend(Protocol):
+    """What the loop asks of a model family."""
+
+    def fit(self, manifest: Path, out: Path, progress: Progress) -> Path:
+        """Train on a manifest, write a checkpoint below `out`, return its path."""
+        ...
+
+    def load(self, checkpoint: Path) -> None:
+        """Load a checkpoint written by `fit`."""
+        ...
+
+    def predict(self, images: Sequence[Path]) -> list[Detections]:
+        """One `Detections` per image, in order."""
+        ...
+
+    def embed(self, images: Sequence[Path]) -> FloatArray:
+        """`(n, d)` float32, unit length."""
+        ...
