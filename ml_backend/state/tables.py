@@ -1,7 +1,5 @@
 """The database schema; `store` holds every statement that touches it."""
 
-from __future__ import annotations
-
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -23,6 +21,10 @@ metadata = MetaData()
 
 OPEN_STATES = ("prepare", "train", "judge", "publish")
 """A run in one of these is open; at most one per project."""
+
+# Numbers of items, runs and rankings are never used twice (sqlite_autoincrement): run folders and signed image URLs
+# outlive their rows. predictions and ranking_entries name items without a foreign key: items go only with their
+# project, and a key would cost a lookup for each of 100,000 rows on every ranking.
 
 projects = Table(
     "projects",
@@ -62,6 +64,7 @@ items = Table(
     UniqueConstraint("project_id", "source", name="uq_items_source"),
     Index("ix_items_project_state", "project_id", "state"),
     Index("ix_items_hash", "project_id", "content_hash"),
+    sqlite_autoincrement=True,
 )
 
 annotations = Table(
@@ -79,6 +82,7 @@ annotations = Table(
     Column("updated_at", String(40), nullable=False, default=""),
     Column("deleted", Boolean, nullable=False, default=False),
     Column("change", Integer, nullable=False, default=0, doc="project-wide change number, for counting what is new"),
+    Column("changed_at", Float, nullable=False, default=0.0, doc="time that change was recorded, s"),
     Index("ix_annotations_task", "project_id", "task_id"),
     Index("ix_annotations_change", "project_id", "change"),
 )
@@ -94,6 +98,7 @@ events = Table(
     Column("processed_at", Float, nullable=True),
     Column("error", Text, nullable=False, default=""),
     Index("ix_events_open", "processed_at", "id"),
+    sqlite_autoincrement=True,
 )
 
 runs = Table(
@@ -124,14 +129,16 @@ runs = Table(
         sqlite_where=text("state IN ('prepare', 'train', 'judge', 'publish')"),
         postgresql_where=text("state IN ('prepare', 'train', 'judge', 'publish')"),
     ),
+    sqlite_autoincrement=True,
 )
 
 predictions = Table(
     "predictions",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
-    Column("item_id", ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
     Column("probs", LargeBinary, nullable=False, doc="float32 little endian, classes in the run's order"),
+    sqlite_with_rowid=False,
 )
 
 rankings = Table(
@@ -142,20 +149,23 @@ rankings = Table(
     Column("run_id", Integer, nullable=True, doc="model behind the probabilities, or NULL at cold start"),
     Column("opened_by", Integer, nullable=False, doc="the run that published it"),
     Column("version", String(200), nullable=False, unique=True, doc="model_version in Label Studio"),
-    Column("state", String(20), nullable=False, default="prepared", doc="prepared, active, retired, deleted"),
+    Column("state", String(20), nullable=False, default="prepared", doc="building, prepared, active, retired, deleted"),
     Column("strategy", String(60), nullable=False),
     Column("provenance", JSON, nullable=False, default=dict),
     Column("created_at", Float, nullable=False),
+    Index("ix_rankings_project", "project_id", "state"),
+    sqlite_autoincrement=True,
 )
 
 ranking_entries = Table(
     "ranking_entries",
     metadata,
     Column("ranking_id", ForeignKey("rankings.id", ondelete="CASCADE"), primary_key=True),
-    Column("item_id", ForeignKey("items.id", ondelete="CASCADE"), primary_key=True),
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
     Column("position", Integer, nullable=False),
     Column("score", Float, nullable=False, doc="position mapped to [0, 1], 0 = label first"),
     Column("utility", Float, nullable=False),
     Column("why", Text, nullable=False, default=""),
     Index("ix_entries_position", "ranking_id", "position"),
+    sqlite_with_rowid=False,
 )

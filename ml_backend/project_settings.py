@@ -1,0 +1,85 @@
+"""What a lead sets per project: strategy, window, retraining policy, splits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ml_backend.errors import BadRequest
+
+
+class ProjectSettings(BaseModel):
+    """Settings of one project; changed by CLI and API at any time, used from the next ranking or run on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    strategy: str = Field("entropy", min_length=1, max_length=60, description="Acquisition strategy.")
+    strategy_params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the strategy.")
+    window: int = Field(1000, ge=1, le=1_000_000, description="How many items the strategy orders; the rest follows.")
+    auto_train: bool = Field(True, description="Retrain by itself when due.")
+    retrain_labels: int = Field(20, ge=1, le=1_000_000, description="New or changed labels that make a run due.")
+    retrain_minutes: float = Field(
+        30.0, gt=0, le=525_600, description="Minutes after which a single new label makes a run due."
+    )
+    method: Literal["auto", "head", "finetune"] = Field("auto", description="How to train; auto chooses by policy.")
+    encoder: str = Field("lite0", min_length=1, max_length=150, description="Image encoder.")
+    validation_fraction: float = Field(0.2, ge=0, lt=1, description="Share of groups put into validation.")
+    validation_cap: int = Field(200, ge=0, le=1_000_000, description="Labeled validation items used at most.")
+    group_pattern: str = Field("", max_length=500, description="Regex that finds the patient or slide in a file name.")
+    duplicate_radius: float = Field(0.03, ge=0, le=2, description="Cosine distance under which images are duplicates.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
+    keep_versions: int = Field(1, ge=0, le=1000, description="Retired model versions left in Label Studio.")
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression ({error})") from error
+        return value
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from plain values.
+
+        Raises:
+            BadRequest: a name is unknown or a value is out of range; the message names both.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise BadRequest(_in_words(error, list(cls.model_fields))) from error
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Self:
+        """Settings as the database holds them; names that this version does not know are left out.
+
+        Raises:
+            BadRequest: a stored value is out of range.
+        """
+        return cls.parse({name: value for name, value in values.items() if name in cls.model_fields})
+
+    def changed(self, **values: Any) -> Self:
+        """A copy with some values replaced, validated as a whole.
+
+        Raises:
+            BadRequest: a name is unknown or a value is out of range.
+        """
+        return self.parse({**self.model_dump(), **values})
+
+
+def _in_words(error: ValidationError, known: list[str]) -> str:
+    parts = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]) or "settings"
+        if problem["type"] == "extra_forbidden":
+            parts.append(f"there is no project setting '{name}' (known: {', '.join(known)})")
+        else:
+            what = problem["msg"].removeprefix("Value error, ")
+            what = what[:1].lower() + what[1:]
+            parts.append(f"'{name}' cannot be {problem['input']!r:.80}: {what}")
+    return f"The project settings were not changed: {'; '.join(parts)}. Correct that and send them again."

@@ -1,0 +1,187 @@
+"""The data directory: where things lie, atomic writes, and locks between processes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ml_backend.errors import Conflict, PapLoopError, Unavailable
+
+_TRY_SECONDS = 0.05
+
+
+@contextmanager
+def in_words(doing: str) -> Iterator[None]:
+    """Turn a failing file operation into a sentence; `doing` completes "PapLoop could not ...".
+
+    Raises:
+        Unavailable: the disk is full, read-only or refused access.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise file_error(error, doing) from error
+
+
+def file_error(error: OSError, doing: str) -> PapLoopError:
+    """The sentence for an `OSError`; `doing` completes "PapLoop could not ...".
+
+    A `FileNotFoundError` and the like keep their text, followed by what to check.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Unavailable(f"PapLoop could not {doing} because the disk is full; free some space, nothing was lost.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return Unavailable(
+            f"PapLoop could not {doing} because it may not write there; give this user access to that folder."
+        )
+    return Unavailable(f"PapLoop could not {doing} ({error.strerror or error}); check the disk and the data directory.")
+
+
+def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+    """Write a file so that readers and crashes see the old content or the new one, nothing between.
+
+    Raises:
+        Unavailable: the disk is full, read-only or refused access.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    part = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    with in_words(f"write {path}"):
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def file_lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold an advisory lock; it ends with the block or with the process, however that dies.
+
+    Args:
+        path: the lock file; it stays behind, which is harmless.
+        wait: wait for as long as it takes, or give up at once.
+        shared: let other shared holders in.
+
+    Raises:
+        Conflict: `wait` is false and another holder has it.
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with in_words(f"open {path}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if wait:
+            fcntl.flock(descriptor, kind)
+        elif not _try(descriptor, kind):
+            raise Conflict(f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    # A moment of patience: `is_held` takes the lock for an instant.
+    end = time.monotonic() + _TRY_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(_TRY_SECONDS / 10)
+        else:
+            return True
+
+
+class DataDir:
+    """Paths below one root; folders are created when asked for."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().resolve()
+        self._folder()
+
+    @property
+    def cache_dir(self) -> Path:
+        """Fetched images and other things that may be deleted at any time."""
+        return self._folder("cache")
+
+    @property
+    def runs_dir(self) -> Path:
+        """The folder of all run folders."""
+        return self._folder("runs")
+
+    def run_dir(self, run_id: int) -> Path:
+        """`runs/000042`."""
+        return self._folder("runs", f"{run_id:06d}")
+
+    def vectors_dir(self, encoder_key: str) -> Path:
+        """The folder of one encoder's embeddings; keys that are no plain file name get a digest added."""
+        return self._folder("vectors", folder_name(encoder_key))
+
+    def lock_path(self, name: str) -> Path:
+        """The file behind `lock(name)`."""
+        return self.root / "locks" / f"{folder_name(name)}.lock"
+
+    @contextmanager
+    def lock(self, name: str, *, wait: bool = True, shared: bool = False) -> Iterator[None]:
+        """Hold a lock among all processes of this data directory; not re-entrant.
+
+        Raises:
+            Conflict: `wait` is false and another holder has it.
+        """
+        with file_lock(self.lock_path(name), wait=wait, shared=shared):
+            yield
+
+    def is_held(self, name: str) -> bool:
+        """Whether some process holds `lock(name)` exclusively at this moment."""
+        path = self.lock_path(name)
+        if not path.exists():
+            return False
+        try:
+            with file_lock(path, wait=False, shared=True):
+                return False
+        except Conflict:
+            return True
+
+    @staticmethod
+    def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+        """See `write_atomic` of this module."""
+        write_atomic(path, data, mode=mode)
+
+    def _folder(self, *parts: str) -> Path:
+        path = self.root.joinpath(*parts)
+        with in_words(f"create {path}"):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def folder_name(key: str) -> str:
+    """A key as a file name: kept if plain, else cleaned and told apart by a digest."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", key)[:120]
+    if plain == key and not key.startswith("."):
+        return key
+    return f"{plain.lstrip('.') or 'x'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
