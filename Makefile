@@ -1,0 +1,96 @@
+# Two commands: `make run` and `make test`; everything else is a part of them.
+#
+#   PYTHON             the interpreter that makes the environments (3.11 or 3.12; found by itself)
+#   TORCH_INDEX        address of a package index with smaller torch builds, for example the CPU-only one of PyTorch
+#   IMAGES             folder of images to label; empty = the generated demo cells
+#   SEED_LABELS        how many images of class sub-folders start out labeled
+#   PAPLOOP_PORT       port of PapLoop; LABEL_STUDIO_PORT: port of Label Studio
+#   NAME               one benchmark of `make bench`
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+LABEL_STUDIO_VENV := .venv-label-studio
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+LABEL_STUDIO_READY := $(LABEL_STUDIO_VENV)/.installed
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_ROOT_USER_ACTION := ignore
+unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
+
+TORCH_OPTIONS = $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
+IMAGE_OPTIONS = $(if $(IMAGES),--images "$(IMAGES)") $(if $(SEED_LABELS),--seed-labels "$(SEED_LABELS)")
+PORT_OPTIONS = $(if $(LABEL_STUDIO_PORT),--label-studio-port "$(LABEL_STUDIO_PORT)")
+
+# $(call make_venv,FOLDER): works without ensurepip (Debian's python3 lacks it unless python3-venv is installed).
+define make_venv
+"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
+  { echo 'PapLoop needs Python 3.11 or 3.12, found "$(PYTHON)". Install one, or say: make PYTHON=/path/to/python3.11' >&2; exit 1; }; \
+rm -rf "$(1)"; \
+"$(PYTHON)" -m venv "$(1)" >/dev/null 2>&1 || { \
+  echo 'venv has no ensurepip here; taking pip from $(PYTHON).'; rm -rf "$(1)"; \
+  "$(PYTHON)" -m venv --without-pip "$(1)" && "$(PYTHON)" -m pip --python "$(1)/bin/python" install --quiet pip; } || \
+{ rm -rf "$(1)"; echo 'No environment could be made. Install python3-venv and python3-pip, then say make again.' >&2; exit 1; }
+endef
+
+.PHONY: help
+help:
+	@echo 'make run [IMAGES=dir] [SEED_LABELS=n]   install, start everything, print the addresses and the login'
+	@echo 'make test                               install, check and run the whole test suite'
+	@echo 'make setup | check | e2e | bench [NAME=...] | clean'
+
+.PHONY: setup
+setup:
+	@$(MAKE) --no-print-directory -j2 $(READY) $(LABEL_STUDIO_READY)
+
+$(READY): constraints.txt pyproject.toml
+	@echo '[paploop] installing pinned packages into $(VENV) (several GB with CUDA; TORCH_INDEX=... for less)'
+	@[ -x $(BIN)/pip ] || { $(call make_venv,$(VENV)); }
+	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("setuptools", *p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
+	@$(BIN)/pip install --progress-bar off -c constraints.txt -r $(VENV)/requirements.txt $(TORCH_OPTIONS) \
+	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[paploop]", substr($$0, 1, 150); fflush()}'
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo '[paploop] ready'
+
+$(LABEL_STUDIO_READY): constraints-label-studio.txt
+	@echo '[label-studio] installing Label Studio into $(LABEL_STUDIO_VENV)'
+	@[ -x $(LABEL_STUDIO_VENV)/bin/pip ] || { $(call make_venv,$(LABEL_STUDIO_VENV)); }
+	@$(LABEL_STUDIO_VENV)/bin/pip install --progress-bar off -c constraints-label-studio.txt label-studio setuptools \
+	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[label-studio]", substr($$0, 1, 150); fflush()}'
+	@touch $@
+	@echo '[label-studio] ready'
+
+.PHONY: run
+run: setup
+	@exec $(BIN)/paploop up $(IMAGE_OPTIONS) $(PORT_OPTIONS)
+
+.PHONY: check
+check: setup
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: check
+	$(BIN)/python -m pytest
+
+.PHONY: e2e
+e2e: setup
+	$(BIN)/python -m pytest -m e2e tests/e2e
+
+.PHONY: bench
+bench: setup
+	@$(BIN)/python -m tests.benchmarks $(NAME)
+
+# State in .paploop is never touched here; delete that folder by hand to begin anew.
+.PHONY: clean
+clean:
+	rm -rf $(VENV) $(LABEL_STUDIO_VENV) build dist *.egg-info bench-results
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,57 @@
+"""Opening the state of this machine for one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ml_backend.errors import BadRequest, NotFound
+
+if TYPE_CHECKING:
+    from ml_backend.services import Services
+    from ml_backend.settings import Settings
+
+ProjectId = Annotated[
+    int | None, typer.Argument(help="Label Studio's project id; may be left out when there is one project.")
+]
+
+
+def settings_here() -> Settings:
+    """The settings of the environment, completed by what `paploop up` wrote into the data directory."""
+    from ml_backend.launch.addresses import complete
+    from ml_backend.settings import load_settings
+
+    return complete(load_settings())
+
+
+@contextmanager
+def opened() -> Iterator[Services]:
+    """The parts of this process, closed afterwards."""
+    from ml_backend.services import build_services
+
+    services = build_services(settings_here())
+    try:
+        yield services
+    finally:
+        services.store.close()
+
+
+def chosen_project(services: Services, project_id: int | None) -> int:
+    """The project that was named, or the only one there is.
+
+    Raises:
+        NotFound: there is no such project.
+        BadRequest: none was named and there are several.
+    """
+    if project_id is not None:
+        return services.store.project(project_id).id
+    known = services.store.projects()
+    if not known:
+        raise NotFound("There is no project yet; say `paploop connect PROJECT` or `paploop up` first.")
+    if len(known) > 1:
+        listed = ", ".join(f"{row.id} ({row.title})" for row in known)
+        raise BadRequest(f"There are several projects, say which one: {listed}.")
+    return known[0].id

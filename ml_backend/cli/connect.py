@@ -1,0 +1,27 @@
+"""`paploop connect`: make a Label Studio project use this backend."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli._open import opened
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: PAPLOOP_LABEL_STUDIO_TOKEN=... paploop connect 7")
+    def connect(
+        project: Annotated[int, typer.Argument(help="Label Studio's project id.")],
+        as_json: AsJson = False,
+    ) -> None:
+        """Add this backend and its webhook to a project of a running Label Studio; safe to repeat."""
+        from ml_backend.launch.projects import attach
+
+        with opened() as services:
+            row = attach(services, project)
+        facts = {"project": row.id, "title": row.title, "label_studio": services.settings.label_studio_url}
+        print_json(facts) if as_json else print_facts(facts, title="Connected")

@@ -1,0 +1,23 @@
+"""`paploop reconcile`: find what webhooks lost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli._open import ProjectId, chosen_project, opened
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop reconcile 7 --json")
+    def reconcile(project: ProjectId = None, as_json: AsJson = False) -> None:
+        """Compare with Label Studio and take over labels, tasks and deletions that webhooks lost."""
+        from ml_backend.reconcile import reconcile as find_lost
+
+        with opened() as services:
+            report = asdict(find_lost(services, chosen_project(services, project)))
+        print_json(report) if as_json else print_facts(report, title="Reconciled")

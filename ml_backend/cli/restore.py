@@ -1,0 +1,29 @@
+"""`paploop restore`: the state of a backup again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
+from ml_backend.cli._open import settings_here
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: PAPLOOP_DATA_DIR=/srv/paploop paploop restore paploop-monday.tar.gz")
+    def restore(
+        source: Annotated[Path, typer.Argument(help="A file that `paploop backup` wrote.")],
+        force: Annotated[bool, typer.Option("--force", help="Replace what is in the data directory.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Put a backup into the data directory; PapLoop must not be running there."""
+        from ml_backend.backup import restore as read_backup
+
+        settings = settings_here()
+        with progress_bar("restore") as progress:
+            read_backup(settings, source, force=force, progress=progress)
+        print_json({"data_dir": settings.data_dir}) if as_json else say(f"Restored {source} into {settings.data_dir}.")

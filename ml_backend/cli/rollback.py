@@ -1,0 +1,30 @@
+"""`paploop rollback`: an earlier model again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, say
+from ml_backend.cli._open import opened
+from ml_backend.cli._runs import Wait, answer_run, followed
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop rollback 12")
+    def rollback(
+        run: Annotated[int, typer.Argument(help="The promoted run whose model is wanted; see `paploop runs`.")],
+        wait: Wait = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Make the model of an earlier run the active one and publish its order and pre-annotations."""
+        from ml_backend.runs import rollback as roll_back
+
+        with opened() as services:
+            started = roll_back(services, services.store.run(run).project_id, run)
+            if not as_json:
+                say(f"Run {started.id} opened: {started.reason}")
+            answer_run(followed(services, started, wait), as_json)

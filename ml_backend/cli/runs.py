@@ -1,0 +1,31 @@
+"""`paploop runs`: what was trained, why, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_json
+from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.cli._runs import answer_run, print_runs
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop runs 7 --limit 10")
+    def runs(
+        project: ProjectId = None,
+        run: Annotated[int | None, typer.Option("--run", help="Show one run in full.")] = None,
+        limit: Annotated[int, typer.Option(min=1, help="How many runs, newest first.")] = 20,
+        as_json: AsJson = False,
+    ) -> None:
+        """List the runs of a project with their reasons and outcomes."""
+        with opened() as services:
+            if run is not None:
+                answer_run(services.store.run(run), as_json)
+                return
+            rows = services.store.runs(chosen_project(services, project), limit=limit)
+        print_json([asdict(row) for row in rows]) if as_json else print_runs(rows)

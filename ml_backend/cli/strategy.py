@@ -1,0 +1,90 @@
+"""`paploop strategy`: the acquisition strategy and policy of a project."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.errors import BadRequest
+
+if TYPE_CHECKING:
+    from ml_backend.services import Services
+
+
+def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+    """`["a=1", "b=text"]` -> `{"a": 1, "b": "text"}`; values are JSON where they can be.
+
+    Raises:
+        BadRequest: an entry has no equals sign.
+    """
+    values: dict[str, Any] = {}
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise BadRequest(f"'{assignment}' is not a name=value pair; write for example --set window=500.")
+        try:
+            values[name.strip()] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name.strip()] = text
+    return values
+
+
+def change(services: Services, project_id: int, name: str | None, changes: dict[str, Any]) -> None:
+    """Check and store new settings of a project; they hold from the next ranking or run on.
+
+    Raises:
+        BadRequest: a strategy, setting or value is unknown.
+    """
+    import strategies
+
+    known = strategies.names()
+    wanted = name if name is not None else changes.get("strategy")
+    if wanted is not None:
+        if wanted not in known:
+            raise BadRequest(f"There is no strategy '{wanted}'; choose one of {', '.join(known)}.")
+        changes = {"strategy_params": {}, **changes, "strategy": wanted}
+    services.store.save_settings(project_id, services.store.settings(project_id).changed(**changes))
+
+
+def _list(as_json: bool) -> None:
+    import strategies
+
+    found = [strategies.describe(name) for name in strategies.names()]
+    if as_json:
+        print_json(
+            [{"name": s.name, "family": s.family, "needs": sorted(s.needs), "summary": s.summary} for s in found]
+        )
+        return
+    print_table(("strategy", "family", "needs", "what it does"), [_row(s) for s in found])
+
+
+def _row(info: Any) -> tuple[str, ...]:
+    return (info.name, info.family, ", ".join(sorted(info.needs)), info.summary)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop strategy margin --project 7 --set window=500 --set retrain_labels=40")
+    def strategy(
+        name: Annotated[str | None, typer.Argument(help="The new strategy; left out = show the settings.")] = None,
+        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        assign: Annotated[list[str] | None, typer.Option("--set", help="A project setting as name=value.")] = None,
+        show_all: Annotated[bool, typer.Option("--list", help="List all strategies.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """Show or change a project's strategy and policy; a change holds from the next ranking on."""
+        if show_all:
+            _list(as_json)
+            return
+        with opened() as services:
+            project_id = chosen_project(services, project)
+            changes = parse_assignments(assign or [])
+            if name is not None or changes:
+                change(services, project_id, name, changes)
+            settings = services.store.settings(project_id).model_dump()
+        print_json(settings) if as_json else print_facts(settings, title=f"Project {project_id}")

@@ -1,0 +1,27 @@
+"""`paploop up`: everything on this machine, what `make run` starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop up --images ./cells --seed-labels 50 --label-studio-port 8081")
+    def up(
+        images: Annotated[Path | None, typer.Option(help="Folder of images; left out = generated demo cells.")] = None,
+        seed_labels: Annotated[
+            int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
+        ] = 0,
+        label_studio_port: Annotated[
+            int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
+        ] = None,
+    ) -> None:
+        """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
+        from ml_backend.launch.up import run_until_interrupted
+
+        run_until_interrupted(images, seed_labels, label_studio_port)
