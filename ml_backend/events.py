@@ -1,0 +1,149 @@
+"""What a stored webhook event means: labels upserted or gone, tasks new or gone, a run wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ml_backend.errors import BadRequest, LabelConfigError, NotFound
+from ml_backend.label_config import parse_label_config
+from ml_backend.services import Services
+from ml_backend.state.records import AnnotationRow, EventRow
+from ml_backend.tasks import remember_tasks
+
+Body = Mapping[str, Any]
+
+
+def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
+    """An annotation as Label Studio sends it -> the row we keep.
+
+    Raises:
+        BadRequest: a field that every annotation has is missing.
+    """
+    task = annotation.get("task")
+    task_id = task.get("id") if isinstance(task, Mapping) else task
+    number = annotation.get("id")
+    if not isinstance(number, int) or not isinstance(task_id, int):
+        raise BadRequest("An annotation came without its id or task; run `paploop reconcile` to fetch it again.")
+    author = annotation.get("completed_by")
+    result = annotation.get("result")
+    return AnnotationRow(
+        id=number,
+        project_id=project_id,
+        task_id=task_id,
+        completed_by=author.get("id") if isinstance(author, Mapping) else author,
+        result=list(result) if isinstance(result, list) else [],
+        was_cancelled=bool(annotation.get("was_cancelled")),
+        ground_truth=bool(annotation.get("ground_truth")),
+        lead_time=annotation.get("lead_time"),
+        parent_prediction=annotation.get("parent_prediction"),
+        updated_at=str(annotation.get("updated_at") or ""),
+    )
+
+
+def _mappings(value: Any) -> list[Body]:
+    values = value if isinstance(value, list) else [value]
+    return [entry for entry in values if isinstance(entry, Mapping)]
+
+
+def _ids(value: Any) -> list[int]:
+    return [entry["id"] for entry in _mappings(value) if isinstance(entry.get("id"), int)]
+
+
+def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
+    tasks = _mappings(body.get("task"))
+    rows = []
+    for position, annotation in enumerate(_mappings(body.get("annotation"))):
+        if annotation.get("task") is None and position < len(tasks):
+            annotation = {**annotation, "task": tasks[position].get("id")}
+        rows.append(annotation_row(project_id, annotation))
+    known = services.store.items_by_task(project_id, [row.task_id for row in rows])
+    remember_tasks(services, project_id, [task for task in tasks if task.get("id") not in known])
+    services.store.upsert_annotations(project_id, rows, services.clock())
+
+
+def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
+    services.store.delete_annotations(project_id, _ids(body.get("annotations")), services.clock())
+
+
+def _tasks_created(services: Services, project_id: int, body: Body) -> None:
+    remember_tasks(services, project_id, _mappings(body.get("tasks")))
+    if any(task.get("total_annotations") for task in _mappings(body.get("tasks"))):
+        # Annotations inside an import are not in the event: only a poll sees them.
+        services.store.update_project(project_id, reconciled_at=0.0)
+
+
+def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
+    task_ids = _ids(body.get("tasks"))
+    services.store.mark_tasks_deleted(project_id, task_ids)
+    services.store.delete_annotations_of_tasks(project_id, task_ids, services.clock())
+
+
+def _classes(label_config: str) -> tuple[str, ...]:
+    try:
+        return tuple(parse_label_config(label_config).classes)
+    except LabelConfigError:
+        return ()
+
+
+def refresh_project(services: Services, project_id: int, project: Body) -> bool:
+    """Keep title and label config of a project; tell whether its classes changed."""
+    before = services.store.project(project_id)
+    label_config = project.get("label_config")
+    if not isinstance(label_config, str):
+        return False
+    services.store.upsert_project(project_id, str(project.get("title") or before.title), label_config, services.clock())
+    return bool(before.label_config) and _classes(before.label_config) != _classes(label_config)
+
+
+def _project_updated(services: Services, project_id: int, body: Body) -> None:
+    from ml_backend.runs import request_run
+
+    project = body.get("project")
+    changed = refresh_project(services, project_id, project if isinstance(project, Mapping) else {})
+    if changed and services.store.annotations(project_id):
+        request_run(services, project_id, kind="train", reason="The classes of the label config changed.")
+
+
+def _start_training(services: Services, project_id: int, body: Body) -> None:
+    from ml_backend.runs import request_run
+
+    request_run(services, project_id, kind="train", reason="Start Training was pressed in Label Studio.")
+
+
+HANDLERS: Mapping[str, Callable[[Services, int, Body], None]] = {
+    "ANNOTATION_CREATED": _annotations_saved,
+    "ANNOTATIONS_CREATED": _annotations_saved,
+    "ANNOTATION_UPDATED": _annotations_saved,
+    "ANNOTATIONS_DELETED": _annotations_deleted,
+    "TASKS_CREATED": _tasks_created,
+    "TASKS_DELETED": _tasks_deleted,
+    "PROJECT_UPDATED": _project_updated,
+    "START_TRAINING": _start_training,
+}
+
+
+def apply_event(services: Services, event: EventRow) -> None:
+    """Apply one stored event; applying it twice changes nothing more.
+
+    Raises:
+        NotFound: the project is not connected to PapLoop.
+        BadRequest: the event lacks what its action needs.
+    """
+    services.store.project(event.project_id)
+    handler = HANDLERS.get(event.action)
+    if handler is not None:
+        handler(services, event.project_id, event.body)
+
+
+def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow]:
+    """Apply what waits, oldest first; an event that cannot be applied is closed with its reason."""
+    events = services.store.open_events(limit)
+    for event in events:
+        error = ""
+        try:
+            apply_event(services, event)
+        except (BadRequest, NotFound) as problem:
+            error = str(problem)
+        services.store.close_event(event.id, services.clock(), error)
+    return events

@@ -1,0 +1,187 @@
+"""A folder of images -> items with embeddings and groups -> one Label Studio task per representative."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_backend.errors import BadRequest, LabelConfigError, NotFound
+from ml_backend.intake import embed_waiting
+from ml_backend.items import display_name, is_local
+from ml_backend.label_config import parse_label_config
+from ml_backend.media_url import media_url
+from ml_backend.runs import project_lock
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.tasks import remember_tasks
+from training.data.images import IMAGE_SUFFIXES, content_hash
+from training.types import Progress
+
+Stage = Callable[[str], Progress]
+"""Opens a progress bar with a title; answers the callback that moves it."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What one ingest did.
+
+    Attributes:
+        found: image files in the folder.
+        new: files that were not known before.
+        near_duplicates: new images that joined the group of another one; experts are not asked about them first.
+        tasks: tasks imported into Label Studio.
+        unreadable: name -> reason of images that cannot be used.
+    """
+
+    found: int
+    new: int
+    near_duplicates: int
+    tasks: int
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def scan(folder: Path) -> list[Path]:
+    """Image files below `folder`, sorted; hidden ones and links that leave the folder are passed over.
+
+    Raises:
+        NotFound: no such folder.
+        BadRequest: it holds no image.
+    """
+    root = folder.expanduser().resolve()
+    if not root.is_dir():
+        raise NotFound(f"There is no folder {folder}; check the path.")
+    files = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        and path.is_file()
+        and path.resolve().is_relative_to(root)
+    ]
+    if not files:
+        endings = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise BadRequest(
+            f"There is no image in {folder}; files ending in {endings} are looked for, in sub-folders too."
+        )
+    return files
+
+
+def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -> IngestReport:
+    """Take a folder in; repeating it adds only what is new, and a killed ingest goes on where it was.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id, connected before.
+        folder: searched recursively.
+        stage: shows progress.
+
+    Raises:
+        NotFound, BadRequest: the folder or the project cannot be used.
+        LabelStudioUnavailable: it does not answer; what was embedded stays, run the same command again.
+    """
+    store = services.store
+    parse_label_config(store.project(project_id).label_config)
+    root = folder.expanduser().resolve()
+    files = scan(folder)
+    before = {item.source: item for item in store.items(project_id)}
+    fresh = [path for path in files if str(path) not in before]
+    _add(services, project_id, root, fresh, stage("Reading files"))
+    _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
+    with services.files.lock(project_lock(project_id)):
+        embed_waiting(services, project_id, stage("Embedding images"))
+        tasks = import_waiting(services, project_id, stage("Importing tasks"))
+    sources = {str(path) for path in files}
+    items = [item for item in store.items(project_id) if item.source in sources]
+    added = {str(path) for path in fresh}
+    return IngestReport(
+        found=len(files),
+        new=len(fresh),
+        near_duplicates=sum(i.source in added and i.group_id not in (None, i.id) for i in items),
+        tasks=tasks,
+        unreadable={display_name(item): item.reason for item in items if item.state == "unreadable"},
+    )
+
+
+def _add(services: Services, project_id: int, root: Path, files: Sequence[Path], progress: Progress) -> None:
+    rows = []
+    for number, path in enumerate(files):
+        name = path.relative_to(root).as_posix()
+        try:
+            digest, state, reason = content_hash(path), "new", ""
+        except OSError as error:
+            digest, state, reason = (
+                "",
+                "unreadable",
+                f"The file cannot be read: {error.strerror}; check its permissions.",
+            )
+        rows.append(
+            NewItem(
+                source=str(path),
+                content_hash=digest,
+                data={"root": str(root), "name": name},
+                state=state,
+                reason=reason,
+            )
+        )
+        progress((number + 1) / len(files), name)
+    services.store.add_items(project_id, rows, services.clock())
+    progress(1.0, "")
+
+
+def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
+    """A file that could not be read may have been mended since."""
+    changed = []
+    for item in items:
+        if item.state == "unreadable" and Path(item.source).is_file():
+            digest = content_hash(Path(item.source))
+            if digest != item.content_hash:
+                changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
+    if changed:
+        services.store.update_items(changed)
+
+
+def import_waiting(services: Services, project_id: int, progress: Progress) -> int:
+    """Import one task for every representative that has none; answers how many were made."""
+    store, client = services.store, services.label_studio
+    try:
+        key = parse_label_config(store.project(project_id).label_config).data_key
+    except LabelConfigError:
+        key = "image"
+
+    def waiting() -> list[ItemRow]:
+        ready = store.items(project_id, states=("ready",))
+        return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
+
+    if not waiting():
+        progress(1.0, "nothing new")
+        return 0
+    # An import whose answer was lost has made its tasks: they are matched by their image address first.
+    here = {item.task_id for item in store.items(project_id) if item.task_id is not None}
+    unknown = sorted(client.task_ids(project_id) - here)
+    if unknown:
+        remember_tasks(services, project_id, client.tasks_by_ids(project_id, unknown))
+    items = waiting()
+    made = 0
+    for start in range(0, len(items), 1000):
+        chunk = items[start : start + 1000]
+        bodies = [_task(services, project_id, key, item) for item in chunk]
+        ids = client.import_tasks(project_id, bodies)
+        store.set_tasks(project_id, {item.id: task_id for item, task_id in zip(chunk, ids, strict=True)})
+        made += len(ids)
+        progress(made / len(items), f"{made} of {len(items)} tasks")
+    progress(1.0, f"{made} tasks")
+    return made
+
+
+def _task(services: Services, project_id: int, key: str, item: ItemRow) -> dict[str, Any]:
+    name = display_name(item)
+    return {
+        "data": {key: media_url(services.settings, project_id, item.id, name), "name": name},
+        "meta": {"paploop_item": item.id},
+    }

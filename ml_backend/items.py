@@ -1,0 +1,40 @@
+"""What an item is: a file of ours, or a task that somebody made in Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from ml_backend.state.records import ItemRow
+
+TASK_SOURCE = "task:"
+"""Items that only Label Studio knows have the source `task:<task id>`; all others an absolute path."""
+
+
+def task_source(task_id: int) -> str:
+    """The `source` of an item that came from a Label Studio task."""
+    return f"{TASK_SOURCE}{task_id}"
+
+
+def is_local(item: ItemRow) -> bool:
+    """Whether the item's file is one of ours."""
+    return not item.source.startswith(TASK_SOURCE)
+
+
+def image_value(item: ItemRow) -> str:
+    """The image URL in a Label Studio task's data."""
+    return str(item.data.get("image", ""))
+
+
+def display_name(item: ItemRow) -> str:
+    """A short name for people: the path below the ingested folder, or the last part of the URL."""
+    if is_local(item):
+        return str(item.data.get("name") or PurePath(item.source).name)
+    return PurePath(image_value(item).split("?d=")[-1].split("?")[0]).name or item.source
+
+
+def task_image(data: Mapping[str, Any], key: str) -> str:
+    """The image URL of a task's data under the key that the label config names."""
+    value = data.get(key, "")
+    return value if isinstance(value, str) else ""

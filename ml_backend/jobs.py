@@ -1,0 +1,62 @@
+"""What RQ calls, by dotted name: a few lines each that build the services and hand over to a use case."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import sys
+
+from ml_backend.errors import NotFound, Unavailable
+from ml_backend.services import Services, build_services
+from ml_backend.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+PR_SET_PDEATHSIG = 1
+
+
+def _services() -> Services:
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return build_services(settings)
+
+
+def die_with_parent() -> None:
+    """Let the kernel end this process when its worker dies, so that no orphan trains beside the next worker."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def run_job(run_id: int) -> str:
+    """Walk one run as far as it goes; answers its state."""
+    from ml_backend.runs import execute
+
+    die_with_parent()
+    return str(execute(_services(), run_id).state)
+
+
+def reconcile_job(project_id: int) -> dict[str, object]:
+    """Find what webhooks lost in one project."""
+    from ml_backend.reconcile import reconcile
+
+    die_with_parent()
+    services = _services()
+    try:
+        return reconcile(services, project_id).as_dict()
+    except (Unavailable, NotFound) as error:
+        log.warning("reconcile of project %d: %s", project_id, error)
+        return {"error": str(error)}
+
+
+def cleanup_job(project_id: int) -> list[str]:
+    """Delete prediction versions that nobody sees any more."""
+    from ml_backend.steps.publish import cleanup
+
+    die_with_parent()
+    services = _services()
+    try:
+        return cleanup(services, project_id)
+    except (Unavailable, NotFound) as error:
+        log.warning("cleanup of project %d: %s", project_id, error)
+        return []

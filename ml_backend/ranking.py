@@ -1,0 +1,242 @@
+"""Which item next: a `Pool` from the store, a strategy's order, validation items mixed in, positions as scores."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import strategies
+from ml_backend.errors import BadRequest
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RankingEntry
+from strategies.base import FloatArray, IntArray, Pool, Ranking, StrategyError
+from strategies.why import phrase
+
+COLD_START = "core_set"
+"""What orders a pool for which no model can say anything yet."""
+
+EXPLAINED = 100
+"""So many of the first items get a sentence on why they were chosen."""
+
+
+@dataclass(frozen=True)
+class ProjectOrder:
+    """An order of a project's unlabelled items and where it came from."""
+
+    strategy: str
+    entries: Sequence[RankingEntry]
+    provenance: Mapping[str, Any]
+
+
+def _candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
+    items = services.store.items(project_id, states=("ready",))
+    return [item for item in items if item.task_id is not None and item.encoder == encoder]
+
+
+def _probabilities(services: Services, run_id: int | None, items: Sequence[ItemRow], classes: int) -> FloatArray:
+    """`(1, n, classes)` float32, or `(0, n, classes)` when some item has no prediction."""
+    if run_id is not None:
+        ids, probs = services.store.predictions(run_id)
+        rows = {int(item_id): row for row, item_id in enumerate(ids)}
+        wanted = [rows.get(item.id, -1) for item in items]
+        if wanted and min(wanted) >= 0:
+            return np.asarray(probs[wanted][None], dtype=np.float32)
+    return np.zeros((0, len(items), classes), dtype=np.float32)
+
+
+def snapshot(services: Services, items: Sequence[ItemRow], request: OrderRequest) -> Pool:
+    """The project's n embedded items as arrays."""
+    n = len(items)
+    rows = np.array([item.vector_row for item in items], dtype=np.int64)
+    labels = [request.labels.get(item.task_id or -1, -1) for item in items]
+    return Pool(
+        ids=np.array([item.id for item in items], dtype=np.int64),
+        probs=_probabilities(services, request.run_id, items, len(request.classes)),
+        offsets=np.arange(n + 1, dtype=np.int64),
+        embeddings=services.vectors(request.encoder).rows(rows),
+        region_embeddings=None,
+        labels=np.array(labels, dtype=np.int64),
+        labelled=np.array([item.task_id in request.touched for item in items], dtype=bool),
+        groups=np.array([item.group_id or item.id for item in items], dtype=np.int64),
+    )
+
+
+def take(pool: Pool, positions: IntArray) -> Pool:
+    """The sub-pool at `positions` `(m,)`; one region an item."""
+    return Pool(
+        ids=pool.ids[positions],
+        probs=pool.probs[:, positions],
+        offsets=np.arange(len(positions) + 1, dtype=np.int64),
+        embeddings=pool.embeddings[positions],
+        region_embeddings=None,
+        labels=pool.labels[positions],
+        labelled=pool.labelled[positions],
+        groups=pool.groups[positions],
+    )
+
+
+def interleave(first: Sequence[int], second: Sequence[int], fraction: float) -> list[int]:
+    """Mix `second` into `first` evenly, so that about `fraction` of any prefix comes from `second`."""
+    mixed: list[int] = []
+    a, b = list(first), list(second)
+    i = j = 0
+    while i < len(a) and j < len(b):
+        if j + 1 <= fraction * (i + j + 1):
+            mixed.append(b[j])
+            j += 1
+        else:
+            mixed.append(a[i])
+            i += 1
+    return mixed + a[i:] + b[j:]
+
+
+@dataclass(frozen=True)
+class OrderRequest:
+    """What an order is asked for.
+
+    Attributes:
+        run_id: the model run whose stored probabilities are used, or None at cold start.
+        classes: class names in the model's order.
+        labels: task id -> class index of confirmed labels.
+        touched: tasks that some annotator finished, whether or not the label can be used.
+        encoder: key of the embedding matrix.
+        seed: of the random generator.
+        competence: measurements of the model on validation, for strategies that switch by it.
+    """
+
+    run_id: int | None
+    classes: Sequence[str]
+    labels: Mapping[int, int]
+    touched: frozenset[int]
+    encoder: str
+    seed: int
+    competence: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a strategy answered for the part of the pool that it may choose from."""
+
+    name: str
+    note: str
+    pool: Pool
+    positions: IntArray
+    ranking: Ranking
+
+
+def order_project(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
+    """Rank every unlabelled item of a project.
+
+    Validation items are drawn at random and mixed in at the validation fraction, never chosen by the strategy: a
+    validation set picked by uncertainty would judge every model on its predecessor's doubts.
+    """
+    settings = services.store.settings(project_id)
+    items = _candidates(services, project_id, request.encoder)
+    if not items:
+        return ProjectOrder(settings.strategy, [], {"seed": request.seed, "items": 0})
+    rng = np.random.default_rng(request.seed)
+    pool = snapshot(services, items, request)
+    splits = np.array([item.split for item in items])
+    learn = np.flatnonzero((splits != "validation") & (splits != "quarantine"))
+    chosen = _choose(take(pool, learn), learn, settings, rng, request)
+    utilities = np.zeros(len(items))
+    utilities[learn] = chosen.ranking.utilities
+    order = _mix(pool, splits, chosen, utilities, settings, rng)
+    return ProjectOrder(
+        chosen.name,
+        _entries(items, order, utilities, splits == "validation", chosen, request.classes),
+        _provenance(settings, chosen, pool, request),
+    )
+
+
+def _choose(
+    pool: Pool, learn: IntArray, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest
+) -> _Chosen:
+    name, note = settings.strategy, ""
+    parameters = {**settings.strategy_params, **strategies.accepted(name, {"competence": request.competence})}
+    if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
+        note = f"{name} needs a model and there is none yet, so {COLD_START} orders the pool."
+        name, parameters = COLD_START, {}
+    budget = min(settings.window, int((~pool.labelled).sum()))
+    try:
+        ranking = strategies.rank(name, pool, budget, rng, **parameters)
+    except StrategyError as error:
+        raise BadRequest(f"The strategy {name} cannot rank this project: {error}") from error
+    return _Chosen(name, note, pool, learn, ranking)
+
+
+def _mix(
+    pool: Pool,
+    splits: NDArray[np.str_],
+    chosen: _Chosen,
+    utilities: FloatArray,
+    settings: ProjectSettings,
+    rng: np.random.Generator,
+) -> list[int]:
+    """The strategy's order, then what its window left over, with validation items mixed in."""
+    held = splits == "validation"
+    first = [int(chosen.positions[p]) for p in chosen.ranking.order]
+    left = np.setdiff1d(chosen.positions[~chosen.pool.labelled], np.array(first, dtype=np.int64))
+    rest = [int(p) for p in left[np.argsort(-utilities[left], kind="stable")]]
+    validation = [int(p) for p in rng.permutation(np.flatnonzero(held)) if not pool.labelled[p]]
+    enough = int((held & (pool.labels >= 0)).sum()) >= settings.validation_cap
+    mixed = interleave(first + rest, [] if enough else validation, settings.validation_fraction)
+    tail = (validation if enough else []) + [int(p) for p in np.flatnonzero(splits == "quarantine")]
+    return _groups_once(pool, mixed + [p for p in tail if not pool.labelled[p]])
+
+
+def _entries(
+    items: Sequence[ItemRow],
+    order: Sequence[int],
+    utilities: FloatArray,
+    held: NDArray[np.bool_],
+    chosen: _Chosen,
+    classes: Sequence[str],
+) -> list[RankingEntry]:
+    top = {int(chosen.positions[p]): int(p) for p in chosen.ranking.order[:EXPLAINED]}
+
+    def why(position: int) -> str:
+        if held[position]:
+            return "drawn at random for the validation set"
+        return phrase(chosen.ranking, chosen.pool, classes, top[position]) if position in top else ""
+
+    return [
+        RankingEntry(items[p].id, place, place / len(order), float(utilities[p]), why(p))
+        for place, p in enumerate(order)
+    ]
+
+
+def _provenance(settings: ProjectSettings, chosen: _Chosen, pool: Pool, request: OrderRequest) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for part in (pool.ids, pool.labels, pool.groups):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return {
+        "strategy": chosen.name,
+        "asked": settings.strategy,
+        "note": chosen.note,
+        "parameters": dict(settings.strategy_params) if chosen.name == settings.strategy else {},
+        "seed": request.seed,
+        "window": settings.window,
+        "model_run": request.run_id,
+        "encoder": request.encoder,
+        "items": len(pool),
+        "labelled": int(pool.labelled.sum()),
+        "data_hash": digest.hexdigest()[:16],
+    }
+
+
+def _groups_once(pool: Pool, order: Sequence[int]) -> list[int]:
+    """Move later members of a duplicate group, and all members of a labelled one, to the end."""
+    seen = {int(g) for g in pool.groups[pool.labelled]}
+    first, later = [], []
+    for position in order:
+        group = int(pool.groups[position])
+        (later if group in seen else first).append(position)
+        seen.add(group)
+    return first + later

@@ -1,0 +1,112 @@
+"""Settings, store, Label Studio client, queue and clock: built once per process, passed to every use case."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from ml_backend.errors import NotFound
+from ml_backend.items import image_value, is_local
+from ml_backend.settings import Settings
+from ml_backend.state.files import DataDir
+from ml_backend.state.records import ItemRow
+from ml_backend.state.secret_file import load_secrets
+from ml_backend.state.store import Store
+from ml_backend.state.vectors import Vectors
+
+if TYPE_CHECKING:
+    from ml_backend.images import ImageResolver
+    from ml_backend.labelstudio import LabelStudio
+    from ml_backend.work_queue import WorkQueue
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a use case may touch; tests pass their own parts.
+
+    Attributes:
+        settings: frozen settings of the process, secrets filled in.
+        store: the database.
+        files: the data directory.
+        clock: unix seconds now.
+        label_studio_client: a client made elsewhere (tests), else one is made on first use.
+    """
+
+    settings: Settings
+    store: Store
+    files: DataDir
+    clock: Callable[[], float] = field(default=time.time)
+    label_studio_client: LabelStudio | None = None
+    work_queue: WorkQueue | None = None
+
+    @cached_property
+    def label_studio(self) -> LabelStudio:
+        """The client of Label Studio; importing it takes seconds, so it waits for the first use."""
+        if self.label_studio_client is not None:
+            return self.label_studio_client
+        from ml_backend.labelstudio import LabelStudio
+
+        token = self.settings.label_studio_token.get_secret_value()
+        return LabelStudio(self.settings.label_studio_url, token)
+
+    @cached_property
+    def queue(self) -> WorkQueue:
+        """The background queue."""
+        if self.work_queue is not None:
+            return self.work_queue
+        from ml_backend.work_queue import WorkQueue
+
+        return WorkQueue(self.settings.redis_url, self.settings.queue_name, self.settings.job_timeout)
+
+    @cached_property
+    def images(self) -> ImageResolver:
+        """Task data -> local file."""
+        from ml_backend.images import ImageResolver
+
+        return ImageResolver(self.settings, self.label_studio, self.files.cache_dir, own_media=self._own_media_path)
+
+    def image_path(self, item: ItemRow) -> Path:
+        """The local file of an item, fetched when it is not local yet.
+
+        Raises:
+            ImageError: the image cannot be had.
+            LabelStudioUnavailable: Label Studio holds it and is away.
+        """
+        if is_local(item):
+            return Path(item.source)
+        return self.images.local_path(image_value(item), task_id=item.task_id)
+
+    def _own_media_path(self, item_id: int) -> Path:
+        item = self.store.item(item_id)
+        if not is_local(item):
+            raise NotFound(f"Item {item_id} has no file of its own; ask for its task instead.")
+        return Path(item.source)
+
+    def vectors(self, encoder_key: str, dimension: int | None = None) -> Vectors:
+        """The embeddings of one encoder; the dimension is known once the first image was embedded."""
+        folder = self.files.vectors_dir(encoder_key)
+        return Vectors(folder, dimension) if dimension else Vectors.existing(folder)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads for torch and BLAS."""
+        return self.settings.threads or max(1, (os.cpu_count() or 2) // 2)
+
+
+def build_services(settings: Settings) -> Services:
+    """Open the state of this process; secrets missing from the environment come from the data directory."""
+    files = DataDir(settings.data_dir)
+    secrets = load_secrets(files)
+    names = ("label_studio_token", "basic_auth_password", "webhook_secret", "media_secret")
+    missing = {
+        name: SecretStr(getattr(secrets, name)) for name in names if not getattr(settings, name).get_secret_value()
+    }
+    filled = settings.model_copy(update=missing)
+    return Services(filled, Store.open(filled.resolved_database_url), files)

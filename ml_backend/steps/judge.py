@@ -1,0 +1,38 @@
+"""Step 3: candidate and incumbent on the same frozen validation items; the better one serves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from ml_backend.steps.labels import project_labels
+from ml_backend.steps.models import predict_items
+from training.data.manifest import read_manifest
+from training.evaluation.promotion import judge as verdict_on
+
+
+def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
+    """Decide whether this run's model replaces the active one."""
+    store = services.store
+    classes = list(run.request["classes"])
+    manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
+    validation = {sample.id: sample for sample in manifest if sample.split == "validation"}
+    items = [item for item in store.items(run.project_id, states=("ready",)) if item.id in validation]
+    truth = np.array([classes.index(str(validation[item.id].label)) for item in items], dtype=np.int64)
+    groups = np.unique([validation[item.id].group for item in items], return_inverse=True)[1].astype(np.int64)
+    encoder = str(run.request["encoder"])
+    incumbent_run = store.project(run.project_id).active_run_id
+    candidate = predict_items(services, run.id, items, classes, encoder)
+    incumbent = predict_items(services, incumbent_run, items, classes, encoder) if incumbent_run else None
+    verdict = verdict_on(truth, candidate, incumbent, classes, seed=run.seed, groups=groups)
+    labels = project_labels(services, run.project_id)
+    evidence = {**verdict.evidence, "incumbent_run": incumbent_run, "conflicts": len(labels.left_out)}
+    return "publish", {
+        "decision": verdict.decision,
+        "decision_reason": verdict.reason,
+        "metrics": {**run.metrics, "judgement": evidence},
+    }

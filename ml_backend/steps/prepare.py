@@ -1,0 +1,101 @@
+"""Step 1: take in new images, freeze the labels, write the manifest and the request of the training job."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_backend.intake import embed_waiting
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RunRow
+from ml_backend.steps.labels import ProjectLabels, project_labels
+from ml_backend.steps.progress import reporter
+from training.data.manifest import write_manifest
+from training.types import Sample
+
+FINETUNE_LABELS = 500
+"""From here on a whole network pays, if there is a GPU to train it."""
+
+
+def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
+    """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn."""
+    store = services.store
+    settings = store.settings(run.project_id)
+    encoder = embed_waiting(services, run.project_id, progress=reporter(services, run, "Embedding new images"))
+    change = store.last_change(run.project_id)
+    labels = project_labels(services, run.project_id)
+    if run.kind == "rank":
+        return "publish", {"change": change, "request": {**run.request, "encoder": encoder.key}}
+    samples, omitted = _samples(services, store.items(run.project_id, states=("ready",)), labels)
+    present = Counter(sample.label for sample in samples if sample.split == "train")
+    request = {
+        "classes": list(labels.job.classes),
+        "method": _method(settings, len(samples)),
+        "seed": run.seed,
+        "encoder": encoder.key,
+        "encoder_name": settings.encoder,
+        "vectors": str(services.vectors(encoder.key).path.resolve()),
+        "dimension": encoder.dimension,
+        "init": _incumbent_checkpoint(services, run),
+        "threads": services.threads,
+        "labels": len(samples),
+        "omitted": omitted,
+    }
+    if len(present) < 2:
+        few = "no label yet" if not present else f"only one class labeled so far ({next(iter(present))})"
+        decision = {
+            "decision": "kept",
+            "decision_reason": f"Nothing to learn: {few}. The order is renewed all the same.",
+        }
+        return "publish", {"change": change, "request": request, **decision}
+    folder = services.files.run_dir(run.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_manifest(folder / "manifest.jsonl", samples)
+    services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
+    return "train", {"change": change, "request": request}
+
+
+def _samples(
+    services: Services, items: Sequence[ItemRow], labels: ProjectLabels
+) -> tuple[list[Sample], Mapping[str, int]]:
+    samples, omitted = [], Counter[str]()
+    omitted.update(labels.left_out.values())
+    for item in items:
+        label = labels.labels.get(item.task_id or -1)
+        if label is None:
+            continue
+        if item.split not in ("train", "validation"):
+            omitted["lies between training and validation (near-duplicate of one, group of the other)"] += 1
+            continue
+        samples.append(
+            Sample(
+                id=item.id,
+                path=services.image_path(item),
+                label=label,
+                split=item.split,
+                group=item.source_group or str(item.group_id or item.id),
+                vector_row=item.vector_row,
+            )
+        )
+    return samples, dict(omitted)
+
+
+def _method(settings: ProjectSettings, labels: int) -> str:
+    if settings.method != "auto":
+        return str(settings.method)
+    if labels < FINETUNE_LABELS:
+        return "head"
+    import torch
+
+    return "finetune" if torch.cuda.is_available() else "head"
+
+
+def _incumbent_checkpoint(services: Services, run: RunRow) -> str | None:
+    active = services.store.project(run.project_id).active_run_id
+    if active is None:
+        return None
+    checkpoint = services.files.run_dir(active) / "checkpoint"
+    return str(checkpoint.resolve()) if checkpoint.is_dir() else None

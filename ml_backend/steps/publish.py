@@ -1,0 +1,176 @@
+"""Step 4: predict the pool, rank it, push order and pre-annotations in bulk, switch, clean up afterwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.label_config import LabelingJob
+from ml_backend.ranking import OrderRequest, order_project
+from ml_backend.regions import choice_result
+from ml_backend.services import Services
+from ml_backend.state.records import RankingRow, RunRow
+from ml_backend.state.tables import OPEN_STATES
+from ml_backend.steps.labels import ProjectLabels, project_labels
+from ml_backend.steps.models import predict_items
+from ml_backend.steps.progress import reporter
+
+log = logging.getLogger(__name__)
+
+VERSION_PREFIX = "paploop-"
+
+
+def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
+    """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
+    labels = project_labels(services, run.project_id)
+    model_run = _model_run(services, run)
+    if model_run is not None:
+        _predict_pool(services, run, model_run, labels)
+    ranking = services.store.ranking_of_run(run.id)
+    if ranking is None or ranking.state != "prepared":
+        ranking = _rank(services, run, model_run, labels)
+    pushed = _push(services, run, ranking, model_run, labels.job)
+    if services.store.run(run.id).state not in OPEN_STATES:
+        raise Conflict(f"Run {run.id} was ended while it published; its order is not switched to.")
+    ranking = services.store.ranking_of_run(run.id) or ranking
+    if pushed:
+        services.label_studio.set_model_version(run.project_id, ranking.version)
+    services.store.activate_ranking(ranking.id, model_run)
+    try:
+        services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
+    except QueueUnavailable as error:
+        log.warning("old predictions are cleaned up later: %s", error)
+    summary = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed}
+    return "done", {
+        "metrics": {**run.metrics, "publish": summary},
+        "progress": 1.0,
+        "message": f"{pushed} tasks ranked",
+    }
+
+
+def _model_run(services: Services, run: RunRow) -> int | None:
+    if run.decision == "promoted" and run.kind == "train":
+        return run.id
+    asked = run.request.get("model_run")
+    return int(asked) if asked is not None else services.store.project(run.project_id).active_run_id
+
+
+def _encoder(services: Services, run: RunRow) -> str:
+    return str(run.request["encoder"])
+
+
+def _predict_pool(services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
+    encoder = _encoder(services, run)
+    ready = services.store.items(run.project_id, states=("ready",))
+    items = [item for item in ready if item.task_id is not None and item.encoder == encoder]
+    have, _ = services.store.predictions(model_run)
+    known = set(have.tolist())
+    if model_run != run.id and all(item.id in known for item in items):
+        return
+    progress = reporter(services, run, "Predicting the pool")
+    probs = predict_items(services, model_run, items, labels.job.classes, encoder, progress)
+    services.store.save_predictions(model_run, np.array([item.id for item in items], dtype=np.int64), probs)
+
+
+def _rank(services: Services, run: RunRow, model_run: int | None, labels: ProjectLabels) -> RankingRow:
+    classes = list(labels.job.classes)
+    known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
+    judged = services.store.run(model_run).metrics.get("judgement", {}) if model_run is not None else {}
+    request = OrderRequest(
+        run_id=model_run,
+        classes=classes,
+        labels=known,
+        touched=labels.touched,
+        encoder=_encoder(services, run),
+        seed=run.seed + run.id,
+        competence=judged,
+    )
+    order = order_project(services, run.project_id, request)
+    services.store.add_ranking(
+        run.project_id,
+        run_id=model_run,
+        opened_by=run.id,
+        version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
+        strategy=order.strategy,
+        provenance=dict(order.provenance),
+        entries=order.entries,
+        now=services.clock(),
+    )
+    made = services.store.ranking_of_run(run.id)
+    assert made is not None
+    return made
+
+
+def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int | None, job: LabelingJob) -> int:
+    """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
+    client, store = services.label_studio, services.store
+    existing = client.task_ids(run.project_id)
+    items = {item.id: item for item in store.items(run.project_id, states=("ready",))}
+    entries = [
+        (items[entry.item_id].task_id, entry)
+        for entry in store.ranking_entries(ranking.id)
+        if entry.item_id in items and items[entry.item_id].task_id in existing
+    ]
+    if not entries:
+        return 0
+    there = client.model_versions(run.project_id).get(ranking.version, 0)
+    if there == len(entries):
+        return there
+    if there:
+        store.rename_ranking(ranking.id, f"{ranking.version}a{run.attempts}")
+        ranking = store.ranking_of_run(run.id) or ranking
+    probs = _rows(services, model_run)
+    body = [
+        {
+            "task": task_id,
+            "score": entry.score,
+            "model_version": ranking.version,
+            "result": pre_annotation(job, probs.get(entry.item_id), entry.item_id),
+        }
+        for task_id, entry in entries
+    ]
+    created = client.import_predictions(run.project_id, body)
+    if created != len(body):
+        raise LabelStudioUnavailable(
+            f"Label Studio stored {created} of {len(body)} predictions; they are sent again under a new version."
+        )
+    return created
+
+
+def _rows(services: Services, model_run: int | None) -> dict[int, Any]:
+    if model_run is None:
+        return {}
+    ids, probs = services.store.predictions(model_run)
+    return {int(item_id): row for item_id, row in zip(ids, probs, strict=True)}
+
+
+def pre_annotation(job: LabelingJob, probs: Any | None, item_id: int) -> Sequence[Mapping[str, Any]]:
+    """The regions shown for an item: its most probable class, or none while no model knows anything."""
+    if probs is None or len(probs) != len(job.classes):
+        return []
+    best = int(np.argmax(probs))
+    return choice_result(job, job.classes[best], float(probs[best]), f"paploop-{item_id}")
+
+
+def cleanup(services: Services, project_id: int) -> list[str]:
+    """Delete our prediction versions that nobody sees any more; answers their names."""
+    store, client = services.store, services.label_studio
+    project = store.project(project_id)
+    pending = {row.version for row in store.rankings(project_id, states=("prepared",)) if _is_open(services, row)}
+    gone = []
+    for version in client.model_versions(project_id):
+        ours = version.startswith(f"{VERSION_PREFIX}{project_id}-")
+        if ours and version != project.active_version and version not in pending:
+            client.delete_model_version(project_id, version)
+            gone.append(version)
+    for row in store.rankings(project_id, states=("retired",)):
+        store.set_ranking_state(row.id, "deleted")
+    return gone
+
+
+def _is_open(services: Services, ranking: RankingRow) -> bool:
+    return services.store.run(ranking.opened_by).state in OPEN_STATES

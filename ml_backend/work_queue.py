@@ -1,0 +1,90 @@
+"""The background queue on Redis and RQ: names of jobs in, nothing else out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ml_backend.errors import QueueUnavailable
+
+SETTLING = timedelta(seconds=15)
+"""A fresh job process needs this long to import what it needs and take its lock."""
+
+if TYPE_CHECKING:
+    from redis import Redis
+    from rq import Queue
+
+
+class WorkQueue:
+    """Puts jobs of `ml_backend.jobs` into RQ; safe to lose, since the pulse puts open runs in again."""
+
+    def __init__(self, url: str, name: str, job_timeout: int) -> None:
+        self.url = url
+        self.name = name
+        self.job_timeout = job_timeout
+
+    @cached_property
+    def connection(self) -> Redis:
+        """A Redis client with short time-outs, so that no caller hangs on a Redis that is away."""
+        from redis import Redis
+
+        return Redis.from_url(self.url, socket_connect_timeout=2, health_check_interval=30)
+
+    @cached_property
+    def _queue(self) -> Queue:
+        from rq import Queue
+
+        return Queue(self.name, connection=self.connection)
+
+    def put(self, job: str, *arguments: Any, key: str) -> bool:
+        """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits.
+
+        Returns:
+            True when it was added.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        from redis.exceptions import RedisError
+
+        try:
+            if self._has(key):
+                return False
+            number = self.connection.incr(f"paploop:{self.name}:jobs")
+            self._queue.enqueue(
+                f"ml_backend.jobs.{job}",
+                *arguments,
+                job_id=f"{key}.{number}",
+                job_timeout=self.job_timeout,
+                result_ttl=600,
+                failure_ttl=86400,
+            )
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable(
+                f"Redis at {self.url.split('@')[-1]} does not answer; start it, waiting work is picked up by itself."
+            ) from error
+        return True
+
+    def _has(self, key: str) -> bool:
+        """Whether a job of this key waits, or was taken so short ago that it has not yet got to its lock."""
+        from rq.registry import StartedJobRegistry
+
+        if any(job_id.startswith(f"{key}.") for job_id in self._queue.job_ids):
+            return True
+        for job_id in StartedJobRegistry(queue=self._queue).get_job_ids():
+            job = self._queue.fetch_job(job_id) if job_id.startswith(f"{key}.") else None
+            if job is not None and job.started_at is not None:
+                started = job.started_at if job.started_at.tzinfo else job.started_at.replace(tzinfo=UTC)
+                if datetime.now(UTC) - started < SETTLING:
+                    return True
+        return False
+
+    def waiting(self) -> int:
+        """Number of jobs that no worker has taken yet."""
+        from redis.exceptions import RedisError
+
+        try:
+            return int(self._queue.count)
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable("Redis does not answer; start it and ask again.") from error
