@@ -67,7 +67,7 @@ items = Table(
     sqlite_autoincrement=True,
 )
 
-annotations = Table(
+annotation_rows = Table(
     "annotations",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False, doc="Label Studio's annotation id"),

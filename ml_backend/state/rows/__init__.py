@@ -1,0 +1,1 @@
+"""One small class of SQL per aggregate; `Store` is all of them together."""

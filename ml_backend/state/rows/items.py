@@ -1,0 +1,144 @@
+"""The images of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import Column, bindparam, func, select, update
+
+from ml_backend.errors import Conflict
+from ml_backend.state.database import chunks, paced, plain
+from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.state.tables import items
+
+from .base import Rows, checked, columns, lock_project
+
+_COLUMNS = columns(items, ItemRow)
+_NEW = [field.name for field in fields(NewItem)]
+
+
+class ItemRows(Rows):
+    """SQL of the items table. Bulk changes are committed in parts; repeating one after a crash completes it."""
+
+    def add_items(self, project_id: int, new: Sequence[NewItem], now: float) -> list[int]:
+        """Record images; one whose source is known keeps its row as it is.
+
+        Returns:
+            The item ids, in the order of `new`.
+
+        Raises:
+            NotFound: PapLoop does not know the project.
+            Conflict: a task id is taken by another source.
+        """
+        ids: list[int] = []
+        for part in paced(new):
+            ids.extend(self._add_items(int(project_id), part, now))
+        return ids
+
+    def _add_items(self, project_id: int, new: Sequence[NewItem], now: float) -> list[int]:
+        sources = [item.source for item in new]
+        rows = [
+            {name: plain(getattr(item, name)) for name in _NEW} | {"project_id": project_id, "created_at": now}
+            for item in new
+        ]
+        known = select(items.c.source, items.c.id).where(items.c.project_id == project_id, items.c.source.in_(sources))
+        with self._db.write() as connection:
+            lock_project(connection, project_id)
+            before = dict(connection.execute(known).tuples().all())
+            missing = [row for row in rows if row["source"] not in before]
+            if missing:
+                connection.execute(self._db.insert(items).on_conflict_do_nothing(), missing)
+            after = dict(connection.execute(known).tuples().all())
+            taken = next((item for item in new if item.source not in after), None)
+            if taken is not None:
+                raise Conflict(
+                    f"Task {taken.task_id} already has an item with another source than {taken.source!r:.200}; "
+                    "look it up by task instead of adding it."
+                )
+        return [after[source] for source in sources]
+
+    def items(self, project_id: int, states: Collection[str] | None = None) -> list[ItemRow]:
+        """Items by id, those in `states` if given."""
+        query = select(*_COLUMNS).where(items.c.project_id == int(project_id)).order_by(items.c.id)
+        if states is not None:
+            query = query.where(items.c.state.in_(sorted(states)))
+        with self._db.read() as connection:
+            return [ItemRow(*row) for row in connection.execute(query)]
+
+    def items_by_id(self, project_id: int, item_ids: Iterable[int]) -> dict[int, ItemRow]:
+        """Known items by their id."""
+        return {row.id: row for row in self._select_items(project_id, items.c.id, map(int, item_ids))}
+
+    def items_by_task(self, project_id: int, task_ids: Iterable[int]) -> dict[int, ItemRow]:
+        """Known items by Label Studio's task id."""
+        rows = self._select_items(project_id, items.c.task_id, map(int, task_ids))
+        return {row.task_id: row for row in rows if row.task_id is not None}
+
+    def items_by_hash(self, project_id: int, hashes: Iterable[str]) -> dict[str, ItemRow]:
+        """Known items by content hash; of several with one hash the oldest."""
+        return {row.content_hash: row for row in reversed(self._select_items(project_id, items.c.content_hash, hashes))}
+
+    def items_by_source(self, project_id: int, sources: Iterable[str]) -> dict[str, ItemRow]:
+        """Known items by source."""
+        return {row.source: row for row in self._select_items(project_id, items.c.source, sources)}
+
+    def _select_items(self, project_id: int, column: Column[Any], values: Iterable[Any]) -> list[ItemRow]:
+        wanted = sorted(set(values))
+        found: list[ItemRow] = []
+        with self._db.read() as connection:
+            for part in chunks(wanted):
+                query = select(*_COLUMNS).where(items.c.project_id == int(project_id), column.in_(part))
+                found.extend(ItemRow(*row) for row in connection.execute(query))
+        return sorted(found, key=lambda row: row.id)
+
+    def set_tasks(self, project_id: int, task_of_item: Mapping[int, int]) -> None:
+        """Record which task each item became.
+
+        Raises:
+            Conflict: a task already belongs to another item.
+        """
+        change = (
+            update(items)
+            .where(items.c.id == bindparam("key"), items.c.project_id == int(project_id))
+            .values(task_id=bindparam("task"))
+        )
+        for part in paced([{"key": int(item), "task": int(task)} for item, task in task_of_item.items()]):
+            with self._db.write() as connection:
+                connection.execute(change, part)
+
+    def update_items(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Set columns of many items; each mapping has `id` and the columns to set.
+
+        Raises:
+            TypeError: a name is no column that may be set.
+        """
+        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for row in rows:
+            values = checked(items, {name: value for name, value in row.items() if name != "id"})
+            groups.setdefault(tuple(sorted(values)), []).append({"key": int(row["id"]), **values})
+        for names, values_of_group in groups.items():
+            change = update(items).where(items.c.id == bindparam("key")).values({n: bindparam(n) for n in names})
+            for part in paced(values_of_group) if names else ():
+                with self._db.write() as connection:
+                    connection.execute(change, part)
+
+    def mark_tasks_deleted(self, project_id: int, task_ids: Iterable[int]) -> int:
+        """Note that Label Studio deleted tasks; answers how many items that concerned."""
+        count = 0
+        for part in paced(sorted({int(task) for task in task_ids})):
+            change = (
+                update(items)
+                .where(items.c.project_id == int(project_id), items.c.task_id.in_(part), items.c.state != "deleted")
+                .values(state="deleted", reason="the task was deleted in Label Studio")
+            )
+            with self._db.write() as connection:
+                count += connection.execute(change).rowcount
+        return count
+
+    def count_items(self, project_id: int) -> dict[str, int]:
+        """Number of items per state."""
+        query = select(items.c.state, func.count()).where(items.c.project_id == int(project_id)).group_by(items.c.state)
+        with self._db.read() as connection:
+            return dict(connection.execute(query).tuples().all())

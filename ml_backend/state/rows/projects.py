@@ -1,0 +1,108 @@
+"""Projects and their settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.state.records import ProjectRow
+from ml_backend.state.tables import (
+    annotation_rows,
+    events,
+    items,
+    predictions,
+    projects,
+    ranking_entries,
+    rankings,
+    runs,
+)
+
+from .base import Rows, checked, columns, unknown_project
+
+_COLUMNS = columns(projects, ProjectRow)
+
+
+class ProjectRows(Rows):
+    """SQL of the projects table."""
+
+    def upsert_project(
+        self, project_id: int, title: str, label_config: str, now: float, *, settings: ProjectSettings | None = None
+    ) -> ProjectRow:
+        """Record a project, or its new title and config; `settings` count only when it is new."""
+        new = self._db.insert(projects).values(
+            id=int(project_id),
+            title=title[:300],
+            label_config=label_config,
+            settings=(settings or ProjectSettings.parse({})).model_dump(),
+            created_at=now,
+        )
+        with self._db.write() as connection:
+            connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["id"], set_={"title": new.excluded.title, "label_config": new.excluded.label_config}
+                )
+            )
+        return self.project(project_id)
+
+    def project(self, project_id: int) -> ProjectRow:
+        """One project.
+
+        Raises:
+            NotFound: PapLoop does not know it.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(projects.c.id == int(project_id))).first()
+        if row is None:
+            raise unknown_project(project_id)
+        return ProjectRow(*row)
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects by id."""
+        with self._db.read() as connection:
+            return [ProjectRow(*row) for row in connection.execute(select(*_COLUMNS).order_by(projects.c.id))]
+
+    def update_project(self, project_id: int, **values: Any) -> None:
+        """Set columns of a project.
+
+        Raises:
+            NotFound: PapLoop does not know it.
+        """
+        change = update(projects).where(projects.c.id == int(project_id)).values(checked(projects, values))
+        with self._db.write() as connection:
+            if connection.execute(change).rowcount == 0:
+                raise unknown_project(project_id)
+
+    def settings(self, project_id: int) -> ProjectSettings:
+        """The settings of a project.
+
+        Raises:
+            NotFound: PapLoop does not know it.
+            BadRequest: what is stored is not valid any more.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(select(projects.c.settings).where(projects.c.id == int(project_id))).first()
+        if row is None:
+            raise unknown_project(project_id)
+        return ProjectSettings.stored(row.settings)
+
+    def save_settings(self, project_id: int, settings: ProjectSettings) -> None:
+        """Replace the settings of a project.
+
+        Raises:
+            NotFound: PapLoop does not know it.
+        """
+        self.update_project(project_id, settings=settings.model_dump())
+
+    def delete_project(self, project_id: int) -> None:
+        """Forget a project and everything recorded about it; unknown ones are no error."""
+        mine = int(project_id)
+        its_rankings = select(rankings.c.id).where(rankings.c.project_id == mine)
+        its_runs = select(runs.c.id).where(runs.c.project_id == mine)
+        with self._db.write() as connection:
+            connection.execute(delete(ranking_entries).where(ranking_entries.c.ranking_id.in_(its_rankings)))
+            connection.execute(delete(predictions).where(predictions.c.run_id.in_(its_runs)))
+            for table in (rankings, runs, annotation_rows, items, events):
+                connection.execute(delete(table).where(table.c.project_id == mine))
+            connection.execute(delete(projects).where(projects.c.id == mine))

@@ -1,0 +1,188 @@
+"""Orders of a project's items, and which of them Label Studio goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+
+from ml_backend.errors import Conflict, NotFound
+from ml_backend.state.database import paced, plain
+from ml_backend.state.records import RankingEntry, RankingRow
+from ml_backend.state.tables import projects, ranking_entries, rankings
+
+from .base import Rows, columns, lock_project
+from .predictions import delete_in_parts
+
+_COLUMNS = columns(rankings, RankingRow)
+_ENTRY = columns(ranking_entries, RankingEntry)
+_BUILDING = "building"
+
+
+class RankingRows(Rows):
+    """SQL of the rankings and ranking_entries tables."""
+
+    def add_ranking(
+        self,
+        project_id: int,
+        run_id: int | None,
+        opened_by: int,
+        version: str,
+        strategy: str,
+        provenance: Mapping[str, Any],
+        entries: Sequence[RankingEntry],
+        now: float,
+    ) -> int:
+        """Store an order as "prepared" and answer its id; until all entries are in, nobody sees it.
+
+        Raises:
+            NotFound: PapLoop does not know the project.
+            Conflict: the version is taken, or an item comes twice.
+        """
+        ranking_id = self._begin_ranking(project_id, run_id, opened_by, version, strategy, provenance, now)
+        rows = [
+            {
+                "ranking_id": ranking_id,
+                "item_id": int(entry.item_id),
+                "position": int(entry.position),
+                "score": float(entry.score),
+                "utility": float(entry.utility),
+                "why": entry.why,
+            }
+            for entry in entries
+        ]
+        for part in paced(rows):
+            with self._db.write() as connection:
+                connection.execute(insert(ranking_entries), part)
+        self.set_ranking_state(ranking_id, "prepared")
+        return ranking_id
+
+    def _begin_ranking(
+        self,
+        project_id: int,
+        run_id: int | None,
+        opened_by: int,
+        version: str,
+        strategy: str,
+        provenance: Mapping[str, Any],
+        now: float,
+    ) -> int:
+        # What a crash left half built, by this run or under this version, makes room.
+        with self._db.read() as connection:
+            rubble = connection.execute(
+                select(rankings.c.id).where(
+                    rankings.c.state == _BUILDING,
+                    (rankings.c.opened_by == int(opened_by)) | (rankings.c.version == version),
+                )
+            ).scalars()
+            left = list(rubble)
+        for ranking_id in left:
+            self.delete_ranking(ranking_id)
+        new = insert(rankings).values(
+            project_id=int(project_id),
+            run_id=plain(run_id),
+            opened_by=int(opened_by),
+            version=version,
+            state=_BUILDING,
+            strategy=strategy,
+            provenance=dict(provenance),
+            created_at=now,
+        )
+        with self._db.write() as connection:
+            lock_project(connection, int(project_id))
+            if connection.execute(select(rankings.c.id).where(rankings.c.version == version)).first():
+                raise Conflict(
+                    f"There already is a ranking with version '{version}'; choose another name for this one."
+                )
+            key = connection.execute(new).inserted_primary_key
+        assert key is not None
+        return int(key[0])
+
+    def ranking(self, ranking_id: int) -> RankingRow:
+        """One ranking.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        found = self._select_rankings(rankings.c.id == int(ranking_id))
+        if not found:
+            raise NotFound(f"There is no ranking {ranking_id}; list the project's rankings to see which there are.")
+        return found[0]
+
+    def ranking_of_run(self, opened_by: int) -> RankingRow | None:
+        """The latest complete ranking that a run published or prepared, or None."""
+        return next(iter(self._select_rankings(rankings.c.opened_by == int(opened_by))), None)
+
+    def active_ranking(self, project_id: int) -> RankingRow | None:
+        """The ranking Label Studio goes by, or None."""
+        found = self._select_rankings(rankings.c.project_id == int(project_id), rankings.c.state == "active")
+        return next(iter(found), None)
+
+    def rankings(self, project_id: int, states: Collection[str] | None = None) -> list[RankingRow]:
+        """Complete rankings of a project, newest first, those in `states` if given."""
+        narrowed = [] if states is None else [rankings.c.state.in_(sorted(states))]
+        return self._select_rankings(rankings.c.project_id == int(project_id), *narrowed)
+
+    def _select_rankings(self, *conditions: Any) -> list[RankingRow]:
+        query = select(*_COLUMNS).where(rankings.c.state != _BUILDING, *conditions).order_by(rankings.c.id.desc())
+        with self._db.read() as connection:
+            return [RankingRow(*row) for row in connection.execute(query)]
+
+    def ranking_entries(self, ranking_id: int, limit: int | None = None) -> list[RankingEntry]:
+        """Entries in the order of their positions."""
+        query = select(*_ENTRY).where(ranking_entries.c.ranking_id == int(ranking_id))
+        with self._db.read() as connection:
+            rows = connection.execute(query.order_by(ranking_entries.c.position).limit(limit))
+            return [RankingEntry(*row) for row in rows]
+
+    def rename_ranking(self, ranking_id: int, version: str) -> None:
+        """Give a ranking another model_version.
+
+        Raises:
+            NotFound: there is none with that id.
+            Conflict: the version is taken.
+        """
+        self._set_ranking(ranking_id, version=version)
+
+    def set_ranking_state(self, ranking_id: int, state: str) -> None:
+        """Set the state of a ranking.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        self._set_ranking(ranking_id, state=state)
+
+    def _set_ranking(self, ranking_id: int, **values: str) -> None:
+        with self._db.write() as connection:
+            done = connection.execute(update(rankings).where(rankings.c.id == int(ranking_id)).values(**values))
+            if done.rowcount == 0:
+                raise NotFound(f"There is no ranking {ranking_id}; it may have been deleted, rank again.")
+
+    def activate_ranking(self, ranking_id: int, active_run_id: int | None) -> None:
+        """In one transaction: this ranking active, its predecessors retired, project pointing to it and to the run.
+
+        Raises:
+            NotFound: there is none with that id.
+        """
+        row = self.ranking(ranking_id)
+        mine = rankings.c.project_id == row.project_id
+        with self._db.write() as connection:
+            lock_project(connection, row.project_id)
+            connection.execute(
+                update(rankings)
+                .where(mine, rankings.c.state == "active", rankings.c.id != row.id)
+                .values(state="retired")
+            )
+            connection.execute(update(rankings).where(rankings.c.id == row.id).values(state="active"))
+            connection.execute(
+                update(projects)
+                .where(projects.c.id == row.project_id)
+                .values(active_version=row.version, active_run_id=plain(active_run_id))
+            )
+
+    def delete_ranking(self, ranking_id: int) -> None:
+        """Forget a ranking and its entries."""
+        delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))
+        with self._db.write() as connection:
+            connection.execute(delete(rankings).where(rankings.c.id == int(ranking_id)))
