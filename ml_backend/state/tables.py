@@ -48,7 +48,7 @@ items = Table(
     Column("task_id", Integer, nullable=True, doc="Label Studio's task id; NULL until imported"),
     Column("source", Text, nullable=False, doc="image URL or path relative to the project's image root"),
     Column("content_hash", String(64), nullable=False, default=""),
-    Column("source_group", String(300), nullable=False, default="", doc="patient, slide or source image"),
+    Column("source_group", Text, nullable=False, default="", doc="patient, slide or source image"),
     Column("group_id", Integer, nullable=True, doc="item id of the near-duplicate representative"),
     Column("split", String(20), nullable=False, default="", doc="train, validation, quarantine or empty"),
     Column("width", Integer, nullable=False, default=0),
