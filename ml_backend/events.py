@@ -59,7 +59,7 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
         rows.append(annotation_row(project_id, annotation))
     known = services.store.items_by_task(project_id, [row.task_id for row in rows])
     remember_tasks(services, project_id, [task for task in tasks if task.get("id") not in known])
-    services.store.upsert_annotations(project_id, rows, services.clock())
+    services.store.upsert_annotations(project_id, rows, services.clock(), revive=False)
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:

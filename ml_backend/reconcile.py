@@ -84,13 +84,15 @@ def _poll(services: Services, project_id: int, since: str) -> tuple[int, int, st
     store = services.store
     changed = deleted = 0
     newest = since
+    # Taken before the listing: an annotation that a webhook brings meanwhile is not in it and is not gone.
+    before = store.annotation_ids(project_id)
     for task in services.label_studio.tasks_updated_since(project_id, since):
         newest = max(newest, str(task.get("updated_at") or since))
         changed += _upsert(services, project_id, task)
         there = {annotation["id"] for annotation in task.get("annotations") or [] if "id" in annotation}
-        here = store.annotation_ids(project_id, [int(task["id"])]).get(int(task["id"]), set())
-        if here - there:
-            deleted += store.delete_annotations(project_id, sorted(here - there), services.clock())
+        lost = before.get(int(task["id"]), set()) - there
+        if lost:
+            deleted += store.delete_annotations(project_id, sorted(lost), services.clock())
     return changed, deleted, _earlier(newest)
 
 

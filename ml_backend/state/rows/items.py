@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, bindparam, func, select, update
 
-from ml_backend.errors import Conflict
+from ml_backend.errors import Conflict, NotFound
 from ml_backend.state.database import chunks, paced, plain
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.state.tables import items
@@ -70,6 +70,18 @@ class ItemRows(Rows):
     def items_by_id(self, project_id: int, item_ids: Iterable[int]) -> dict[int, ItemRow]:
         """Known items by their id."""
         return {row.id: row for row in self._select_items(project_id, items.c.id, map(int, item_ids))}
+
+    def item(self, item_id: int) -> ItemRow:
+        """One item of any project.
+
+        Raises:
+            NotFound: there is none with that number.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(items.c.id == int(item_id))).one_or_none()
+        if row is None:
+            raise NotFound(f"There is no item {item_id}; `paploop ingest` adds images.")
+        return ItemRow(*row)
 
     def items_by_task(self, project_id: int, task_ids: Iterable[int]) -> dict[int, ItemRow]:
         """Known items by Label Studio's task id."""

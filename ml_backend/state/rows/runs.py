@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Update, insert, select, update
+from sqlalchemy import Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ml_backend.errors import Conflict, NotFound
@@ -69,6 +69,12 @@ class RunRows(Rows):
     def open_run_of(self, project_id: int) -> RunRow | None:
         """The open run of a project, or None."""
         return next(iter(self._select_runs(_open_of(project_id))), None)
+
+    def covered_change(self, project_id: int) -> int:
+        """Number of the latest annotation change that a training run of the project has looked at; failed ones count."""
+        query = select(func.max(runs.c.change)).where(runs.c.project_id == int(project_id), runs.c.kind == "train")
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one_or_none() or 0)
 
     def _select_runs(self, query: Any) -> list[RunRow]:
         with self._db.read() as connection:
