@@ -234,7 +234,8 @@ def _provenance(settings: ProjectSettings, chosen: _Chosen, pool: Pool, request:
 def _groups_once(pool: Pool, order: Sequence[int]) -> list[int]:
     """Move later members of a duplicate group, and all members of a labelled one, to the end."""
     seen = {int(g) for g in pool.groups[pool.labelled]}
-    first, later = [], []
+    first: list[int] = []
+    later: list[int] = []
     for position in order:
         group = int(pool.groups[position])
         (later if group in seen else first).append(position)

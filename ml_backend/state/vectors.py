@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,22 @@ class Vectors:
         with in_words(f"create {directory}"):
             directory.mkdir(parents=True, exist_ok=True)
         self._committed()
+
+    @classmethod
+    def existing(cls, directory: Path) -> Self:
+        """The matrix of a folder that holds rows already.
+
+        Raises:
+            NotFound: nothing was embedded there yet.
+            Conflict: the folder is damaged.
+        """
+        try:
+            dimension = int(json.loads((directory / "rows.json").read_text())["dimension"])
+        except FileNotFoundError as error:
+            raise NotFound(f"No image was embedded into {directory} yet; run `paploop ingest` first.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise Conflict(f"{directory / 'rows.json'} cannot be read ({error}); restore it from a backup.") from error
+        return cls(directory, dimension)
 
     def __len__(self) -> int:
         return self._committed()
