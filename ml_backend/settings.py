@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 from functools import lru_cache
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ADDRESSES = "addresses.json"
+"""File of the data directory in which `paploop up` keeps the ports it chose."""
 
 
 class Settings(BaseSettings):
@@ -67,7 +72,29 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
+def environment_settings() -> Settings:
+    """What the environment sets, the rest at its defaults."""
+    return Settings.model_validate({})
+
+
+def read_settings() -> Settings:
+    """The environment; what it leaves open is filled with the addresses that `paploop up` chose."""
+    given = environment_settings()
+    try:
+        chosen = json.loads((given.data_dir / ADDRESSES).read_text())
+    except (OSError, ValueError):
+        return given
+    if not isinstance(chosen, dict):
+        return given
+    return Settings.model_validate({name: chosen[name] for name in chosen.keys() - given.model_fields_set})
+
+
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
     """The settings of this process, read once."""
-    return Settings()
+    return read_settings()
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment for a program that PapLoop starts: its own, with `extra` put in."""
+    return {**os.environ, **extra}

@@ -62,15 +62,8 @@ def when(moment: float | None) -> str:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Report]:
-    """A progress bar on standard error, so that standard output stays clean for the answer."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    """One progress bar."""
+    from ml_backend.screen import stages
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-
-        def report(fraction: float, message: str) -> None:
-            bar.update(task, completed=fraction, description=message or title)
-
-        yield report
+    with stages() as stage:
+        yield stage(title)

@@ -12,27 +12,19 @@ from ml_backend.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from ml_backend.services import Services
-    from ml_backend.settings import Settings
 
 ProjectId = Annotated[
     int | None, typer.Argument(help="Label Studio's project id; may be left out when there is one project.")
 ]
 
 
-def settings_here() -> Settings:
-    """The settings of the environment, completed by what `paploop up` wrote into the data directory."""
-    from ml_backend.launch.addresses import complete
-    from ml_backend.settings import load_settings
-
-    return complete(load_settings())
-
-
 @contextmanager
 def opened() -> Iterator[Services]:
     """The parts of this process, closed afterwards."""
     from ml_backend.services import build_services
+    from ml_backend.settings import load_settings
 
-    services = build_services(settings_here())
+    services = build_services(load_settings())
     try:
         yield services
     finally:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._answer import AsJson, print_facts, print_json
 from ml_backend.cli._open import chosen_project, opened
 
 
@@ -26,8 +25,13 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Embed new images, find near-duplicates, import one task per image; safe to repeat."""
         from ml_backend.ingest import ingest as take_in
+        from ml_backend.screen import stages
+        from ml_backend.seed import seed_labels as submit_labels
 
-        with opened() as services, progress_bar("ingest") as progress:
+        with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
-            report = asdict(take_in(services, project_id, folder, seed_labels=seed_labels, progress=progress))
+            report = take_in(services, project_id, folder, stage=stage).as_dict()
+            if seed_labels:
+                done = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+                report["labels_submitted"] = done
         print_json(report) if as_json else print_facts(report, title=f"Ingested into project {project_id}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -14,10 +14,14 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
 
     @app.command(epilog="Example: paploop reconcile 7 --json")
-    def reconcile(project: ProjectId = None, as_json: AsJson = False) -> None:
+    def reconcile(
+        project: ProjectId = None,
+        full: Annotated[bool, typer.Option("--full", help="Read every task again, not only changed ones.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
         """Compare with Label Studio and take over labels, tasks and deletions that webhooks lost."""
         from ml_backend.reconcile import reconcile as find_lost
 
         with opened() as services:
-            report = asdict(find_lost(services, chosen_project(services, project)))
+            report = find_lost(services, chosen_project(services, project), full=full).as_dict()
         print_json(report) if as_json else print_facts(report, title="Reconciled")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
-from ml_backend.cli._open import settings_here
 
 
 def register(app: typer.Typer) -> None:
@@ -22,8 +21,9 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Put a backup into the data directory; PapLoop must not be running there."""
         from ml_backend.backup import restore as read_backup
+        from ml_backend.settings import load_settings
 
-        settings = settings_here()
+        settings = load_settings()
         with progress_bar("restore") as progress:
             read_backup(settings, source, force=force, progress=progress)
         print_json({"data_dir": settings.data_dir}) if as_json else say(f"Restored {source} into {settings.data_dir}.")

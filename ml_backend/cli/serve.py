@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from ml_backend.cli._open import settings_here
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -13,7 +11,8 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: PAPLOOP_HOST=0.0.0.0 PAPLOOP_PORT=9090 paploop serve")
     def serve() -> None:
         """Serve Label Studio's ML protocol, the JSON API, the dashboard and the images."""
-        from ml_backend.launch.processes import replace_process, web_command
+        from ml_backend.launch.programs import web
+        from ml_backend.settings import load_settings
 
-        settings = settings_here()
-        replace_process(web_command(settings), settings)
+        settings = load_settings()
+        web(settings).become()

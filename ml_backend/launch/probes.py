@@ -1,0 +1,49 @@
+"""Does it answer? One question for each program."""
+
+from __future__ import annotations
+
+import socket
+from urllib.parse import urlsplit
+
+import httpx
+
+from ml_backend.settings import Settings
+
+PATIENCE = 2.0
+
+
+def answers_http(url: str) -> bool:
+    """Whether a GET gives a success."""
+    try:
+        return httpx.get(url, timeout=PATIENCE, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def redis_answers(settings: Settings) -> bool:
+    """Whether Redis takes our password and answers."""
+    from redis import Redis
+    from redis.exceptions import RedisError
+
+    try:
+        with Redis.from_url(settings.redis_url, socket_connect_timeout=PATIENCE, socket_timeout=PATIENCE) as client:
+            return bool(client.ping())
+    except (RedisError, OSError):
+        return False
+
+
+def label_studio_answers(settings: Settings) -> bool:
+    """Whether Label Studio answers; its port opens seconds before that."""
+    address = urlsplit(settings.label_studio_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        socket.create_connection((str(address.hostname), port), PATIENCE).close()
+    except OSError:
+        return False
+    return answers_http(f"{settings.label_studio_url.rstrip('/')}/health")
+
+
+def web_answers(settings: Settings) -> bool:
+    """Whether PapLoop's web process answers."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return answers_http(f"http://{host}:{settings.port}/health")

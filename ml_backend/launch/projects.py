@@ -1,0 +1,93 @@
+"""Projects of Label Studio that PapLoop makes or takes over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from xml.sax.saxutils import quoteattr
+
+from ml_backend.errors import NotFound
+from ml_backend.ingest import scan
+from ml_backend.seed import folder_class
+from ml_backend.services import Services
+from ml_backend.state.records import ProjectRow
+
+MADE = "projects.json"
+"""File of the data directory: what a project was made for -> Label Studio's project id."""
+
+FALLBACK_CLASSES = ("normal", "abnormal", "unusable")
+"""Classes of a folder without class sub-folders; a lead changes them in Label Studio."""
+
+
+def label_config(classes: Sequence[str]) -> str:
+    """A labeling interface for one class an image, with keyboard shortcuts 1 to 9."""
+    keys = [f' hotkey="{number}"' if number <= 9 else "" for number in range(1, len(classes) + 1)]
+    choices = "\n".join(f"    <Choice value={quoteattr(name)}{key}/>" for name, key in zip(classes, keys, strict=True))
+    return (
+        '<View>\n  <Image name="image" value="$image" zoom="true" zoomControl="true"/>\n'
+        '  <Choices name="class" toName="image" choice="single" required="true" showInline="true">\n'
+        f"{choices}\n  </Choices>\n</View>"
+    )
+
+
+def classes_of(folder: Path) -> list[str]:
+    """Names of the folders that images lie in, or three classes to begin with where there are no sub-folders."""
+    root = folder.expanduser().resolve()
+    found = sorted({folder_class(path.relative_to(root).as_posix()) for path in scan(folder)} - {""})
+    return found if len(found) > 1 else list(FALLBACK_CLASSES)
+
+
+def attach(services: Services, project_id: int) -> ProjectRow:
+    """Connect a project of Label Studio with this backend; repeating it repairs what was changed by hand.
+
+    Raises:
+        NotFound: Label Studio has no such project.
+        LabelConfigError: PapLoop cannot drive its labeling interface.
+    """
+    from ml_backend.connect import connect
+    from ml_backend.label_config import parse_label_config
+
+    project = services.label_studio.project(project_id)
+    config = str(project.get("label_config") or "")
+    parse_label_config(config)
+    row = services.store.upsert_project(project_id, str(project.get("title") or ""), config, services.clock())
+    connect(services.label_studio, services.settings, project_id)
+    return row
+
+
+def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str]) -> int:
+    """The project made for a purpose, made now if there is none; a start that was killed in between doubles nothing.
+
+    Args:
+        services: the parts of the process.
+        purpose: what it is for, the key under which it is remembered.
+        title: shown in Label Studio; a project with this title is taken over.
+        classes: of the labeling interface.
+    """
+    file = services.files.root / MADE
+    made = _read(file)
+    known = made.get(purpose)
+    if known is not None and _exists(services, known):
+        return known
+    titled = [project for project in services.label_studio.projects() if project.get("title") == title]
+    project = titled[0] if titled else services.label_studio.create_project(title, label_config(classes))
+    project_id = int(project["id"])
+    services.files.write_atomic(file, json.dumps({**made, purpose: project_id}, indent=1) + "\n")
+    return project_id
+
+
+def _exists(services: Services, project_id: int) -> bool:
+    try:
+        services.label_studio.project(project_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _read(file: Path) -> dict[str, int]:
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return {str(k): v for k, v in values.items() if isinstance(v, int)} if isinstance(values, dict) else {}

@@ -1,0 +1,186 @@
+"""`paploop up`: start, prepare, show the addresses, watch, stop."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from ml_backend.errors import Conflict, PapLoopError
+from ml_backend.launch import probes, programs
+from ml_backend.launch.addresses import choose_addresses
+from ml_backend.launch.stack import Stack
+from ml_backend.screen import stages
+from ml_backend.services import Services, build_services
+from ml_backend.settings import Settings, environment_settings, read_settings
+from ml_backend.state.files import DataDir
+from ml_backend.state.secret_file import Secrets, load_secrets
+
+if TYPE_CHECKING:
+    from training.types import Progress
+
+LABEL_STUDIO_PATIENCE = 600.0
+PATIENCE = 120.0
+FIRST_START = 120.0
+LATER_START = 12.0
+
+Stage = Callable[[str], "Progress"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A stack with the settings that its programs run under."""
+
+    settings: Settings
+    secrets: Secrets
+    files: DataDir
+    stack: Stack
+
+
+def prepare(label_studio_port: int | None = None) -> Machine:
+    """Choose addresses and secrets and put the stack together; nothing runs yet.
+
+    Raises:
+        Conflict: a port is taken.
+        NotFound: a program is not installed.
+    """
+    given = environment_settings()
+    files = DataDir(given.data_dir)
+    choose_addresses(given, files, label_studio_port)
+    settings = read_settings()
+    secrets = load_secrets(files)
+    chosen = [programs.web(settings), programs.worker(settings)]
+    if "redis_url" not in given.model_fields_set:
+        chosen.append(programs.redis(settings, files))
+    if "label_studio_url" not in given.model_fields_set:
+        chosen.append(programs.label_studio(settings, files, secrets))
+    return Machine(settings, secrets, files, Stack(files, chosen))
+
+
+def wait_until_ready(machine: Machine, stage: Stage) -> None:
+    """Wait for every program to answer, with a bar for each.
+
+    Raises:
+        Unavailable: one does not; the message holds the end of its log.
+    """
+    settings, stack = machine.settings, machine.stack
+    first = not (machine.files.root / "label-studio" / "label_studio.sqlite3").exists()
+    expected = FIRST_START if first else LATER_START
+    waits: list[tuple[str, str, Callable[[Settings], bool], float, float]] = [
+        ("redis", "Starting Redis", probes.redis_answers, PATIENCE, 2),
+        ("web", "Starting PapLoop", probes.web_answers, PATIENCE, 5),
+        (
+            "label-studio",
+            "Label Studio, first start" if first else "Starting Label Studio",
+            probes.label_studio_answers,
+            LABEL_STUDIO_PATIENCE,
+            expected,
+        ),
+    ]
+    for name, title, probe, patience, usual in waits:
+        progress = stage(title)
+
+        def tick(waited: float, progress: Progress = progress, usual: float = usual) -> None:
+            progress(min(0.95, waited / usual), f"{waited:.0f} s, usually about {usual:.0f} s")
+
+        stack.wait_ready(name, partial(probe, settings), patience, tick)
+        progress(1.0, "")
+
+
+@contextmanager
+def interrupt_on_terminate() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that everything is stopped in order."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_port: int | None) -> None:
+    """Start everything, prepare the project, show where it is, and stay until Ctrl-C.
+
+    Args:
+        images: the user's folder; None = the demo cells.
+        seed_labels: labels submitted from folder names.
+        label_studio_port: asked for on the command line, or None.
+
+    Raises:
+        Conflict: it runs already in this data directory, or a port is taken.
+    """
+    from ml_backend.launch.content import fill
+
+    files = DataDir(environment_settings().data_dir)
+    if files.is_held("up"):
+        raise Conflict(
+            f"PapLoop runs already on {files.root}; stop that one first, or set PAPLOOP_DATA_DIR to another."
+        )
+    with files.lock("up", wait=False), interrupt_on_terminate():
+        machine = prepare(label_studio_port)
+        try:
+            machine.stack.start()
+            with stages() as stage:
+                wait_until_ready(machine, stage)
+                services = build_services(machine.settings)
+                project_id = fill(services, images, seed_labels, stage)
+            show(services, machine, project_id)
+            services.store.close()
+            watch(machine.stack)
+        except KeyboardInterrupt:
+            print("\nStopping Redis, Label Studio, PapLoop and the worker ...", flush=True)
+        finally:
+            machine.stack.stop()
+
+
+def show(services: Services, machine: Machine, project_id: int) -> None:
+    """Print the addresses and the login."""
+    from rich.console import Console
+    from rich.panel import Panel
+
+    settings = services.settings
+    label_studio = (settings.label_studio_public_url or settings.label_studio_url).rstrip("/")
+    own = any(program.name == "label-studio" for program in machine.stack.programs)
+    password = settings.basic_auth_password
+    shown = password.get_secret_value() if hasattr(password, "get_secret_value") else password
+    lines = [
+        f"Label Studio   {label_studio}/projects/{project_id}/data",
+        *(
+            [f"   login       {programs.LOGIN}", f"   password    {machine.secrets.label_studio_password}"]
+            if own
+            else []
+        ),
+        f"PapLoop        {settings.resolved_public_url}/dashboard/{project_id}",
+        f"   login       {settings.basic_auth_user}",
+        f"   password    {shown}",
+        "",
+        'Open Label Studio, press "Label All Tasks", and correct what the model proposes.',
+        "Ctrl-C stops everything; `make run` goes on where it was.",
+    ]
+    console = Console()
+    console.print(Panel.fit("\n".join(lines), title="PapLoop is ready"), markup=False, highlight=False, soft_wrap=True)
+
+
+def watch(stack: Stack) -> None:
+    """Pass on what the supervisor says about deaths, until it ends.
+
+    Raises:
+        PapLoopError: the supervisor ended by itself.
+    """
+    with stack.supervisor_log.open(errors="replace") as log:
+        log.seek(0, 2)
+        while stack.alive:
+            for line in log:
+                print(line.rstrip(), flush=True)
+            time.sleep(0.5)
+    raise PapLoopError(f"The supervisor has ended, so everything was stopped; see {stack.supervisor_log}.")
