@@ -1,0 +1,125 @@
+"""Label Studio's failures -> PapLoop's errors: one sentence each, what to do next, no secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound, PapLoopError, Unauthorized
+
+_USER_INFO = re.compile(r"//[^/@\s\"']+@")
+_TAGS = re.compile(r"<[^>]*>")
+MAX_DETAIL = 300
+
+
+def clean(text: str, scrub: Callable[[str], str]) -> str:
+    """One short line without markup, user names in URLs or tokens."""
+    text = " ".join(_TAGS.sub(" ", _USER_INFO.sub("//***@", scrub(text))).split()).rstrip(".")
+    return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
+
+
+def parsed(response: httpx.Response) -> Any:
+    """The JSON of an answer, or None when it holds none."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def detail(body: Any) -> str:
+    """What Label Studio says went wrong, its validation errors first."""
+    if not isinstance(body, dict):
+        return ""
+    errors = body.get("validation_errors")
+    if errors:
+        return "; ".join(_flat(errors, ""))
+    return str(body.get("detail") or body.get("error") or "")
+
+
+def _flat(errors: Any, name: str) -> list[str]:
+    if isinstance(errors, dict):
+        return [
+            line for key, value in errors.items() for line in _flat(value, "" if "non_field" in key else f"{key}: ")
+        ]
+    if isinstance(errors, list):
+        return [line for value in errors for line in _flat(value, name)]
+    return [f"{name}{errors}"]
+
+
+def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str], str]) -> PapLoopError:
+    """The error for an answer that is no success.
+
+    Args:
+        base: Label Studio's address as shown to people.
+        what: the call, e.g. `GET api/projects/`.
+        response: the answer, its body read.
+        scrub: takes tokens out of a text.
+    """
+    status, body = response.status_code, parsed(response)
+    said = clean(detail(body), scrub)
+    said = f": {said}" if said else ""
+    if status >= 500 or status in (408, 425, 429):
+        return LabelStudioUnavailable(
+            f"Label Studio at {base} answered {what} with {status}{said}; look at its log, and try again when it is up."
+        )
+    if 300 <= status < 400:
+        place = clean(response.headers.get("location", "elsewhere").split("?")[0], scrub)
+        return BadRequest(
+            f"{base} sends {what} on to {place}; set PAPLOOP_LABEL_STUDIO_URL to Label Studio's final address."
+        )
+    if status in (401, 403):
+        return _refused(base, what, status, said)
+    if status == 404 and not isinstance(body, dict):
+        return LabelStudioUnavailable(
+            f"Something other than Label Studio answered {what} at {base} with 404; "
+            "check the address and its path (PAPLOOP_LABEL_STUDIO_URL), or wait until Label Studio is up."
+        )
+    if status == 404:
+        return NotFound(
+            f"Label Studio at {base} does not know {what}{said}; check the number, it may have been deleted."
+        )
+    return BadRequest(
+        f"Label Studio at {base} refused {what} ({status}){said or ': it gave no reason'}; correct the request."
+    )
+
+
+def _refused(base: str, what: str, status: int, said: str) -> PapLoopError:
+    if "reserved network address" in said:
+        return BadRequest(
+            f"Label Studio refuses to call a private address{said}; start it with USE_DEFAULT_BANNED_SUBNETS=false and "
+            "USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16."
+        )
+    if "legacy token" in said:
+        return Unauthorized(
+            f"Label Studio at {base} does not take legacy tokens; use a personal access token (Account & Settings) in "
+            "PAPLOOP_LABEL_STUDIO_TOKEN, or switch legacy tokens on under Organization > Access token settings."
+        )
+    return Unauthorized(
+        f"Label Studio at {base} refused {what} ({status}){said}; "
+        "check PAPLOOP_LABEL_STUDIO_TOKEN and what its user may do."
+    )
+
+
+def unreachable(base: str, what: str, error: httpx.HTTPError, seconds: float) -> LabelStudioUnavailable:
+    """The error for a call that got no answer."""
+    if isinstance(error, httpx.TimeoutException):
+        return LabelStudioUnavailable(
+            f"Label Studio at {base} did not answer {what} within {seconds:g} s; try again, or look at its load."
+        )
+    return LabelStudioUnavailable(
+        f"Label Studio at {base} cannot be reached ({type(error).__name__}) for {what}; "
+        "check that it runs and that PAPLOOP_LABEL_STUDIO_URL is right."
+    )
+
+
+def unreadable(base: str, what: str, response: httpx.Response) -> LabelStudioUnavailable:
+    """The error for a success whose body is not what Label Studio sends."""
+    kind = response.headers.get("content-type", "no content type").split(";")[0]
+    return LabelStudioUnavailable(
+        f"{base} answered {what} with something other than Label Studio's JSON ({kind}); "
+        "check PAPLOOP_LABEL_STUDIO_URL and any proxy in between, then try again."
+    )
