@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class Pool:
         labels: `(n,)` int64, class index of labeled items, -1 elsewhere.
         labelled: `(n,)` bool.
         groups: `(n,)` int64; equal number = near-duplicates.
+        candidates: `(n,)` bool, what a strategy may choose from; None means every unlabelled item. `strategies.rank`
+            sets it to one member of each duplicate group without a labelled member, so strategies never see copies.
     """
 
     ids: IntArray
@@ -43,9 +45,15 @@ class Pool:
     labels: IntArray
     labelled: BoolArray
     groups: IntArray
+    candidates: BoolArray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def open(self) -> IntArray:
+        """`(m,)` int64 positions that may be chosen."""
+        return np.flatnonzero(~self.labelled if self.candidates is None else self.candidates)
 
 
 @dataclass(frozen=True)
@@ -55,19 +63,32 @@ class Ranking:
     Attributes:
         order: `(k,)` int64 positions in the pool, label these first.
         utilities: `(n,)` float64, higher = sooner; finite for every item.
-        evidence: named columns of `(n,)` behind the utility.
+        evidence: named columns of `(n,)` behind the utility, see `strategies.why`.
+        note: in words why this order and not another one (a switch, a radius that was chosen), or empty.
+        facts: the numbers behind the note; JSON-serialisable, for the provenance of the ranking.
     """
 
     order: IntArray
     utilities: NDArray[np.float64]
     evidence: Mapping[str, FloatArray] = field(default_factory=dict)
+    note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Strategy(Protocol):
-    """One file in a family folder holds one class with this shape."""
+    """One file in a family folder holds one class with this shape; its fields are the strategy's parameters.
+
+    A class that sets `revisits = True` may also order labelled items, to have them looked at again.
+    """
 
     needs: ClassVar[frozenset[str]]
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
-        """Order up to `budget` unlabelled positions of `pool`, most instructive first."""
+        """Order `budget` of the pool's candidates, most instructive first.
+
+        Args:
+            pool: sorted by ids; at least `budget` candidates, `budget` at least 1.
+            budget: how many to order.
+            rng: the only source of randomness.
+        """
         ...

@@ -1,0 +1,127 @@
+"""Farthest-first traversal, exact, without looking at most points most of the time.
+
+Distances to a growing set of centres only fall, so a distance computed against the first few centres is an upper
+bound, and a point whose bound lies below the best exact distance cannot be the farthest. `LazyFarthest` keeps for every
+point a bound and the number of centres it has met, and works in a window of the points with the highest bounds:
+picks are exact as long as the best point of the window is not below the highest bound outside.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.base import FloatArray, IntArray
+
+Float32 = NDArray[np.float32]
+
+WINDOW = 2048
+BLOCK_ROWS = 4096
+
+
+def squared_chord(similarity: Float32) -> Float32:
+    """Squared Euclidean distance of unit vectors from their inner product, in place."""
+    similarity *= np.float32(-2)
+    similarity += np.float32(2)
+    return np.maximum(similarity, np.float32(0), out=similarity)
+
+
+class LazyFarthest:
+    """Farthest-first picks among `candidates` from a growing set of centres.
+
+    Args:
+        vectors: `(n, d)` unit vectors, possibly memory-mapped; blocks of them are copied, never the whole.
+        candidates: `(m,)` int64 positions to pick from.
+        centres: `(l,)` int64 positions that are centres already.
+        budget: how many picks will be asked for.
+    """
+
+    def __init__(self, vectors: FloatArray, candidates: IntArray, centres: IntArray, budget: int) -> None:
+        self._vectors = vectors
+        self._candidates = candidates
+        self._known = len(centres)
+        self._centres = np.empty((len(centres) + budget, vectors.shape[1]), dtype=np.float32)
+        self._centres[: self._known] = vectors[centres]
+        self._bound = np.full(len(candidates), np.float32(4.0))
+        self._met = np.zeros(len(candidates), dtype=np.int64)
+        self._refresh(np.arange(len(candidates)))
+
+    def _rows(self, members: IntArray) -> Float32:
+        return np.asarray(self._vectors[self._candidates[members]], dtype=np.float32)
+
+    def _refresh(self, members: IntArray) -> None:
+        """Make the bounds of these candidates exact."""
+        for start in range(0, len(members), BLOCK_ROWS):
+            block = members[start : start + BLOCK_ROWS]
+            first = int(self._met[block].min())
+            if first < self._known:
+                similarity = (self._rows(block) @ self._centres[first : self._known].T).max(axis=1)
+                self._bound[block] = np.minimum(self._bound[block], squared_chord(similarity))
+        self._met[members] = self._known
+
+    def _add(self, candidate: int) -> None:
+        self._centres[self._known] = self._vectors[self._candidates[candidate]]
+        self._known += 1
+
+    def picks(self, count: int) -> tuple[IntArray, Float32]:
+        """The next `count` picks: positions `(count,)` and their squared distances `(count,)` when picked."""
+        chosen: list[int] = []
+        reached: list[float] = []
+        if not self._known and count:
+            chosen.append(self._nearest_to_mean())
+            reached.append(4.0)
+            self._add(chosen[0])
+            self._bound[chosen[0]] = -1.0
+        while len(chosen) < count:
+            window, outside = self._window()
+            self._pick_inside(window, outside, count, chosen, reached)
+        return self._candidates[np.array(chosen, dtype=np.int64)], np.array(reached, dtype=np.float32)
+
+    def _window(self) -> tuple[IntArray, float]:
+        """The candidates of highest bounds, made exact, and the highest bound among the others."""
+        if len(self._bound) <= WINDOW:
+            window: IntArray = np.arange(len(self._bound), dtype=np.int64)
+            outside = -np.inf
+        else:
+            top = np.argpartition(self._bound, len(self._bound) - WINDOW - 1)[-WINDOW - 1 :]
+            window, outside = np.sort(top[1:]), float(self._bound[top[0]])
+        self._refresh(window[self._met[window] < self._known])
+        return window, outside
+
+    def _pick_inside(
+        self, window: IntArray, outside: float, count: int, chosen: list[int], reached: list[float]
+    ) -> None:
+        rows = self._rows(window)
+        bound = self._bound[window]
+        while len(chosen) < count:
+            best = int(bound.argmax())
+            if bound[best] < outside:
+                break
+            chosen.append(int(window[best]))
+            reached.append(float(bound[best]))
+            self._add(chosen[-1])
+            np.minimum(bound, squared_chord(rows @ rows[best]), out=bound)
+            bound[best] = -1.0
+        self._bound[window] = bound
+        self._met[window] = self._known
+
+    def _nearest_to_mean(self) -> int:
+        """Where to begin without any centre: the candidate most like all the others."""
+        mean = np.zeros(self._vectors.shape[1], dtype=np.float64)
+        members = np.arange(len(self._candidates))
+        for start in range(0, len(members), BLOCK_ROWS):
+            mean += self._rows(members[start : start + BLOCK_ROWS]).sum(axis=0, dtype=np.float64)
+        direction = mean.astype(np.float32)
+        similarity = [
+            self._rows(members[start : start + BLOCK_ROWS]) @ direction for start in range(0, len(members), BLOCK_ROWS)
+        ]
+        return int(np.concatenate(similarity).argmax())
+
+    def exact(self) -> Float32:
+        """`(m,)` squared distance of every candidate to its nearest centre; picked ones have 0. Costs a whole pass."""
+        self._refresh(np.flatnonzero(self._met < self._known))
+        return np.maximum(self._bound, np.float32(0))
+
+    def bounds(self) -> Float32:
+        """`(m,)` upper bounds of `exact`, free of charge."""
+        return np.maximum(self._bound, np.float32(0))

@@ -1,0 +1,144 @@
+"""What `rank` refuses: a malformed pool, a pool that lacks what is needed, an answer that breaks the contract."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.base import Pool, Ranking, StrategyError
+
+SUM_TOLERANCE = 1e-2
+LENGTH_TOLERANCE = 2e-3
+CHUNK_BYTES = 1 << 21
+
+
+def _refuse_item(pool: Pool, position: int, what: str, advice: str) -> None:
+    raise StrategyError(f"Item {int(pool.ids[position])} (position {position}) {what}; {advice}.")
+
+
+def _check_shapes(pool: Pool) -> None:
+    n = len(pool)
+    for name in ("labels", "labelled", "groups"):
+        if getattr(pool, name).shape != (n,):
+            raise StrategyError(f"The pool has {n} ids but {name} of shape {getattr(pool, name).shape}; give one each.")
+    if pool.embeddings.ndim != 2 or len(pool.embeddings) != n:
+        raise StrategyError(f"The pool has {n} ids but embeddings of shape {pool.embeddings.shape}; give (n, d).")
+    if pool.probs.ndim != 3:
+        raise StrategyError(f"Probabilities have shape {pool.probs.shape}; give (members, regions, classes).")
+    offsets, regions = pool.offsets, pool.probs.shape[1]
+    if offsets.shape != (n + 1,) or offsets[0] != 0 or offsets[-1] != regions or np.any(np.diff(offsets) < 0):
+        raise StrategyError(f"Offsets must be {n + 1} rising numbers from 0 to {regions} regions; rebuild the pool.")
+    if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
+        raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
+    wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
+    if len(wrong):
+        _refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
+
+
+def _check_probs(pool: Pool) -> None:
+    members, regions, classes = pool.probs.shape
+    if not members or not regions:
+        return
+    ones = np.ones(classes, dtype=np.float32)
+    step = max(1, CHUNK_BYTES // (4 * max(1, classes)))
+    for member in range(members):
+        for start in range(0, regions, step):
+            chunk = pool.probs[member, start : start + step]
+            sums = chunk @ ones.astype(chunk.dtype)
+            if np.abs(sums - 1.0).max() <= SUM_TOLERANCE and chunk.min() >= -1e-6:
+                continue
+            bad = ~(np.abs(sums - 1.0) <= SUM_TOLERANCE) | ~(chunk.min(axis=1) >= -1e-6)
+            region = start + int(np.flatnonzero(bad)[0])
+            position = int(np.searchsorted(pool.offsets, region, side="right")) - 1
+            _refuse_item(
+                pool,
+                position,
+                f"has probabilities {np.array2string(pool.probs[member, region, :4], precision=3)}, no distribution",
+                "predict it again or leave it out of the pool",
+            )
+
+
+def _check_unit(pool: Pool, vectors: NDArray[np.floating], what: str, owner: NDArray[np.int64] | None) -> None:
+    step = max(1, CHUNK_BYTES // (4 * max(1, vectors.shape[1])))
+    for start in range(0, len(vectors), step):
+        chunk = vectors[start : start + step]
+        lengths = np.einsum("ij,ij->i", chunk, chunk)
+        if np.abs(lengths - 1.0).max() <= LENGTH_TOLERANCE:
+            continue
+        row = start + int(np.flatnonzero(~(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE))[0])
+        position = row if owner is None else int(np.searchsorted(owner, row, side="right")) - 1
+        length = float(np.sqrt(lengths[row - start]))
+        _refuse_item(
+            pool,
+            position,
+            f"has {what} of length {length:.4g} instead of 1",
+            "embed it again or leave it out of the pool",
+        )
+
+
+def check_pool(pool: Pool) -> None:
+    """Refuse arrays that do not fit each other.
+
+    Raises:
+        StrategyError: shapes or offsets that do not fit, ids that repeat.
+    """
+    _check_shapes(pool)
+    if len(np.unique(pool.ids)) != len(pool):
+        values, counts = np.unique(pool.ids, return_counts=True)
+        raise StrategyError(f"Id {int(values[counts > 1][0])} occurs more than once in the pool; ids must be distinct.")
+
+
+def check_needs(name: str, needs: frozenset[str], pool: Pool) -> None:
+    """Refuse a pool that lacks what the strategy needs.
+
+    Raises:
+        StrategyError: something is missing; the message says what and what to do.
+    """
+    lacks = {
+        "probs": (pool.probs.shape[0] < 1 or pool.probs.shape[2] < 1, "a model's probabilities; train one first"),
+        "members": (pool.probs.shape[0] < 2, "probabilities of two or more ensemble members; train an ensemble"),
+        "embeddings": (pool.embeddings.shape[1] == 0, "embeddings; embed the images first"),
+        "region_embeddings": (pool.region_embeddings is None, "embeddings of regions; embed the objects first"),
+        "labels": (not np.any(pool.labels >= 0), "at least one labelled item; label a few or use core_set"),
+    }
+    for need in sorted(needs):
+        missing, advice = lacks[need]
+        if missing:
+            raise StrategyError(f"{name} needs {advice}.")
+
+
+def check_values(needs: frozenset[str], pool: Pool) -> None:
+    """Refuse numbers that are none, among what the strategy will read.
+
+    Raises:
+        StrategyError: the message names the first item with NaN, no distribution or a vector not of length 1.
+    """
+    if needs & {"probs", "members"} or pool.probs.shape[0]:
+        _check_probs(pool)
+    if "embeddings" in needs:
+        _check_unit(pool, pool.embeddings, "an embedding", None)
+    if "region_embeddings" in needs and pool.region_embeddings is not None:
+        _check_unit(pool, pool.region_embeddings, "a region embedding", pool.offsets)
+
+
+def check_answer(name: str, ranking: Ranking, pool: Pool, budget: int, allowed: NDArray[np.bool_]) -> None:
+    """Refuse an answer that breaks the contract; it must never reach an annotator.
+
+    Raises:
+        StrategyError: names the strategy and what is wrong with its answer.
+    """
+    order, utilities = ranking.order, ranking.utilities
+    fault = ""
+    if order.shape != (budget,) or not np.issubdtype(order.dtype, np.integer):
+        fault = f"ordered {order.shape} {order.dtype} instead of {budget} positions"
+    elif len(np.unique(order)) != budget:
+        fault = "ordered a position twice"
+    elif budget and (order.min() < 0 or order.max() >= len(pool) or not allowed[order].all()):
+        fault = "ordered a position that is no candidate"
+    elif utilities.shape != (len(pool),) or not np.isfinite(utilities).all():
+        fault = "gave utilities that are not one finite number per item"
+    else:
+        wrong = [key for key, column in ranking.evidence.items() if column.shape != (len(pool),)]
+        fault = f"gave evidence {wrong[0]} that is not one number per item" if wrong else ""
+    if fault:
+        raise StrategyError(f"The strategy {name} broke its contract: it {fault}. Choose another one and report this.")

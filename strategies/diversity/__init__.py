@@ -1,0 +1,1 @@
+"""How well a batch covers the pool; needs no model."""

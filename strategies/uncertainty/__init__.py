@@ -1,0 +1,1 @@
+"""How unsure the model is, item by item."""

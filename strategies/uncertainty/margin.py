@@ -1,0 +1,38 @@
+"""Margin between the two most probable classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strategies._math import simplex
+from strategies._math.pointwise import Float32, best, item_scores
+from strategies.base import Pool, Ranking
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Items whose two most probable classes are closest.
+
+    u(x) = 1 - (p(y1|x) - p(y2|x)), y1 and y2 the most probable classes of the mean over the members.
+
+    Args:
+        aggregate: how the regions of an item are folded: "mean", "max" or "sum".
+
+    Paper: Scheffer, Decomain, Wrobel (2001), Active Hidden Markov Models for Information Extraction
+    """
+
+    aggregate: str = "mean"
+    needs: ClassVar[frozenset[str]] = frozenset({"probs"})
+
+    def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+        """See `strategies.base.Strategy`."""
+        utilities = item_scores(pool, _closeness, self.aggregate)
+        return Ranking(best(pool, utilities, budget), utilities, {"margin": 1.0 - utilities})
+
+
+def _closeness(probs: Float32) -> Float32:
+    first, second = simplex.top_two(simplex.consensus(probs))
+    return np.float32(1) - (first - second)
