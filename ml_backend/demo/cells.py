@@ -65,10 +65,13 @@ KINDS: Final[Mapping[str, Kind]] = {
 CLASSES: Final = tuple(KINDS)
 
 
+FREQUENCY: Final = np.hypot(*np.meshgrid(np.fft.fftfreq(SIZE), np.fft.fftfreq(SIZE)))
+"""Cycles per px of each coefficient of a two-dimensional Fourier transform."""
+
+
 def _field(rng: np.random.Generator, smooth: float) -> Array:
     """Smooth noise `(SIZE, SIZE)` with mean 0 and spread 1, made by blurring in the frequency domain."""
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIZE), np.fft.fftfreq(SIZE)))
-    noise = np.fft.fft2(rng.standard_normal((SIZE, SIZE))) * np.exp(-2 * (np.pi * smooth * frequency) ** 2)
+    noise = np.fft.fft2(rng.standard_normal((SIZE, SIZE))) * np.exp(-2 * (np.pi * smooth * FREQUENCY) ** 2)
     values = np.real(np.fft.ifft2(noise))
     return np.asarray((values - values.mean()) / (values.std() + 1e-9))
 
@@ -124,7 +127,7 @@ def _paint(rng: np.random.Generator, absorbed: Array, kind: Kind, centre: Array,
     size = kind.radius * scale * rng.normal(1, 0.13)
     cell = _inside(radius - size * _outline(rng, angle, kind.corners * rng.uniform(0.6, 1.4), (2, 7)), 1.2)
 
-    ratio = float(np.clip(kind.ratio * rng.normal(1, 0.16), 0.08, 0.8))
+    ratio = float(np.clip(kind.ratio * rng.normal(1, 0.13), 0.08, 0.8))
     shift = rng.normal(0, 0.07, 2) * size
     du, dv = u - shift[0], (v - shift[1]) / rng.uniform(0.8, 1.0)
     inner = np.hypot(du, dv)
@@ -132,8 +135,8 @@ def _paint(rng: np.random.Generator, absorbed: Array, kind: Kind, centre: Array,
     nucleus = _inside(inner - edge, 0.8)
 
     halo = _inside(inner - edge - size * 0.16, 2.0) * np.clip(kind.halo * rng.normal(1, 0.45), 0, 0.9)
-    density = stain.strength * rng.uniform(0.75, 1.25) * (1 + 0.12 * _field(rng, 4.0) + 0.5 * (ratio > 0.3) * 0.4)
-    colour = _cytoplasm_colour(kind.hue + stain.warm + rng.normal(0, 0.17))
+    density = stain.strength * rng.uniform(0.75, 1.25) * (1 + 0.12 * _field(rng, 4.0) + 0.2 * (ratio > 0.3))
+    colour = _cytoplasm_colour(kind.hue + stain.warm + rng.normal(0, 0.15))
     absorbed += (cell * density * (1 - halo) * (1 - 0.6 * nucleus))[..., None] * colour
 
     dark = float(np.clip(kind.dark * rng.normal(1, 0.12), 0.3, 1.0)) * stain.strength
