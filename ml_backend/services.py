@@ -81,7 +81,7 @@ class Services:
         """
         if is_local(item):
             return Path(item.source)
-        return self.images.local_path(image_value(item), task_id=item.task_id)
+        return Path(self.images.local_path(image_value(item), task_id=item.task_id))
 
     def _own_media_path(self, item_id: int) -> Path:
         item = self.store.item(item_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ml_backend.errors import LabelConfigError
@@ -24,26 +24,27 @@ def _foreign(task_id: int, image: str) -> NewItem:
     return NewItem(source=task_source(task_id), task_id=task_id, data={"image": image}, state="new")
 
 
-def remember_tasks(services: Services, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> int:
+def remember_tasks(services: Services, project_id: int, found: Iterable[Mapping[str, Any]]) -> int:
     """Keep which task shows which item; unknown images become new items.
 
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
-        tasks: task objects with `id` and `data`.
+        found: task objects with `id` and `data`.
 
     Returns:
         How many tasks were not known before.
     """
-    known = services.store.items_by_task(project_id, [int(task["id"]) for task in tasks if "id" in task])
+    tasks = [task for task in found if isinstance(task.get("id"), int) and isinstance(task.get("data"), Mapping)]
+    known = services.store.items_by_task(project_id, [task["id"] for task in tasks])
     key = _data_key(services, project_id)
     ours: dict[int, int] = {}
     foreign: list[NewItem] = []
     for task in tasks:
-        task_id, data = task.get("id"), task.get("data")
-        if not isinstance(task_id, int) or not isinstance(data, Mapping) or task_id in known:
+        task_id = task["id"]
+        if task_id in known:
             continue
-        image = task_image(data, key)
+        image = task_image(task["data"], key)
         item_id = item_of_url(services.settings, project_id, image)
         if item_id is not None and item_id not in ours:
             ours[item_id] = task_id
@@ -52,7 +53,7 @@ def remember_tasks(services: Services, project_id: int, tasks: Sequence[Mapping[
     taken = services.store.items_by_id(project_id, list(ours))
     fresh = {item_id: task_id for item_id, task_id in ours.items() if item_id in taken and not taken[item_id].task_id}
     services.store.set_tasks(project_id, fresh)
-    images = {task["id"]: task_image(task["data"], key) for task in tasks if isinstance(task.get("data"), Mapping)}
+    images = {task["id"]: task_image(task["data"], key) for task in tasks}
     for item_id, task_id in ours.items():
         if item_id not in fresh:
             foreign.append(_foreign(task_id, images[task_id]))

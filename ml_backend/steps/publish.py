@@ -10,6 +10,7 @@ import numpy as np
 
 from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.label_config import LabelingJob
+from ml_backend.labelstudio.predictions import UnknownTasks
 from ml_backend.ranking import OrderRequest, order_project
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
@@ -133,7 +134,12 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int |
         }
         for task_id, entry in entries
     ]
-    created = client.import_predictions(run.project_id, body)
+    try:
+        created = client.import_predictions(run.project_id, body)
+    except UnknownTasks as error:
+        raise LabelStudioUnavailable(
+            "Tasks were deleted while the order was sent; it is sent again without them."
+        ) from error
     if created != len(body):
         raise LabelStudioUnavailable(
             f"Label Studio stored {created} of {len(body)} predictions; they are sent again under a new version."
