@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,9 +30,9 @@ def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
 
     if not wait:
         return run
-    with progress_bar(f"run {run.id}") as report:
+    with progress_bar(f"Run {run.id}") as report:
         while (run := services.store.run(run.id)).state in OPEN_STATES:
-            report(run.progress, f"run {run.id}: {run.state} {run.message}".strip())
+            report(run.progress, f"{run.state} {run.message}".strip())
             time.sleep(POLL_SECONDS)
     if run.state == "failed":
         raise PapLoopError(f"Run {run.id} failed: {run.error}")
@@ -40,44 +40,44 @@ def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
 
 
 def answer_run(run: RunRow, as_json: bool) -> None:
-    """Show one run."""
+    """Show one run; JSON holds its request and metrics too."""
+    from ml_backend.overview import run_summary
+
     if as_json:
-        print_json(asdict(run))
+        print_json({**asdict(run), **run_summary(run)})
         return
-    facts = {
-        "run": run.id,
-        "project": run.project_id,
-        "kind": run.kind,
-        "state": run.state,
-        "why it started": run.reason,
-        "decision": f"{run.decision} {run.decision_reason}".strip(),
-        "message": run.error or run.message,
-        "started": when(run.created_at),
-        "ended": when(run.finished_at),
-    }
-    print_facts({name: value for name, value in facts.items() if value not in ("", None)})
+    facts = {name.replace("_", " "): value for name, value in _readable(run_summary(run)).items()}
+    print_facts({name: value for name, value in facts.items() if value not in ("", None, 0)})
 
 
-def print_runs(runs: Sequence[RunRow]) -> None:
+def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
+    times = {name: when(summary[name]) for name in ("created_at", "finished_at", "next_try_at")}
+    return {**summary, **times, "macro_f1": macro_f1(summary), "macro_f1_interval": None}
+
+
+def macro_f1(summary: Mapping[str, Any]) -> str:
+    """Macro-F1 on validation with its interval, empty when the run has none."""
+    if summary["macro_f1"] is None:
+        return ""
+    low, high = summary["macro_f1_interval"]
+    return f"{summary['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:
     """A table of runs, newest first."""
-    columns = ("run", "kind", "state", "decision", "macro-F1", "started", "why it started", "outcome")
+    columns = ("run", "kind", "state", "decision", "labels", "macro-F1", "started", "why it started", "outcome")
     rows = [
         (
-            run.id,
-            run.kind,
-            run.state,
-            run.decision,
+            run["id"],
+            run["kind"],
+            run["state"],
+            run["decision"],
+            run["labels"],
             macro_f1(run),
-            when(run.created_at),
-            run.reason,
-            run.error or run.decision_reason or run.message,
+            when(run["created_at"]),
+            run["reason"],
+            run["error"] or run["decision_reason"] or run["message"],
         )
-        for run in runs
+        for run in summaries
     ]
     print_table(columns, rows)
-
-
-def macro_f1(run: RunRow) -> str:
-    """Macro-F1 on validation with three digits, empty when the run has none."""
-    value = run.metrics.get("macro_f1")
-    return f"{value:.3f}" if isinstance(value, float | int) else ""

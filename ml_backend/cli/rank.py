@@ -1,10 +1,12 @@
-"""`paploop rank`: a new order now."""
+"""`paploop rank`: a new order now, or what the present one begins with."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from ml_backend.cli._answer import AsJson
+from ml_backend.cli._answer import AsJson, print_json, print_table
 from ml_backend.cli._open import ProjectId, chosen_project, opened
 from ml_backend.cli._runs import Wait, answer_run, followed
 
@@ -12,12 +14,23 @@ from ml_backend.cli._runs import Wait, answer_run, followed
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command(epilog="Example: paploop rank 7 --wait")
-    def rank(project: ProjectId = None, wait: Wait = False, as_json: AsJson = False) -> None:
+    @app.command(epilog="Example: paploop rank 7 --wait; paploop rank 7 --show 20")
+    def rank(
+        project: ProjectId = None,
+        show: Annotated[int, typer.Option("--show", min=0, help="Only show the first so many images and why.")] = 0,
+        wait: Wait = False,
+        as_json: AsJson = False,
+    ) -> None:
         """Rank the unlabeled images again with the present model and strategy, and push the order."""
+        from ml_backend.overview import next_items
         from ml_backend.runs import request_run
 
         with opened() as services:
             project_id = chosen_project(services, project)
+            if show:
+                items = next_items(services, project_id, show)
+                rows = [(item["position"], item["task"], item["name"], item["why"]) for item in items]
+                print_json(items) if as_json else print_table(("position", "task", "image", "why"), rows)
+                return
             run = request_run(services, project_id, kind="rank", reason="Asked for on the command line.")
             answer_run(followed(services, run, wait), as_json)

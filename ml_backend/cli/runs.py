@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -23,9 +22,12 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """List the runs of a project with their reasons and outcomes."""
+        from ml_backend.overview import run_summary
+
         with opened() as services:
             if run is not None:
                 answer_run(services.store.run(run), as_json)
                 return
             rows = services.store.runs(chosen_project(services, project), limit=limit)
-        print_json([asdict(row) for row in rows]) if as_json else print_runs(rows)
+        summaries = [run_summary(row) for row in rows]
+        print_json(summaries) if as_json else print_runs(summaries)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table
 from ml_backend.cli._open import chosen_project, opened
 from ml_backend.errors import BadRequest
-
-if TYPE_CHECKING:
-    from ml_backend.services import Services
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:
@@ -33,37 +30,15 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     return values
 
 
-def change(services: Services, project_id: int, name: str | None, changes: dict[str, Any]) -> None:
-    """Check and store new settings of a project; they hold from the next ranking or run on.
-
-    Raises:
-        BadRequest: a strategy, setting or value is unknown.
-    """
-    import strategies
-
-    known = strategies.names()
-    wanted = name if name is not None else changes.get("strategy")
-    if wanted is not None:
-        if wanted not in known:
-            raise BadRequest(f"There is no strategy '{wanted}'; choose one of {', '.join(known)}.")
-        changes = {"strategy_params": {}, **changes, "strategy": wanted}
-    services.store.save_settings(project_id, services.store.settings(project_id).changed(**changes))
-
-
 def _list(as_json: bool) -> None:
-    import strategies
+    from ml_backend.strategy_choice import strategy_list
 
-    found = [strategies.describe(name) for name in strategies.names()]
+    found = strategy_list()
     if as_json:
-        print_json(
-            [{"name": s.name, "family": s.family, "needs": sorted(s.needs), "summary": s.summary} for s in found]
-        )
+        print_json(found)
         return
-    print_table(("strategy", "family", "needs", "what it does"), [_row(s) for s in found])
-
-
-def _row(info: Any) -> tuple[str, ...]:
-    return (info.name, info.family, ", ".join(sorted(info.needs)), info.summary)
+    rows = [(info["name"], info["family"], ", ".join(info["needs"]), info["summary"]) for info in found]
+    print_table(("strategy", "family", "needs", "what it does"), rows)
 
 
 def register(app: typer.Typer) -> None:
@@ -81,10 +56,14 @@ def register(app: typer.Typer) -> None:
         if show_all:
             _list(as_json)
             return
+        from ml_backend.strategy_choice import change_settings
+
         with opened() as services:
             project_id = chosen_project(services, project)
             changes = parse_assignments(assign or [])
-            if name is not None or changes:
-                change(services, project_id, name, changes)
+            if name is not None:
+                changes["strategy"] = name
+            if changes:
+                change_settings(services, project_id, changes)
             settings = services.store.settings(project_id).model_dump()
         print_json(settings) if as_json else print_facts(settings, title=f"Project {project_id}")
