@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 
 ADDRESSES = "addresses.json"
 """File of the data directory in which `paploop up` keeps the ports it chose."""
@@ -64,7 +65,8 @@ class Settings(BaseSettings):
     @property
     def resolved_database_url(self) -> str:
         """The database URL, the SQLite default filled in."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'paploop.db'}"
+        file = str(self.data_dir.expanduser().resolve() / "paploop.db")
+        return self.database_url or URL.create("sqlite", database=file).render_as_string()
 
     @property
     def resolved_public_url(self) -> str:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, IntegrityError, NoSuchModuleError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from ml_backend.errors import BadRequest, Conflict, PapLoopError, Unavailable
@@ -139,7 +139,11 @@ class Database:
                 f"The database refused a change that clashes with what it holds ({error.orig}); "
                 "look at the present state and try again."
             ) from error
-        except (DBAPIError, sqlite3.Error) as error:
+        except StatementError as error:
+            if isinstance(error.orig, PapLoopError):
+                raise error.orig from error
+            raise _database_error(error, self._lock_wait) from error
+        except sqlite3.Error as error:
             raise _database_error(error, self._lock_wait) from error
         except PoolTimeout as error:
             raise Unavailable("All database connections are busy; try again in a moment.") from error
@@ -187,7 +191,7 @@ def _refuse_inherited(connection: Any, record: Any, proxy: Any) -> None:
 
 
 def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     name = getattr(cause, "sqlite_errorname", "")
     words = {
         "SQLITE_BUSY": f"The database stayed locked by another process for {lock_wait:g} s; "

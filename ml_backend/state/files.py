@@ -182,6 +182,6 @@ class DataDir:
 def folder_name(key: str) -> str:
     """A key as a file name: kept if plain, else cleaned and told apart by a digest."""
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", key)[:120]
-    if plain == key and not key.startswith("."):
+    if key and plain == key and not key.startswith("."):
         return key
     return f"{plain.lstrip('.') or 'x'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"

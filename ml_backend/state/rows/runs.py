@@ -71,7 +71,7 @@ class RunRows(Rows):
         return next(iter(self._select_runs(_open_of(project_id))), None)
 
     def covered_change(self, project_id: int) -> int:
-        """Number of the latest annotation change that a training run of the project has looked at; failed ones count."""
+        """Number of the latest annotation change that a training run has looked at; failed runs count."""
         query = select(func.max(runs.c.change)).where(runs.c.project_id == int(project_id), runs.c.kind == "train")
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one_or_none() or 0)

@@ -1,0 +1,138 @@
+import os
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from ml_backend.errors import BadRequest, Unavailable
+from ml_backend.state.database import Database, chunks, paced, to_json
+from ml_backend.state.records import NewItem
+from ml_backend.state.store import Store
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "p.db"
+    store = Store.open(f"sqlite:///{path}")
+    store.upsert_project(1, "One", "", 1.0)
+    store.close()
+    return path
+
+
+def test_sqlite_is_set_up_for_several_writers(path: Path) -> None:
+    database = Database(f"sqlite:///{path}")
+    with database.read() as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "foreign_keys", "synchronous", "busy_timeout")
+        }
+    database.close()
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1, "busy_timeout": 30000}
+
+
+def test_locked_for_too_long_is_said_in_words(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = Store.open(f"sqlite:///{path}", lock_wait=0.1)
+    with pytest.raises(Unavailable, match=r"stayed locked by another process for 0\.1 s; try again"):
+        store.add_event(1, "X", {}, 1.0)
+    assert store.project(1).title == "One"  # readers do not wait
+    other.execute("ROLLBACK")
+    store.add_event(1, "X", {}, 1.0)
+    store.close()
+    other.close()
+
+
+def test_writers_wait_for_their_turn(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    timer.start()
+    store = Store.open(f"sqlite:///{path}")
+    store.add_event(1, "X", {}, 1.0)
+    timer.join()
+    store.close()
+    other.close()
+
+
+def test_full_disk_is_said_in_words_and_loses_nothing(path: Path) -> None:
+    store = Store.open(f"sqlite:///{path}")
+    with store.database.engine.connect() as connection:  # the pool hands this very connection out again
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+        connection.execute(text(f"PRAGMA max_page_count={pages + 8}"))
+    store.add_event(1, "before", {}, 1.0)
+    with pytest.raises(Unavailable, match="disk that holds the database is full; free some space"):
+        store.add_items(1, [NewItem(f"{i}" * 50) for i in range(2000)], 1.0)
+    with store.database.engine.connect() as connection:
+        connection.execute(text("PRAGMA max_page_count=1000000"))
+    assert store.items(1) == []
+    assert [event.action for event in store.open_events()] == ["before"]
+    assert len(store.add_items(1, [NewItem("a")], 1.0)) == 1
+    store.close()
+
+
+def test_damaged_and_foreign_files_are_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "p.db").write_text("no database, but long enough to be looked at " * 100)
+    with pytest.raises(Unavailable, match="not a SQLite database"):
+        Store.open(f"sqlite:///{tmp_path}/p.db")
+    with pytest.raises(Unavailable, match="cannot be opened"):
+        Store.open(f"sqlite:///{tmp_path}/missing/p.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("mysql://x/y", "not in mysql"),
+        ("sqlite://", "in-memory"),
+        ("sqlite:///:memory:", "in-memory"),
+        ("nonsense", "cannot be understood"),
+        ("", "cannot be understood"),
+        ("postgresql+nodriver://x/y", "cannot be understood"),
+    ],
+)
+def test_unusable_urls(url: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        Store.open(url)
+
+
+def test_a_forked_child_opens_connections_of_its_own(path: Path) -> None:
+    store = Store.open(f"sqlite:///{path}")
+    store.add_event(1, "parent", {}, 1.0)
+    child = os.fork()
+    if child == 0:
+        try:
+            store.add_event(1, "child", {}, 1.0)
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    store.add_event(1, "parent", {}, 1.0)
+    assert sorted(event.action for event in store.open_events()) == ["child", "parent", "parent"]
+    store.close()
+
+
+def test_json() -> None:
+    assert to_json({"a": np.float32(0.5), "b": np.arange(2), "c": {2, 1}}) == '{"a":0.5,"b":[0,1],"c":[1,2]}'
+    nested: list[object] = []
+    nested.append(nested)
+    for value in (float("nan"), {"a": object()}, nested, np.float32("inf")):
+        with pytest.raises(BadRequest, match="cannot be stored as JSON"):
+            to_json(value)
+
+
+def test_unstorable_json_reaches_the_caller_as_a_sentence(path: Path) -> None:
+    store = Store.open(f"sqlite:///{path}")
+    with pytest.raises(BadRequest, match="JSON"):
+        store.add_event(1, "X", {"a": float("nan")}, 1.0)
+    store.close()
+
+
+def test_parts() -> None:
+    assert [list(part) for part in chunks(range(5), 2)] == [[0, 1], [2, 3], [4]]
+    pauses: list[float] = []
+    assert len(list(paced(range(4001), pauses.append))) == 3
+    assert len(pauses) == 2
+    assert list(paced([])) == []
