@@ -1,0 +1,5 @@
+"""Ways to train a classifier; one file a method, found by its name.
+
+A method's file `<method>.py` holds `NEEDS` ("embeddings" or "images"), `fit(request, progress) -> Classifier` and
+`load(checkpoint) -> Classifier`.
+"""

@@ -1,0 +1,1 @@
+"""Images, manifests and splits: what a training job reads."""

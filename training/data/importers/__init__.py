@@ -1,0 +1,1 @@
+"""Data sets of common layouts -> samples; one file a layout."""

@@ -1,0 +1,146 @@
+"""Do probabilities mean what they say? One temperature, fitted on held-out items, and the error before and after.
+
+Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger, 2017, "On Calibration of Modern Neural Networks".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from training.types import FloatArray, IntArray, TrainingError
+
+MIN_ITEMS = 20
+"""Fewer held-out items say too little about confidence."""
+
+_LOWEST, _HIGHEST = 0.1, 10.0
+_PRIOR_ITEMS = 4.0
+"""Weight of the belief that the temperature is near 1, so that twenty lucky items cannot make a model certain."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted temperature and what it did.
+
+    Attributes:
+        temperature: logits are divided by it; 1 changes nothing.
+        items: held-out items it rests on.
+        ece_before: expected calibration error at temperature 1, or None without items.
+        ece_after: the same with temperatures fitted on the other folds, so that no item judges its own fit.
+        note: why the temperature stayed 1; empty when it was fitted.
+    """
+
+    temperature: float
+    items: int
+    ece_before: float | None
+    ece_after: float | None
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def calibrate(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray | None = None) -> Calibration:
+    """Fit a temperature on held-out items, or say why not.
+
+    Args:
+        probs: `(n, c)` rows sum to 1, at temperature 1.
+        truth: `(n,)` class indices.
+        seed: of the folds behind `ece_after`.
+        groups: `(n,)` items of one group stay in one fold.
+    """
+    known = probs[np.arange(len(truth)), truth] > 0
+    probs, truth = probs[known], truth[known]
+    groups = np.arange(len(truth)) if groups is None else groups[known]
+    items = len(truth)
+    if items == 0:
+        return Calibration(1.0, 0, None, None, "No held-out label yet, so probabilities are taken as they are.")
+    before = expected_calibration_error(probs, truth)
+    if items < MIN_ITEMS:
+        note = f"{items} held-out labels are too few to judge confidence; it takes {MIN_ITEMS}."
+        return Calibration(1.0, items, before, None, note)
+    after = expected_calibration_error(_cross_fitted(probs, truth, groups, seed), truth)
+    return Calibration(fit_temperature(probs, truth), items, before, after)
+
+
+def fit_temperature(probs: FloatArray, truth: IntArray) -> float:
+    """The temperature in [0.1, 10] that makes the truth most likely, drawn slightly towards 1.
+
+    Args:
+        probs: `(n, c)` rows sum to 1, at temperature 1.
+        truth: `(n,)` class indices.
+
+    Raises:
+        TrainingError: there is no item.
+    """
+    if len(truth) == 0:
+        raise TrainingError("A temperature needs held-out items and there is none; label some validation images.")
+    logits = _logits(probs)
+    low, high = np.log(_LOWEST), np.log(_HIGHEST)
+    golden = (np.sqrt(5) - 1) / 2
+    # The loss is convex in 1 / T and the prior in log T: one valley in practice, so golden section finds it.
+    for _ in range(60):
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        if _loss(logits, truth, left) <= _loss(logits, truth, right):
+            high = right
+        else:
+            low = left
+    return float(np.exp((low + high) / 2))
+
+
+def apply_temperature(probs: FloatArray, temperature: float) -> FloatArray:
+    """Probabilities `(n, c)` float32 with their logits divided by `temperature`; impossible classes stay so."""
+    if temperature == 1.0 or probs.size == 0:
+        return probs.astype(np.float32)
+    logits = _logits(probs) / temperature
+    logits -= logits.max(axis=1, keepdims=True)
+    warm = np.exp(logits) * (probs > 0)
+    return np.asarray(warm / warm.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def expected_calibration_error(probs: FloatArray, truth: IntArray, bins: int = 10) -> float:
+    """Mean gap between confidence and accuracy over equal-width confidence bins, weighted by items; 0 is perfect.
+
+    Args:
+        probs: `(n, c)` rows sum to 1.
+        truth: `(n,)` class indices.
+        bins: number of bins.
+
+    Raises:
+        TrainingError: there is no item.
+    """
+    if len(truth) == 0:
+        raise TrainingError("A calibration error needs held-out items and there is none; label some validation images.")
+    confidence = probs.max(axis=1).astype(np.float64)
+    correct = (probs.argmax(axis=1) == truth).astype(np.float64)
+    which = np.clip((confidence * bins).astype(int), 0, bins - 1)
+    gaps = np.bincount(which, weights=correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(truth))
+
+
+def _logits(probs: FloatArray) -> FloatArray:
+    return np.asarray(np.log(np.maximum(probs.astype(np.float64), 1e-30)))
+
+
+def _loss(logits: FloatArray, truth: IntArray, log_temperature: float) -> float:
+    scaled = logits / np.exp(log_temperature)
+    top = scaled.max(axis=1)
+    normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
+    likelihood = scaled[np.arange(len(truth)), truth] - normaliser
+    return float(-likelihood.sum() + 0.5 * _PRIOR_ITEMS * log_temperature**2)
+
+
+def _cross_fitted(probs: FloatArray, truth: IntArray, groups: IntArray, seed: int) -> FloatArray:
+    names, member = np.unique(groups, return_inverse=True)
+    folds = min(5, len(names))
+    if folds < 2:
+        return apply_temperature(probs, fit_temperature(probs, truth))
+    fold = np.random.default_rng(seed).permutation(len(names))[member] % folds
+    answer = np.empty(probs.shape, dtype=np.float32)
+    for number in range(folds):
+        held = fold == number
+        answer[held] = apply_temperature(probs[held], fit_temperature(probs[~held], truth[~held]))
+    return answer

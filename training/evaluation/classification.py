@@ -1,0 +1,97 @@
+"""Classification quality on one set: macro-F1, balanced accuracy, accuracy, and what happens class by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from training.types import FloatArray, IntArray, TrainingError
+
+
+def check_probabilities(truth: IntArray, probs: FloatArray, classes: Sequence[str], who: str) -> None:
+    """Refuse anything from which a measurement would be made up.
+
+    Args:
+        truth: `(n,)` class indices.
+        probs: `(n, c)`.
+        classes: c names.
+        who: what the message calls the model.
+
+    Raises:
+        TrainingError: wrong shape, an index out of range, or rows that are no probabilities.
+    """
+    n, c = len(truth), len(classes)
+    if truth.ndim != 1 or not np.issubdtype(truth.dtype, np.integer):
+        raise TrainingError(
+            f"The true classes must be one integer an item, not {truth.dtype} {truth.shape}; export them again."
+        )
+    if probs.shape != (n, c):
+        raise TrainingError(
+            f"The {who} gave predictions of shape {probs.shape} where {(n, c)} is expected; predict again."
+        )
+    if n and (truth.min() < 0 or truth.max() >= c):
+        raise TrainingError(f"A true class index lies outside 0..{c - 1}; the class list does not fit these labels.")
+    bad = ~np.isfinite(probs).all(axis=1) | (probs < -1e-6).any(axis=1) | (np.abs(probs.sum(axis=1) - 1) > 1e-3)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise TrainingError(
+            f"The {who}'s prediction for item {row} is no probability distribution ({probs[row].tolist()}); "
+            "train that model again, it is not judged."
+        )
+
+
+def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict[str, Any]:
+    """Measure predictions against the truth.
+
+    Macro-F1 and balanced accuracy are means over the classes that occur in `truth`; items put into any other class
+    count against the class they belong to.
+
+    Args:
+        truth: `(n,)` class indices, n at least 1.
+        probs: `(n, c)` rows sum to 1.
+        classes: c names.
+
+    Returns:
+        JSON-serialisable: items, macro_f1, balanced_accuracy, accuracy, log_loss, per_class (precision, recall, f1,
+        support by name; precision and f1 are None where they are undefined), confusion (rows true, columns predicted).
+
+    Raises:
+        TrainingError: no item, or predictions that are no probabilities.
+    """
+    # Imported late: a web process that only serves stored predictions must not pay for scikit-learn.
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    check_probabilities(truth, probs, classes, "model")
+    if len(truth) == 0:
+        raise TrainingError("There is no labeled item to measure on; label some validation images.")
+    predicted = probs.argmax(axis=1)
+    every = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=every, zero_division=0.0)
+    confusion = confusion_matrix(truth, predicted, labels=every)
+    present, called = support > 0, confusion.sum(axis=0) > 0
+    per_class = {
+        name: {
+            "precision": float(precision[i]) if called[i] else None,
+            "recall": float(recall[i]) if present[i] else None,
+            "f1": float(f1[i]) if present[i] else None,
+            "support": int(support[i]),
+        }
+        for i, name in enumerate(classes)
+    }
+    return {
+        "items": len(truth),
+        "macro_f1": float(f1[present].mean()),
+        "balanced_accuracy": float(recall[present].mean()),
+        "accuracy": float((predicted == truth).mean()),
+        "log_loss": log_loss(truth, probs),
+        "per_class": per_class,
+        "confusion": confusion.tolist(),
+    }
+
+
+def log_loss(truth: IntArray, probs: FloatArray) -> float:
+    """Mean negative log-likelihood in nats; a probability counts as at least 1e-3, so that one item cannot decide."""
+    chosen = probs[np.arange(len(truth)), truth].astype(np.float64)
+    return float(-np.log(np.clip(chosen, 1e-3, 1.0)).mean())

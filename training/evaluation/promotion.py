@@ -1,0 +1,169 @@
+"""May a freshly trained model replace the one that serves? Both are measured on the same held-out items.
+
+The decision rests on macro-F1 with a paired bootstrap interval (Bradley Efron, 1979, "Bootstrap Methods: Another Look
+at the Jackknife"), resampled by group because images of one slide agree with each other. A candidate that scores lower
+is never promoted, and neither is one that gives up a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import Any, Literal
+
+import numpy as np
+
+from training.evaluation.bootstrap import Interval, paired_interval
+from training.evaluation.classification import check_probabilities, evaluate
+from training.types import FloatArray, IntArray
+
+CLASS_LOSS_P = 0.1
+"""One-sided level at which a class counts as given up: 4 items lost and none won is (1/16), 3 lost are not (1/8)."""
+
+_TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judge's answer.
+
+    Attributes:
+        decision: "promoted" or "kept" (the incumbent, if there is one, goes on).
+        reason: why, in a sentence or two.
+        evidence: JSON-serialisable measurements behind it.
+    """
+
+    decision: Literal["promoted", "kept"]
+    reason: str
+    evidence: dict[str, Any]
+
+
+def judge(
+    truth: IntArray,
+    candidate: FloatArray,
+    incumbent: FloatArray | None,
+    classes: Sequence[str],
+    *,
+    seed: int,
+    groups: IntArray | None = None,
+    floor: float = 0.05,
+    min_items: int = 30,
+    samples: int = 2000,
+) -> Verdict:
+    """Promote the candidate or keep the incumbent.
+
+    The rule, in this order. No incumbent: promote. A class whose recall falls by more than `floor` and by more than
+    chance explains: keep. Lower macro-F1, or the same with a lower balanced accuracy: keep. Higher: promote; the reason
+    says whether the interval leaves zero out, or whether there is too little evidence and the candidate is better in
+    expectation only. Equal on both: promote if its probabilities fit the truth better (log loss).
+
+    Args:
+        truth: `(n,)` class indices of the held-out items.
+        candidate: `(n, c)` probabilities of the new model.
+        incumbent: `(n, c)` probabilities of the serving model on the same items, or None.
+        classes: c names.
+        seed: of the bootstrap.
+        groups: `(n,)` equal numbers are resampled together; by default every item alone.
+        floor: how far the recall of a class may fall.
+        min_items: fewer items are too little evidence, whatever the interval says.
+        samples: bootstrap resamples.
+
+    Raises:
+        TrainingError: predictions are missing, of the wrong shape or no probabilities.
+    """
+    check_probabilities(truth, candidate, classes, "candidate")
+    if incumbent is not None:
+        check_probabilities(truth, incumbent, classes, "incumbent")
+    n = len(truth)
+    if n == 0:
+        return _without_items(incumbent)
+    evidence: dict[str, Any] = {"items": n, "groups": n if groups is None else len(np.unique(groups))}
+    evidence["candidate"] = evaluate(truth, candidate, classes)
+    if incumbent is None:
+        score = evidence["candidate"]["macro_f1"]
+        return Verdict(
+            "promoted", f"First model: macro-F1 {score:.3f} on {n} held-out items; no model served before.", evidence
+        )
+    evidence["incumbent"] = evaluate(truth, incumbent, classes)
+    predicted, before = candidate.argmax(axis=1), incumbent.argmax(axis=1)
+    interval = paired_interval(truth, predicted, before, len(classes), groups=groups, seed=seed, samples=samples)
+    evidence |= _differences(evidence["candidate"], evidence["incumbent"], interval)
+    evidence["too_little_evidence"] = n < min_items or interval.low <= 0 <= interval.high
+    evidence["classes_given_up"] = _given_up(truth, predicted, before, classes, floor)
+    return _decide(evidence, interval, n)
+
+
+def _decide(evidence: dict[str, Any], interval: Interval, n: int) -> Verdict:
+    new, old = evidence["candidate"], evidence["incumbent"]
+    scores = (
+        f"macro-F1 {new['macro_f1']:.3f} against {old['macro_f1']:.3f} on {n} held-out items ({interval.in_words()})"
+    )
+    lost = evidence["classes_given_up"]
+    if lost:
+        names = ", ".join(f"{name} ({old_r:.2f} to {new_r:.2f})" for name, (old_r, new_r) in lost.items())
+        return Verdict("kept", f"Kept the serving model: the new one gives up recall of {names}; {scores}.", evidence)
+    lead = evidence["delta_macro_f1"]
+    if abs(lead) <= _TIE:
+        lead = evidence["delta_balanced_accuracy"]
+    if abs(lead) <= _TIE:
+        return _by_log_loss(evidence, scores)
+    sure = not evidence["too_little_evidence"]
+    how = "beyond chance" if sure else "too little evidence to be sure, but better in expectation"
+    if lead > 0:
+        return Verdict("promoted", f"Promoted: {scores}; {how}.", evidence)
+    how = "worse beyond chance" if sure else "too little evidence to be sure, and worse in expectation"
+    return Verdict("kept", f"Kept the serving model: {scores}; the new one is {how}.", evidence)
+
+
+def _by_log_loss(evidence: dict[str, Any], scores: str) -> Verdict:
+    new, old = evidence["candidate"]["log_loss"], evidence["incumbent"]["log_loss"]
+    fit = f"log loss {new:.3f} against {old:.3f}"
+    if new < old - _TIE:
+        return Verdict("promoted", f"Promoted: equal in {scores}, but its probabilities fit better ({fit}).", evidence)
+    return Verdict(
+        "kept", f"Kept the serving model: equal in {scores}, and the new one's {fit} is no better.", evidence
+    )
+
+
+def _differences(new: dict[str, Any], old: dict[str, Any], interval: Interval) -> dict[str, Any]:
+    return {
+        "delta_macro_f1": new["macro_f1"] - old["macro_f1"],
+        "delta_balanced_accuracy": new["balanced_accuracy"] - old["balanced_accuracy"],
+        "interval": [interval.low, interval.high],
+        "confidence": interval.confidence,
+        "probability_better": interval.probability_better,
+    }
+
+
+def _without_items(incumbent: FloatArray | None) -> Verdict:
+    evidence: dict[str, Any] = {"items": 0, "groups": 0, "too_little_evidence": True}
+    if incumbent is None:
+        return Verdict(
+            "promoted", "First model: no held-out label yet to measure it on, and no model served before.", evidence
+        )
+    reason = "Kept the serving model: there is no held-out label to compare the two on; label some validation images."
+    return Verdict("kept", reason, evidence)
+
+
+def _given_up(
+    truth: IntArray, predicted: IntArray, before: IntArray, classes: Sequence[str], floor: float
+) -> dict[str, list[float]]:
+    """Class -> recall before and after, where it fell beyond `floor` and beyond chance (exact one-sided sign test)."""
+    lost = {}
+    for index, name in enumerate(classes):
+        own = truth == index
+        if not own.any():
+            continue
+        old_hit, new_hit = before[own] == index, predicted[own] == index
+        old_recall, new_recall = float(old_hit.mean()), float(new_hit.mean())
+        losses, gains = int((old_hit & ~new_hit).sum()), int((new_hit & ~old_hit).sum())
+        if old_recall - new_recall > floor and _sign_test(losses, gains) <= CLASS_LOSS_P:
+            lost[name] = [old_recall, new_recall]
+    return lost
+
+
+def _sign_test(losses: int, gains: int) -> float:
+    """Chance of at least `losses` heads in `losses + gains` fair throws."""
+    total = losses + gains
+    return float(sum(comb(total, k) for k in range(losses, total + 1)) / 2**total)

@@ -1,0 +1,1 @@
+"""Model families that find objects: networks, their plans and their adapters."""
