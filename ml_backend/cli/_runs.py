@@ -57,10 +57,12 @@ def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def macro_f1(summary: Mapping[str, Any]) -> str:
     """Macro-F1 on validation with its interval, empty when the run has none."""
-    if summary["macro_f1"] is None:
+    value, interval = summary["macro_f1"], summary["macro_f1_interval"]
+    if value is None:
         return ""
-    low, high = summary["macro_f1_interval"]
-    return f"{summary['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+    if interval is None or None in interval:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
+from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
 from ml_backend.cli._open import opened
 
 
@@ -16,13 +17,22 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop backup paploop-monday.tar.gz")
     def backup(
-        target: Annotated[Path, typer.Argument(help="The file to write (.tar.gz).")],
+        target: Annotated[Path, typer.Argument(help="The file to write (.tar.gz); it holds keys.")],
+        force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+        all_runs: Annotated[bool, typer.Option("--all-runs", help="Take every run, not only active models.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Write database, embeddings and active models into one file; safe while everything runs."""
         from ml_backend.backup import backup as write_backup
 
-        with opened() as services, progress_bar("backup") as progress:
-            write_backup(services.settings, services.store, target, progress=progress)
-        size = target.stat().st_size
-        print_json({"file": target, "bytes": size}) if as_json else say(f"Wrote {target} ({size / 2**20:.1f} MiB).")
+        with opened() as services, progress_bar("Backup") as progress:
+            report = write_backup(
+                services.settings,
+                services.store,
+                target,
+                now=services.clock(),
+                force=force,
+                all_runs=all_runs,
+                progress=progress,
+            )
+        print_json(asdict(report)) if as_json else print_facts(asdict(report), title="Backup")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -22,6 +23,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend.launch.projects import attach
 
         with opened() as services:
-            row = attach(services, project)
-        facts = {"project": row.id, "title": row.title, "label_studio": services.settings.label_studio_url}
+            row, connection = attach(services, project)
+            url = services.settings.label_studio_url
+        facts = {"project": row.id, "title": row.title, "label_studio": url, **asdict(connection)}
         print_json(facts) if as_json else print_facts(facts, title="Connected")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
+from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +18,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: PAPLOOP_DATA_DIR=/srv/paploop paploop restore paploop-monday.tar.gz")
     def restore(
         source: Annotated[Path, typer.Argument(help="A file that `paploop backup` wrote.")],
-        force: Annotated[bool, typer.Option("--force", help="Replace what is in the data directory.")] = False,
+        force: Annotated[bool, typer.Option("--force", help="Replace what is there; it is moved aside.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Put a backup into the data directory; PapLoop must not be running there."""
@@ -24,6 +26,6 @@ def register(app: typer.Typer) -> None:
         from ml_backend.settings import load_settings
 
         settings = load_settings()
-        with progress_bar("restore") as progress:
-            read_backup(settings, source, force=force, progress=progress)
-        print_json({"data_dir": settings.data_dir}) if as_json else say(f"Restored {source} into {settings.data_dir}.")
+        with progress_bar("Restore") as progress:
+            report = read_backup(settings, source, now=time.time(), force=force, progress=progress)
+        print_json(asdict(report)) if as_json else print_facts(asdict(report), title="Restored")

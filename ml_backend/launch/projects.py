@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from ml_backend.connect import Connection, connect
 from ml_backend.errors import NotFound
 from ml_backend.ingest import scan
+from ml_backend.label_config import parse_label_config
 from ml_backend.seed import folder_class
 from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow
@@ -38,22 +40,18 @@ def classes_of(folder: Path) -> list[str]:
     return found if len(found) > 1 else list(FALLBACK_CLASSES)
 
 
-def attach(services: Services, project_id: int) -> ProjectRow:
+def attach(services: Services, project_id: int) -> tuple[ProjectRow, Connection]:
     """Connect a project of Label Studio with this backend; repeating it repairs what was changed by hand.
 
     Raises:
         NotFound: Label Studio has no such project.
         LabelConfigError: PapLoop cannot drive its labeling interface.
     """
-    from ml_backend.connect import connect
-    from ml_backend.label_config import parse_label_config
-
     project = services.label_studio.project(project_id)
     config = str(project.get("label_config") or "")
     parse_label_config(config)
     row = services.store.upsert_project(project_id, str(project.get("title") or ""), config, services.clock())
-    connect(services.label_studio, services.settings, project_id)
-    return row
+    return row, connect(services.label_studio, services.settings, project_id)
 
 
 def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str]) -> int:

@@ -1,0 +1,74 @@
+"""`paploop simulate`: an expert made of software, alone or to compare strategies."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table, say
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.errors import BadRequest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(
+        epilog="Example: paploop simulate --labels 60; "
+        "paploop simulate DIR --strategies entropy,uniform --seeds 3 --labels 120 --plot curves.png"
+    )
+    def simulate(
+        oracle: Annotated[
+            Path | None, typer.Argument(help="True classes: class folder or CSV (image,label); left out = from names.")
+        ] = None,
+        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        labels: Annotated[int, typer.Option(min=1, help="How many labels the expert gives.")] = 60,
+        error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of wrong answers.")] = 0.0,
+        think_time: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
+        wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for each run before going on.")] = True,
+        strategies: Annotated[str, typer.Option(help="Compare these (a,b,...) in temporary projects.")] = "",
+        seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each strategy.")] = 3,
+        step: Annotated[int, typer.Option(min=1, help="Labels between two runs.")] = 20,
+        test_fraction: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back to measure.")] = 0.3,
+        group_pattern: Annotated[str, typer.Option(help="Regex that finds patient or slide in a file name.")] = "",
+        group_gap: Annotated[int, typer.Option(min=0, help="Numbered groups this near are one.")] = 0,
+        keep: Annotated[bool, typer.Option("--keep", help="Leave the temporary projects.")] = False,
+        seed: Annotated[int, typer.Option(help="Seed of the expert's errors.")] = 0,
+        plot: Annotated[Path | None, typer.Option(help="Write the learning curves as PNG.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """Label as an expert would: next task, true label, wait for runs, report the learning curve."""
+        from ml_backend.screen import stages
+        from ml_backend.simulate import session
+        from ml_backend.simulate.expert import Manner
+
+        if strategies:
+            if oracle is None:
+                raise BadRequest(
+                    "To compare strategies, name a folder with class sub-folders: paploop simulate DIR ..."
+                )
+            study = session.study_of(
+                oracle, strategies, seeds, labels, step, test_fraction, group_pattern, group_gap, error_rate, keep
+            )
+            with opened() as services, stages() as stage:
+                summary = session.run_study(services, study, stage, plot)
+            if as_json:
+                print_json(summary)
+                return
+            columns = ("strategy", "labels", "macro-F1, active model", "candidate", "plain scikit-learn")
+            print_table(columns, session.table(summary))
+            say(summary["verdict"])
+            return
+        with opened() as services, stages() as stage:
+            project_id = chosen_project(services, project)
+            manner = Manner(error_rate, think_time, seed)
+            report = session.label_project(services, project_id, oracle, labels, manner, wait, stage("Labeling"))
+        if as_json:
+            print_json(asdict(report))
+            return
+        facts = {name: value for name, value in asdict(report).items() if name != "curve"}
+        print_facts(facts, title=f"Project {project_id}")
+        print_table(("labels", "run", "decision", "macro-F1 on validation"), report.curve)

@@ -1,0 +1,1 @@
+"""An expert made of software, to see whether the loop pays."""

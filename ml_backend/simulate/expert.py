@@ -1,0 +1,123 @@
+"""The expert: asks for the next task as the label stream does, and answers it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ml_backend.errors import BadRequest
+from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.regions import choice_result, label_of
+from ml_backend.services import Services
+from ml_backend.simulate.oracle import Oracle, mistaken
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How an expert works.
+
+    Attributes:
+        error_rate: share of answers that are wrong, in [0, 1].
+        think_seconds: time before each answer, s.
+        seed: of the errors.
+    """
+
+    error_rate: float = 0.0
+    think_seconds: float = 0.0
+    seed: int = 0
+
+
+@dataclass
+class Tally:
+    """What an expert has done.
+
+    Attributes:
+        tasks: task ids in the order they were handed out.
+        shown: how many of them came with a pre-annotation.
+        agreed: how many of those were right.
+        skipped: tasks whose true class is not known.
+    """
+
+    tasks: list[int] = field(default_factory=list)
+    shown: int = 0
+    agreed: int = 0
+    skipped: int = 0
+
+
+class Expert:
+    """One annotator of one project.
+
+    Args:
+        services: the parts of the process; its token says who the annotator is.
+        project_id: Label Studio's project id.
+        oracle: knows the truth.
+        manner: how the expert works.
+    """
+
+    def __init__(self, services: Services, project_id: int, oracle: Oracle, manner: Manner) -> None:
+        self.client = services.label_studio
+        self.project_id = project_id
+        self.oracle = oracle
+        self.manner = manner
+        self.rng = np.random.default_rng(manner.seed)
+        self.tally = Tally()
+        self.job: LabelingJob = parse_label_config(str(self.client.project(project_id).get("label_config") or ""))
+        unknown = set(oracle.classes()) - set(self.job.classes)
+        if unknown:
+            raise BadRequest(
+                f"The oracle knows classes that the project lacks: {', '.join(sorted(unknown))}; "
+                "add them to the labeling interface, or rename the folders."
+            )
+
+    def label(self, count: int, done: Callable[[int], None]) -> int:
+        """Answer up to `count` tasks; fewer when Label Studio has no more.
+
+        Args:
+            count: labels to give.
+            done: called after each with the number given so far in this call.
+
+        Returns:
+            How many labels were given.
+        """
+        given = 0
+        while given < count:
+            task = self.client.next_task(self.project_id)
+            if task is None:
+                break
+            if self.answer(task):
+                given += 1
+                done(given)
+        return given
+
+    def answer(self, task: Mapping[str, Any]) -> bool:
+        """Submit the true label of a task, or skip it when the truth is not known."""
+        started = time.monotonic()
+        if self.manner.think_seconds:
+            time.sleep(self.manner.think_seconds)
+        task_id = int(task["id"])
+        truth = self.oracle.label_of(str(task.get("data", {}).get("name", "")))
+        if truth is None:
+            self.client.create_annotation(task_id, [], time.monotonic() - started, was_cancelled=True)
+            self.tally.skipped += 1
+            return False
+        parent = self._look(task, truth)
+        label = mistaken(truth, self.job.classes, self.manner.error_rate, self.rng)
+        result = choice_result(self.job, label, None, f"expert-{task_id}")
+        self.client.create_annotation(task_id, result, time.monotonic() - started, parent_prediction=parent)
+        self.tally.tasks.append(task_id)
+        return True
+
+    def _look(self, task: Mapping[str, Any], truth: str) -> int | None:
+        """Compare the pre-annotation with the truth; answers the prediction's id where there was one."""
+        predictions = task.get("predictions") or []
+        for prediction in predictions:
+            shown = label_of(prediction.get("result") or [], self.job)
+            if shown is not None:
+                self.tally.shown += 1
+                self.tally.agreed += shown == truth
+                return int(prediction["id"])
+        return None

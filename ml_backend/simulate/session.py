@@ -1,0 +1,142 @@
+"""The two things `paploop simulate` does: label one project, or compare strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_backend.services import Services
+from ml_backend.simulate.expert import Expert, Manner
+from ml_backend.simulate.oracle import project_oracle, read_oracle
+from ml_backend.simulate.report import plot as draw
+from ml_backend.simulate.report import rows, summarise
+from ml_backend.simulate.study import Study, compare
+from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
+from ml_backend.validation_score import validation_score
+from training.types import Progress
+
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one simulated session did.
+
+    Attributes:
+        labels: labels given.
+        skipped: tasks whose true class is not known.
+        pre_annotated: labels that were given on a pre-annotation.
+        pre_annotations_right: how many of those pre-annotations were right.
+        runs: training runs that ended meanwhile.
+        promoted: how many of them gave the active model.
+        curve: labels given so far, run, decision, macro-F1 on validation.
+    """
+
+    labels: int
+    skipped: int
+    pre_annotated: int
+    pre_annotations_right: int
+    runs: int
+    promoted: int
+    curve: list[tuple[int, int, str, float | None]] = field(default_factory=list)
+
+
+def label_project(
+    services: Services,
+    project_id: int,
+    oracle: Path | None,
+    count: int,
+    manner: Manner,
+    wait: bool,
+    progress: Progress,
+) -> Report:
+    """Let an expert label one project as it stands.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        oracle: class folder or CSV; None = the class folders of the project's own images.
+        count: labels to give.
+        manner: how the expert works.
+        wait: wait for each run that becomes due before the next label is given.
+        progress: told how far it is.
+    """
+    truth = project_oracle(services, project_id) if oracle is None else read_oracle(oracle)
+    expert = Expert(services, project_id, truth, manner)
+    store = services.store
+    before = {run.id for run in store.runs(project_id, limit=1000)}
+    known = len(store.annotation_ids(project_id))
+    given = 0
+    at: dict[int, int] = {}
+    while given < count:
+        settings = store.settings(project_id)
+        answered = expert.label(min(settings.retrain_labels, count - given) if wait else 1, lambda _: None)
+        if not answered:
+            break
+        given += answered
+        progress(given / count, f"{given} of {count} labels")
+        if wait:
+            wait_for_labels(services, project_id, known + given + expert.tally.skipped, PATIENCE)
+            wait_until_settled(services, project_id, PATIENCE)
+        for run in store.runs(project_id):
+            at.setdefault(run.id, given)
+    runs = [run for run in reversed(store.runs(project_id, limit=1000)) if run.id not in before and run.kind == "train"]
+    scores = {run.id: validation_score(run) for run in runs}
+    tally = expert.tally
+    return Report(
+        labels=given,
+        skipped=tally.skipped,
+        pre_annotated=tally.shown,
+        pre_annotations_right=tally.agreed,
+        runs=len(runs),
+        promoted=sum(run.decision == "promoted" for run in runs),
+        curve=[
+            (at.get(r.id, given), r.id, r.decision or r.state, s.value if (s := scores[r.id]) else None) for r in runs
+        ],
+    )
+
+
+def study_of(
+    folder: Path,
+    strategies: str,
+    seeds: int,
+    labels: int,
+    step: int,
+    test_fraction: float,
+    group_pattern: str,
+    group_gap: int,
+    error_rate: float,
+    keep: bool,
+) -> Study:
+    """A study from the options of the command line."""
+    names = tuple(name.strip() for name in strategies.split(",") if name.strip())
+    return Study(
+        folder=folder,
+        strategies=names,
+        seeds=seeds,
+        labels=labels,
+        step=step,
+        test_fraction=test_fraction,
+        group_pattern=group_pattern,
+        group_gap=group_gap,
+        error_rate=error_rate,
+        keep=keep,
+    )
+
+
+def run_study(
+    services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
+) -> dict[str, Any]:
+    """Compare strategies and write the picture where one is wanted."""
+    bench, curves = compare(services, study, stage)
+    summary = summarise(study, bench, curves)
+    if target is not None:
+        draw(summary, target)
+    return summary
+
+
+def table(summary: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The rows of a summary."""
+    return rows(summary["strategies"])
