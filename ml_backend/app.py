@@ -1,0 +1,103 @@
+"""The Flask application: routes put together, every error a JSON sentence."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from flask import Flask, Response, jsonify, redirect, request, url_for
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.wrappers import Response as BaseResponse
+
+from ml_backend.api import api
+from ml_backend.auth import challenge, guard
+from ml_backend.dashboard import dashboard
+from ml_backend.errors import PapLoopError, Unauthorized
+from ml_backend.inbox import Inbox
+from ml_backend.media import media
+from ml_backend.metrics import Metrics
+from ml_backend.protocol import protocol
+from ml_backend.services import Services, build_services
+from ml_backend.serving import Serving
+from ml_backend.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+
+def create_app(services: Services) -> Flask:
+    """The web application over one set of services; loads no model."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base class does not
+    inbox = Inbox(services)
+    metrics = Metrics(services, inbox)
+    metrics.watch(app)
+    guard(app, services.settings)
+    app.register_blueprint(protocol(services, Serving(services), inbox))
+    app.register_blueprint(api(services), url_prefix="/api")
+    app.register_blueprint(media(services))
+    app.register_blueprint(dashboard(services), url_prefix="/dashboard")
+    app.extensions["paploop-inbox"] = inbox
+
+    @app.get("/metrics")
+    def scrape() -> Response:
+        return metrics.page()
+
+    @app.get("/")
+    def index() -> BaseResponse:
+        return redirect(url_for("dashboard.index"))
+
+    _answer_errors(app, services.settings.max_request_bytes)
+    inbox.start()
+    return app
+
+
+def wsgi() -> Flask:
+    """The application of this process's environment, for `gunicorn 'ml_backend.app:wsgi()'`."""
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    return create_app(build_services(settings))
+
+
+def _answer_errors(app: Flask, max_bytes: int) -> None:
+    @app.errorhandler(PapLoopError)
+    def known(error: PapLoopError) -> BaseResponse:
+        if error.status >= 500:
+            log.warning("%s %s: %s", request.method, request.path, error)
+        response = _sentence(str(error), error.status)
+        if isinstance(error, Unauthorized):
+            challenge(response)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> BaseResponse:
+        if error.code is not None and 300 <= error.code < 400:
+            return error.get_response()
+        response = _sentence(_http_sentence(error, max_bytes), error.code or 500)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(error.valid_methods)
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> BaseResponse:
+        mark = uuid.uuid4().hex[:8]
+        log.exception("unexpected error %s in %s %s", mark, request.method, request.path)
+        sentence = f"PapLoop met an unexpected {type(error).__name__}; look for {mark} in its log and report it."
+        return _sentence(sentence, 500)
+
+
+def _sentence(text: str, status: int) -> Response:
+    response = jsonify(error=text)
+    response.status_code = status
+    return response
+
+
+def _http_sentence(error: HTTPException, max_bytes: int) -> str:
+    if isinstance(error, MethodNotAllowed):
+        methods = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+        return f"{request.path} does not take {request.method}; use {methods or 'another method'}."
+    if isinstance(error, NotFound):
+        return f"PapLoop has nothing at {request.path}; the addresses are in docs/api.md, people start at /dashboard/."
+    if isinstance(error, RequestEntityTooLarge):
+        return f"The request is larger than {max_bytes} bytes; send less at once, or raise PAPLOOP_MAX_REQUEST_BYTES."
+    return str(error.description or error.name)

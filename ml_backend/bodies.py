@@ -1,0 +1,96 @@
+"""JSON bodies of requests: parsed whatever the content type says, never trusted, never a stack overflow."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Request
+
+from ml_backend.errors import BadRequest
+
+MAX_DEPTH = 60
+"""Deeper nesting than any labeling result has."""
+
+MAX_ID = 2**63 - 1
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, Any]:
+    """The body of a request as a JSON object.
+
+    Args:
+        call: the request; its content type is not looked at, since proxies and scripts set odd ones.
+        empty_ok: take an empty body as `{}`.
+
+    Raises:
+        BadRequest: the body is not JSON, not an object, or nested too deeply.
+    """
+    data = call.get_data(cache=False)
+    if not data.strip():
+        if empty_ok:
+            return {}
+        raise BadRequest("The request has no body; send a JSON object.")
+    try:
+        body = json.loads(data, parse_constant=lambda name: None)
+    except RecursionError as error:
+        raise BadRequest("The JSON body is nested too deeply to be a labeling message; send a flatter one.") from error
+    except ValueError as error:
+        raise BadRequest(f"The body is not valid JSON ({error}); send a JSON object in UTF-8.") from error
+    if not isinstance(body, dict):
+        raise BadRequest(f"The body is a JSON {_kind(body)}, but a JSON object is needed; send {{...}}.")
+    return clean(body)
+
+
+def clean(body: dict[str, Any]) -> dict[str, Any]:
+    """Make every value storable in place: finite numbers, no NUL or lone surrogate, bounded depth.
+
+    Raises:
+        BadRequest: nesting is deeper than `MAX_DEPTH`.
+    """
+    level: list[Any] = [body]
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for node in level:
+            entries = list(node.items()) if isinstance(node, dict) else enumerate(node)
+            for key, value in entries:
+                if isinstance(value, dict | list):
+                    below.append(value)
+                elif isinstance(value, float) and not math.isfinite(value):
+                    node[key] = None
+                elif isinstance(value, str) and not value.isprintable():
+                    node[key] = _UNSTORABLE.sub("\ufffd", value)
+        if not below:
+            return body
+        level = below
+    raise BadRequest(f"The JSON body is nested more than {MAX_DEPTH} levels deep; send a flatter one.")
+
+
+def project_number(value: Any) -> int:
+    """Label Studio's project id from any of the forms it sends.
+
+    `3`, `"3"`, `"3.1795253497"` (id and time of creation, in ML calls) and `{"id": 3, ...}` (in webhooks) are all 3.
+
+    Raises:
+        BadRequest: it is none of these.
+    """
+    number = value.get("id") if isinstance(value, Mapping) else value
+    if isinstance(number, str):
+        head = number.split(".", 1)[0].strip()
+        number = int(head) if head.isascii() and head.isdigit() and len(head) < 20 else None
+    if isinstance(number, int) and not isinstance(number, bool) and 0 < number <= MAX_ID:
+        return number
+    raise BadRequest("The body names no project; send its id under 'project', as Label Studio does.")
+
+
+def identifier(value: Any) -> int | None:
+    """A row id, or None when the value is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None
+
+
+def _kind(value: Any) -> str:
+    names = {list: "list", str: "string", int: "number", float: "number", bool: "true or false"}
+    return names.get(type(value), "null")

@@ -1,0 +1,150 @@
+"""What the page of a project shows, put together from the store; templates only lay it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from ml_backend.dashboard.curve import Point, learning_curve
+from ml_backend.overview import Overview, is_promotable, next_items, overview
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from ml_backend.strategy_choice import strategy_list
+from ml_backend.validation_score import validation_score
+
+NEXT_SHOWN = 12
+RUNS_SHOWN = 25
+RUNS_DRAWN = 200
+
+
+@dataclass(frozen=True)
+class RunLine:
+    """One line of the runs table, ready to print."""
+
+    id: int
+    kind: str
+    state: str
+    tone: str
+    progress: int | None
+    reason: str
+    labels: str
+    score: str
+    outcome: str
+    started: str
+    took: str
+    can_go_back: bool
+
+
+@dataclass(frozen=True)
+class ProjectPage:
+    """Everything the template needs."""
+
+    now: str
+    overview: Overview
+    most_labels: int
+    settings: ProjectSettings
+    strategies: Sequence[dict[str, Any]]
+    curve: Markup
+    runs: Sequence[RunLine]
+    next_items: Sequence[dict[str, Any]]
+    label_studio: str
+    is_busy: bool
+
+
+def project_page(services: Services, project_id: int, *, media_root: str = "") -> ProjectPage:
+    """Read the page of a project.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        media_root: path below which this application is mounted; thumbnails are asked for from the page's own host.
+    """
+    view = overview(services, project_id)
+    runs = services.store.runs(project_id, limit=RUNS_DRAWN)
+    now = services.clock()
+    base = (services.settings.label_studio_public_url or services.settings.label_studio_url).rstrip("/")
+    public = services.settings.resolved_public_url
+    following = [
+        {
+            **entry,
+            "image": media_root + entry["image"].removeprefix(public) if entry["image"] else "",
+            "link": f"{base}/projects/{project_id}/data?task={entry['task']}",
+        }
+        for entry in next_items(services, project_id, NEXT_SHOWN)
+    ]
+    return ProjectPage(
+        now=moment(now),
+        overview=view,
+        most_labels=max(view.labels.values(), default=0) or 1,
+        settings=services.store.settings(project_id),
+        strategies=strategy_list(),
+        curve=learning_curve(curve_points(runs, view.active_run)),
+        runs=[run_line(run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
+        next_items=following,
+        label_studio=f"{base}/projects/{project_id}/data",
+        is_busy=view.open_run is not None or view.waiting_events > 0,
+    )
+
+
+def curve_points(runs: Sequence[RunRow], active_run: int | None) -> list[Point]:
+    """Runs that were judged, as points of the learning curve."""
+    points = []
+    for run in runs:
+        score = validation_score(run)
+        labels = run.request.get("labels")
+        if score is not None and isinstance(labels, int):
+            is_active = run.id == active_run
+            points.append(Point(run.id, labels, score.value, score.low, score.high, run.decision, is_active))
+    return points
+
+
+def run_line(run: RunRow, active_run: int | None, now: float) -> RunLine:
+    """A run in words."""
+    score = validation_score(run)
+    said = ""
+    if score is not None:
+        said = f"{score.value:.3f}"
+        if score.low is not None and score.high is not None:
+            said += f" ({score.low:.2f} to {score.high:.2f})"
+    labels = run.request.get("labels")
+    return RunLine(
+        id=run.id,
+        kind=run.kind,
+        state="in use" if run.id == active_run else (run.decision or run.state if run.state == "done" else run.state),
+        tone=_tone(run, active_run),
+        progress=round(100 * min(1.0, max(0.0, run.progress))) if run.is_open else None,
+        reason=run.reason,
+        labels=str(labels) if isinstance(labels, int) else "",
+        score=said,
+        outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
+        started=moment(run.created_at),
+        took=duration((run.finished_at or now) - run.created_at),
+        can_go_back=is_promotable(run) and run.id != active_run,
+    )
+
+
+def _tone(run: RunRow, active_run: int | None) -> str:
+    if run.id == active_run:
+        return "active"
+    if run.is_open:
+        return "open"
+    return "failed" if run.state == "failed" else (run.decision or "done")
+
+
+def moment(seconds: float) -> str:
+    """Unix seconds as `2026-11-21 09:31 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `42 s`, `3 min` or `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

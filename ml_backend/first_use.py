@@ -1,0 +1,168 @@
+"""Probabilities for tasks that no run has predicted yet: model and encoder load on first use and stay."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ml_backend.errors import NotFound, PapLoopError, Unavailable
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow
+from strategies.base import FloatArray
+from training.types import TrainingError
+
+if TYPE_CHECKING:
+    from training.encoders import Encoder
+
+log = logging.getLogger(__name__)
+
+MODELS_KEPT: Final = 2
+"""The active model, and the one before it for requests that came in during the switch."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A task to predict.
+
+    Attributes:
+        place: its place in the request.
+        task_id: Label Studio's id, or None.
+        item: the item behind the task, or None when it is not known yet.
+        image: the image address in the task's data.
+    """
+
+    place: int
+    task_id: int | None
+    item: ItemRow | None
+    image: str
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    model: Any
+    encoder_key: str
+    encoder_name: str
+
+
+class FirstUse:
+    """Predicts single tasks inside the web process; one thread computes at a time, the others wait for it."""
+
+    def __init__(self, services: Services, timer: Callable[[], float] = time.monotonic) -> None:
+        self._services = services
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._models: OrderedDict[int, _Loaded] = OrderedDict()
+        self._encoders: dict[str, Encoder] = {}
+
+    def predict(
+        self, run_id: int, wanted: Sequence[Wanted], until: float
+    ) -> tuple[Sequence[str], dict[int, FloatArray]]:
+        """Predict what can be predicted in time.
+
+        Args:
+            run_id: the run whose model is asked.
+            wanted: tasks.
+            until: the timer's reading at which the caller needs its answer.
+
+        Returns:
+            The model's classes, and `(classes,)` float32 by place; tasks that failed or came too late are not in it,
+            and the log says why.
+        """
+        found: dict[int, FloatArray] = {}
+        try:
+            with self._turn(until):
+                loaded = self._load(run_id)
+                self._each(loaded, wanted, until, found)
+                return loaded.model.classes, found
+        except (PapLoopError, TrainingError, OSError) as error:
+            log.warning("%d tasks stay without prediction: %s", len(wanted) - len(found), error)
+        except Exception:
+            log.exception("%d tasks stay without prediction: unexpected error in run %d", len(wanted), run_id)
+        return (), {}
+
+    def _each(self, loaded: _Loaded, wanted: Sequence[Wanted], until: float, found: dict[int, FloatArray]) -> None:
+        for number, task in enumerate(wanted):
+            if self._timer() >= until:
+                log.warning("%d tasks stay without prediction: time ran out", len(wanted) - number)
+                return
+            try:
+                probs = np.asarray(self._one(loaded, task), dtype=np.float32)
+                if not np.isfinite(probs).all():
+                    raise TrainingError("The model answered a number that is not finite; train it again.")
+                found[task.place] = probs
+            except Unavailable as error:
+                log.warning("%d tasks stay without prediction: %s", len(wanted) - number, error)
+                return
+            except (PapLoopError, TrainingError, OSError) as error:
+                log.warning("task %s stays without prediction: %s", task.task_id, error)
+            except Exception:
+                log.exception("task %s stays without prediction: unexpected error", task.task_id)
+
+    def _one(self, loaded: _Loaded, task: Wanted) -> FloatArray:
+        model = loaded.model
+        if model.needs != "embeddings":
+            probs: FloatArray = model.predict_images([self._path(task)])
+            first: FloatArray = probs[0]
+            return first
+        item = task.item
+        if item is not None and item.vector_row is not None and item.encoder == loaded.encoder_key:
+            vectors = self._services.vectors(loaded.encoder_key).rows(np.array([item.vector_row]))
+        else:
+            vectors = self._embed(loaded, self._path(task))
+        answer: FloatArray = model.predict_embeddings(np.asarray(vectors, dtype=np.float32))[0]
+        return answer
+
+    def _embed(self, loaded: _Loaded, path: Path) -> FloatArray:
+        from training.data.images import load_rgb
+        from training.encoders import load_encoder
+
+        image = load_rgb(path, max_pixels=self._services.settings.max_image_pixels)
+        name = loaded.encoder_name
+        if name not in self._encoders:
+            self._encoders[name] = load_encoder(name, threads=self._services.threads)
+        encoder = self._encoders[name]
+        if encoder.key != loaded.encoder_key:
+            raise TrainingError(
+                f"The model knows embeddings of {loaded.encoder_key}, but {name} is {encoder.key} now; train again."
+            )
+        return encoder.embed([image])
+
+    def _path(self, task: Wanted) -> Path:
+        if task.item is not None:
+            return self._services.image_path(task.item)
+        if not task.image:
+            raise NotFound("its data has no image under the name that the label config gives; check the task's data.")
+        return self._services.images.local_path(task.image, task_id=task.task_id)
+
+    def _load(self, run_id: int) -> _Loaded:
+        if run_id in self._models:
+            self._models.move_to_end(run_id)
+            return self._models[run_id]
+        from training.jobs import load_model
+
+        run = self._services.store.run(run_id)
+        model = load_model(self._services.files.run_dir(run_id) / "checkpoint")
+        name = str(run.request.get("encoder_name") or self._services.settings.encoder)
+        loaded = _Loaded(model, str(run.request.get("encoder") or ""), name)
+        self._models[run_id] = loaded
+        while len(self._models) > MODELS_KEPT:
+            self._models.popitem(last=False)
+        return loaded
+
+    @contextmanager
+    def _turn(self, until: float) -> Iterator[None]:
+        if not self._lock.acquire(timeout=max(0.0, until - self._timer())):
+            raise Unavailable("another request is still computing; open the task again in a moment.")
+        try:
+            yield
+        finally:
+            self._lock.release()

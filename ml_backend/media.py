@@ -1,0 +1,169 @@
+"""Images of our own folders for Label Studio's editor: signed addresses, nothing else reachable."""
+
+from __future__ import annotations
+
+import hmac
+import io
+import logging
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, request, send_file
+
+from ml_backend.errors import BadRequest, ImageError, NotFound, Unauthorized
+from ml_backend.items import display_name, is_local
+from ml_backend.media_url import media_signature
+from ml_backend.services import Services
+from ml_backend.settings import Settings
+from ml_backend.state.files import write_atomic
+from ml_backend.state.records import ItemRow
+from training.types import TrainingError
+
+log = logging.getLogger(__name__)
+
+MAX_AGE: Final = 86_400
+"""Seconds a browser keeps an image; a changed file has another ETag."""
+
+LOSSLESS_PIXELS: Final = 4_000_000
+"""Up to this size converted images are PNG, above it JPEG, which is sent in a fraction of the bytes."""
+
+SNIFF: Final = 32
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def media(services: Services) -> Blueprint:
+    """The route that serves images; its address is its own proof."""
+    routes = Blueprint("media", __name__)
+
+    @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<path:name>")
+    def image(project_id: int, item_id: int, signature: str, name: str) -> Response:
+        if not _is_signed(services.settings, project_id, item_id, signature):
+            raise Unauthorized("The signature of this image address is wrong; open the image from its task again.")
+        path, mimetype = displayable(services, _item(services, project_id, item_id))
+        return send_file(path, mimetype=mimetype, conditional=True, etag=True, max_age=MAX_AGE)
+
+    @routes.after_request
+    def headers(response: Response) -> Response:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.add("Vary", "Origin")
+        origin = request.headers.get("Origin", "")
+        if is_label_studio(services.settings, origin):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+        return response
+
+    return routes
+
+
+def _is_signed(settings: Settings, project_id: int, item_id: int, signature: str) -> bool:
+    """Whether we signed the address; without a key anybody could have."""
+    wanted = media_signature(settings, project_id, item_id)
+    given = hmac.compare_digest(signature.encode("utf-8", "replace"), wanted.encode())
+    return given and bool(settings.media_secret.get_secret_value())
+
+
+def displayable(services: Services, item: ItemRow) -> tuple[Path, str]:
+    """A file that browsers can show, and its type: the original where possible, else a converted copy.
+
+    Raises:
+        NotFound: the file is gone or lies outside the folders that may be served.
+        ImageError: it is no image.
+    """
+    path = safe_path(services.settings, item)
+    mimetype = browser_type(path)
+    return (path, mimetype) if mimetype else _converted(services, item, path)
+
+
+def safe_path(settings: Settings, item: ItemRow) -> Path:
+    """The item's file, links resolved, if it still lies below the folder it was ingested from or an image root.
+
+    Raises:
+        NotFound: it does not, or is no file.
+    """
+    if not is_local(item):
+        raise NotFound(f"Item {item.id} belongs to Label Studio; open its task there.")
+    path = Path(item.source).resolve()
+    roots = [Path(root) for root in (item.data.get("root"), *settings.image_roots) if root]
+    if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
+        raise NotFound(
+            f"{display_name(item)} lies outside the folder it was taken in from; add its place to PAPLOOP_IMAGE_ROOTS."
+        )
+    if not path.is_file():
+        raise NotFound(f"The file of {display_name(item)} is gone; put it back or ingest the folder again.")
+    return path
+
+
+def browser_type(path: Path) -> str | None:
+    """The media type of a file that browsers show as it is, by its first bytes and not by its name."""
+    with path.open("rb") as file:
+        head = file.read(SNIFF)
+    if head.startswith(b"\xff\xd8\xff"):
+        return "image/jpeg"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "image/png"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "image/gif"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head.startswith(b"BM"):
+        return "image/bmp"
+    return None
+
+
+def is_label_studio(settings: Settings, origin: str) -> bool:
+    """Whether a page's origin is Label Studio; the names of the local machine count as one."""
+    return bool(origin) and any(
+        _origin(origin) == _origin(url) for url in (settings.label_studio_url, settings.label_studio_public_url) if url
+    )
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").lower(), parts.port
+    except ValueError:
+        return "", "", None
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, "localhost" if host in LOOPBACK or host == "::1" else host, port or default
+
+
+def _item(services: Services, project_id: int, item_id: int) -> ItemRow:
+    item = services.store.item(item_id)
+    if item.project_id != project_id:
+        raise NotFound(f"Project {project_id} has no item {item_id}; open the image from its task again.")
+    return item
+
+
+def _converted(services: Services, item: ItemRow, path: Path) -> tuple[Path, str]:
+    from PIL import Image
+
+    from training.data.images import load_rgb
+
+    stat = path.stat()
+    folder = services.files.cache_dir / "media"
+    folder.mkdir(exist_ok=True)
+    stem = f"{item.project_id}-{item.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+    for suffix, mimetype in ((".png", "image/png"), (".jpg", "image/jpeg")):
+        if (ready := folder / f"{stem}{suffix}").is_file():
+            return ready, mimetype
+    try:
+        pixels = load_rgb(path, max_pixels=services.settings.max_image_pixels)
+    except TrainingError as error:
+        log.warning("%s cannot be shown: %s", path, error)
+        raise ImageError(str(error)) from error
+    if pixels.ndim != 3:
+        raise BadRequest(f"{display_name(item)} is no plain image; convert it to PNG.")
+    lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
+    buffer = io.BytesIO()
+    picture = Image.fromarray(pixels)
+    if lossless:
+        picture.save(buffer, "PNG", compress_level=1)
+    else:
+        picture.save(buffer, "JPEG", quality=92)
+    target = folder / f"{stem}{'.png' if lossless else '.jpg'}"
+    write_atomic(target, buffer.getvalue())
+    return target, "image/png" if lossless else "image/jpeg"

@@ -1,0 +1,97 @@
+"""Label Studio's ML backend protocol: /health /setup /predict /webhook /versions.
+
+Nothing here waits for a model: /health and /setup never touch weights, a webhook is kept and acknowledged, and /predict
+answers from stored predictions unless a task is new.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from flask import Blueprint, Response, current_app, jsonify, request
+
+from ml_backend.bodies import json_object, project_number
+from ml_backend.errors import BadRequest
+from ml_backend.inbox import Inbox
+from ml_backend.redaction import ACTIONS, event_action, redact
+from ml_backend.services import Services
+from ml_backend.serving import Serving, known_project, version_of
+
+log = logging.getLogger(__name__)
+
+MODEL_CLASS = "PapLoop"
+MAX_TASKS = 10_000
+
+
+def protocol(services: Services, serving: Serving, inbox: Inbox) -> Blueprint:
+    """The routes that Label Studio calls."""
+    routes = Blueprint("protocol", __name__)
+
+    @routes.get("/health")
+    def health() -> Response:
+        return jsonify(status="UP", model_class=MODEL_CLASS)
+
+    @routes.post("/setup")
+    def setup() -> Response:
+        body = json_object(request)
+        project = known_project(services, project_number(body.get("project")))
+        return jsonify(model_version=version_of(project))
+
+    @routes.post("/predict")
+    def predict() -> Response:
+        body = json_object(request)
+        results = serving.predict(
+            project_number(body.get("project")),
+            _tasks(body.get("tasks")),
+            label_config=_text(body.get("label_config")),
+            interactive=_is_interactive(body),
+        )
+        return jsonify(results=results)
+
+    @routes.post("/webhook")
+    def webhook() -> tuple[Response, int]:
+        body = json_object(request)
+        action = event_action(body)
+        if action not in ACTIONS:
+            log.info("webhook %s means nothing to PapLoop", current_app.json.dumps(action))
+            return jsonify(result="ignored", job=None), 201
+        kept = redact(body)
+        return jsonify(result="ok", job=inbox.add(kept["project"]["id"], kept)), 201
+
+    @routes.get("/versions")
+    def versions() -> Response:
+        return jsonify(versions=model_versions(services))
+
+    return routes
+
+
+def model_versions(services: Services) -> list[str]:
+    """Versions of all projects that may still be in use, newest first; Label Studio names no project here."""
+    rows = [
+        row
+        for project in services.store.projects()
+        for row in services.store.rankings(project.id, states=("active", "retired"))
+    ]
+    return [row.version for row in sorted(rows, key=lambda row: row.id, reverse=True)]
+
+
+def _tasks(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise BadRequest("'tasks' must be a list of Label Studio tasks; send the tasks to predict.")
+    if len(value) > MAX_TASKS:
+        raise BadRequest(f"{len(value)} tasks are too many for one call; send at most {MAX_TASKS} at a time.")
+    return value
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _is_interactive(body: dict[str, Any]) -> bool:
+    """Whether the editor waits for an answer: it sends a context, and tasks with their drafts."""
+    params = body.get("params")
+    if isinstance(params, dict) and params.get("context") is not None:
+        return True
+    tasks = body.get("tasks")
+    return isinstance(tasks, list) and len(tasks) == 1 and isinstance(tasks[0], dict) and "drafts" in tasks[0]

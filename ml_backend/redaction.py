@@ -1,0 +1,140 @@
+"""A webhook body -> what the worker needs of it: no tokens, no passwords, no counters of people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ml_backend.bodies import identifier, project_number
+from ml_backend.errors import BadRequest
+
+ACTIONS = frozenset(
+    {
+        "ANNOTATION_CREATED",
+        "ANNOTATIONS_CREATED",
+        "ANNOTATION_UPDATED",
+        "ANNOTATIONS_DELETED",
+        "TASKS_CREATED",
+        "TASKS_DELETED",
+        "PROJECT_UPDATED",
+        "START_TRAINING",
+    }
+)
+"""Actions that mean something to the worker; others are acknowledged and forgotten."""
+
+NEEDED = {
+    "ANNOTATION_CREATED": "annotation",
+    "ANNOTATIONS_CREATED": "annotation",
+    "ANNOTATION_UPDATED": "annotation",
+    "ANNOTATIONS_DELETED": "annotations",
+    "TASKS_CREATED": "tasks",
+    "TASKS_DELETED": "tasks",
+}
+
+PROJECT_FIELDS = (
+    "id",
+    "title",
+    "label_config",
+    "task_number",
+    "total_annotations_number",
+    "skipped_annotations_number",
+    "ground_truth_number",
+    "updated_at",
+)
+ANNOTATION_FIELDS = (
+    "id",
+    "task",
+    "completed_by",
+    "result",
+    "was_cancelled",
+    "ground_truth",
+    "lead_time",
+    "parent_prediction",
+    "created_at",
+    "updated_at",
+)
+TASK_FIELDS = ("id", "total_annotations", "cancelled_annotations", "updated_at")
+MAX_DATA_VALUE = 8192
+"""Longest string of a task's data that is kept, characters; image addresses are shorter."""
+
+
+def event_action(body: Mapping[str, Any]) -> str:
+    """The action of a webhook body.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    action = body.get("action")
+    if not isinstance(action, str) or not action or len(action) > 60:
+        raise BadRequest("The webhook names no action; send Label Studio's body unchanged, with its 'action'.")
+    return action
+
+
+def redact(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what the worker needs.
+
+    Args:
+        body: as Label Studio sends it. `annotation` and `task` may each be an object or a list of objects.
+
+    Returns:
+        A new body of the same shape, without the project's token, storage passwords and everything unknown.
+
+    Raises:
+        BadRequest: no project, or what the action is about is missing.
+    """
+    action = event_action(body)
+    kept: dict[str, Any] = {"action": action, "project": _project(body.get("project"))}
+    needed = NEEDED.get(action)
+    if needed is not None and not isinstance(body.get(needed), dict | list):
+        raise BadRequest(f"The webhook {action} came without '{needed}'; send Label Studio's body unchanged.")
+    for name, keep in (("annotation", _annotation), ("annotations", _annotation), ("task", _task), ("tasks", _task)):
+        value = body.get(name)
+        if isinstance(value, list):
+            kept[name] = _each(value, keep)
+        elif isinstance(value, Mapping):
+            kept[name] = keep(value)
+    return kept
+
+
+def _each(values: Iterable[Any], keep: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
+    # An entry without an id keeps its place, since annotations and tasks of a batch are paired by position.
+    return [keep(value) if isinstance(value, Mapping) else {} for value in values]
+
+
+def _pick(value: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+    picked = {name: value[name] for name in fields if name in value}
+    if "id" in picked and identifier(picked["id"]) is None:
+        del picked["id"]
+    return picked
+
+
+def _project(value: Any) -> dict[str, Any]:
+    project = value if isinstance(value, Mapping) else {}
+    kept = {**_pick(project, PROJECT_FIELDS), "id": project_number(value)}
+    return {name: entry for name, entry in kept.items() if isinstance(entry, str | int)}
+
+
+def _annotation(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an annotation, each of the type its column has, so that the worker cannot trip over one."""
+    kept = _pick(value, ANNOTATION_FIELDS)
+    for name in ("task", "completed_by", "parent_prediction"):
+        if name in kept:
+            other = kept[name]
+            kept[name] = identifier(other.get("id") if isinstance(other, Mapping) else other)
+    if not isinstance(kept.get("lead_time", 0.0), int | float):
+        kept["lead_time"] = None
+    if not isinstance(kept.get("result", []), list):
+        kept["result"] = []
+    if not isinstance(kept.get("updated_at", ""), str):
+        kept["updated_at"] = ""
+    return kept
+
+
+def _task(value: Mapping[str, Any]) -> dict[str, Any]:
+    kept = _pick(value, TASK_FIELDS)
+    data = value.get("data")
+    if isinstance(data, Mapping):
+        kept["data"] = {
+            name: entry for name, entry in data.items() if isinstance(entry, str) and len(entry) <= MAX_DATA_VALUE
+        }
+    return kept

@@ -1,0 +1,81 @@
+"""How good a run's model was on validation: macro-F1 with an interval, from what the judge stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from ml_backend.state.records import RunRow
+
+RESAMPLES: Final = 400
+CONFIDENCE: Final = 0.9
+MIN_ITEMS: Final = 2
+
+Confusion = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """Macro-F1 in [0, 1] and the ends of its interval, None where there is too little to tell."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def validation_score(run: RunRow) -> ValidationScore | None:
+    """The score of the model that a run trained; None when it was not judged on any item."""
+    judged = run.metrics.get("judgement")
+    measured = judged.get("candidate") if isinstance(judged, Mapping) else None
+    value = _number(measured.get("macro_f1")) if isinstance(measured, Mapping) else None
+    if measured is None or value is None:
+        return None
+    confusion = _confusion(measured.get("confusion"))
+    low, high = macro_f1_interval(confusion) if confusion is not None else (None, None)
+    return ValidationScore(value, low, high)
+
+
+@lru_cache(maxsize=1024)
+def macro_f1_interval(confusion: Confusion) -> tuple[float | None, float | None]:
+    """Percentile interval of macro-F1 over resampled items.
+
+    Bradley Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife". Items are drawn one by one from the
+    confusion matrix, which is all that is stored of them; where images of one slide agree the true interval is wider.
+
+    Args:
+        confusion: `(c, c)` counts, rows true, columns predicted.
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    total = int(counts.sum())
+    if total < MIN_ITEMS:
+        return None, None
+    size = counts.shape[0]
+    rng = np.random.default_rng(0)
+    drawn = rng.multinomial(total, counts.ravel() / counts.sum(), size=RESAMPLES).reshape(-1, size, size)
+    hits = np.diagonal(drawn, axis1=1, axis2=2)
+    support, calls = drawn.sum(axis=2), drawn.sum(axis=1)
+    f1 = 2 * hits / np.maximum(support + calls, 1)
+    present = support > 0
+    scores = (f1 * present).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(scores, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def _confusion(value: Any) -> Confusion | None:
+    if not isinstance(value, list) or not value:
+        return None
+    square = all(isinstance(row, list) and len(row) == len(value) for row in value)
+    if not square or not all(isinstance(count, int) and count >= 0 for row in value for count in row):
+        return None
+    return tuple(tuple(row) for row in value)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
