@@ -15,9 +15,8 @@ def register(app: typer.Typer) -> None:
         """Run the background worker until it is told to stop."""
         import logging
 
-        from ml_backend.backup import SERVICE_LOCK
         from ml_backend.pulse import work
 
-        with opened() as services, services.files.lock(SERVICE_LOCK, shared=True):
+        with opened() as services, services.files.lock("service", shared=True):
             logging.getLogger().setLevel(services.settings.log_level)
             work(services)

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ml_backend.backup import SERVICE_LOCK
 from ml_backend.errors import Conflict, PapLoopError
 from ml_backend.launch import probes, programs
 from ml_backend.launch.addresses import choose_addresses
@@ -127,7 +126,7 @@ def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_po
         raise Conflict(
             f"PapLoop runs already on {files.root}; stop that one first, or set PAPLOOP_DATA_DIR to another."
         )
-    with files.lock("up", wait=False), files.lock(SERVICE_LOCK, shared=True), interrupt_on_terminate():
+    with files.lock("up", wait=False), interrupt_on_terminate():
         machine = prepare(label_studio_port)
         try:
             machine.stack.start()
