@@ -1,0 +1,93 @@
+"""From a folder to a model that is promoted, over the fake Label Studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ml_backend.ingest import ingest
+from ml_backend.runs import request_run, rollback
+from tests.loop.conftest import Loop, quiet
+
+
+def test_an_order_without_a_model_comes_first(loop: Loop) -> None:
+    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    run = loop.settle()
+    assert (run.state, run.error) == ("done", "")
+    ranking = loop.store.active_ranking(loop.project)
+    assert ranking is not None
+    entries = loop.store.ranking_entries(ranking.id)
+    items = {item.id: item for item in loop.store.items(loop.project)}
+    wanted = [items[entry.item_id].task_id for entry in entries]
+    assert loop.label(20) == wanted[:20]
+    assert set(loop.prediction_counts().values()) == {1}
+    assert all(not p["result"] for p in loop.fake.state.predictions_of(wanted[0]))
+
+
+def test_labels_give_a_model_and_a_new_order(loop: Loop) -> None:
+    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    loop.settle()
+    loop.label(20)
+    run = loop.settle()
+    assert (run.state, run.kind, run.decision) == ("done", "train", "promoted"), run
+    assert "20 new or changed labels" in run.reason
+    assert loop.store.project(loop.project).active_run_id == run.id
+    assert len(loop.versions()) == 1
+    open_tasks = [t for t in loop.fake.state.tasks_of(loop.project) if not loop.fake.state.is_labeled(t)]
+    shown = [loop.fake.state.predictions_of(task["id"]) for task in open_tasks]
+    assert all(len(predictions) == 1 for predictions in shown)
+    right = sum(
+        p[0]["result"][0]["value"]["choices"][0] == loop.truth[t["id"]] for t, p in zip(open_tasks, shown, strict=True)
+    )
+    assert right / len(open_tasks) > 0.35
+
+
+def test_one_class_is_no_error(loop: Loop) -> None:
+    name = next(iter(loop.truth.values()))
+    for task_id in [task for task, truth in loop.truth.items() if truth == name][:12]:
+        loop.fake.annotate(task_id, None)
+    run = request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    ended = loop.settle()
+    assert ended.id == run.id
+    assert (ended.state, ended.decision) == ("done", "kept")
+    assert "Nothing to learn" in ended.decision_reason
+    assert loop.store.project(loop.project).active_version
+
+
+def test_ingest_twice_adds_nothing(loop: Loop, cells: Path) -> None:
+    tasks = len(loop.fake.state.tasks_of(loop.project))
+    report = ingest(loop.services, loop.project, cells, stage=quiet)
+    assert (report.new, report.tasks) == (0, 0)
+    assert len(loop.fake.state.tasks_of(loop.project)) == tasks
+
+
+def test_roll_back_brings_the_old_model_and_its_predictions(loop: Loop) -> None:
+    loop.label(20)
+    first = loop.settle()
+    loop.label(20)
+    second = loop.settle()
+    assert second.id != first.id
+    loop.store.update_project(loop.project, active_run_id=second.id)
+    rollback(loop.services, loop.project, first.id)
+    loop.settle()
+    assert loop.store.project(loop.project).active_run_id == first.id
+    ranking = loop.store.active_ranking(loop.project)
+    assert ranking is not None
+    assert ranking.run_id == first.id
+    assert set(loop.versions()) == {ranking.version}
+
+
+def test_deleted_tasks_and_lost_webhooks_are_found(loop: Loop) -> None:
+    from ml_backend.reconcile import reconcile
+
+    loop.label(6)
+    loop.deliver()
+    loop.apply()
+    loop.fake.drop_webhooks = True
+    loop.label(7)
+    gone = loop.label(1)
+    loop.services.label_studio.delete_tasks(loop.project, gone)
+    report = reconcile(loop.services, loop.project)
+    assert (report.annotations_changed, report.tasks_deleted) == (7, 1)
+    assert len(loop.store.annotations(loop.project)) == 13
+    again = reconcile(loop.services, loop.project)
+    assert (again.annotations_changed, again.annotations_deleted, again.tasks_new, again.tasks_deleted) == (0, 0, 0, 0)
