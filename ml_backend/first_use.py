@@ -122,10 +122,8 @@ class FirstUse:
         return answer
 
     def _embed(self, loaded: _Loaded, path: Path) -> FloatArray:
-        from training.data.images import load_rgb
         from training.encoders import load_encoder
 
-        image = load_rgb(path, max_pixels=self._services.settings.max_image_pixels)
         name = loaded.encoder_name
         if name not in self._encoders:
             self._encoders[name] = load_encoder(name, threads=self._services.threads)
@@ -134,7 +132,8 @@ class FirstUse:
             raise TrainingError(
                 f"The model knows embeddings of {loaded.encoder_key}, but {name} is {encoder.key} now; train again."
             )
-        return encoder.embed([image])
+        prepared = encoder.prepare(path, max_pixels=self._services.settings.max_image_pixels)
+        return encoder.embed_prepared(np.stack([prepared.pixels]))
 
     def _path(self, task: Wanted) -> Path:
         if task.item is not None:

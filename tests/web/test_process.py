@@ -1,0 +1,69 @@
+"""The web process as it starts: light, quiet, alone."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = [
+    "torch",
+    "torchvision",
+    "timm",
+    "sklearn",
+    "scipy",
+    "label_studio_sdk",
+    "pandas",
+    "faiss",
+    "matplotlib",
+    "cv2",
+    "rq",
+]
+MEGABYTES = 400
+
+PROBE = """
+import json, sys
+from pathlib import Path
+from ml_backend.app import create_app
+from ml_backend.services import build_services
+from ml_backend.settings import Settings
+
+services = build_services(Settings(data_dir=Path(sys.argv[1])))
+services.store.upsert_project(3, "x", sys.argv[3], 1.0)
+client = create_app(services).test_client()
+password = services.settings.basic_auth_password.get_secret_value()
+bearer = {"Authorization": "Bearer " + services.settings.webhook_secret.get_secret_value()}
+codes = [
+    client.get("/health", auth=("paploop", password)).status_code,
+    client.post("/setup", json={"project": "3.1"}, auth=("paploop", password)).status_code,
+    client.post("/predict", json={"project": 3, "tasks": [{"id": 1}]}, auth=("paploop", password)).status_code,
+    client.post("/webhook", json={"action": "PROJECT_UPDATED", "project": {"id": 3}}, headers=bearer).status_code,
+]
+heavy = [name for name in json.loads(sys.argv[2]) if name in sys.modules]
+later = [
+    client.post("/api/projects/3/train", auth=("paploop", password)).status_code,
+    client.get("/dashboard/3", auth=("paploop", password)).status_code,
+    client.get("/metrics", auth=("paploop", password)).status_code,
+]
+# getrusage would count what the test process held before the fork.
+peak = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+print(json.dumps([codes, heavy, later, "torch" in sys.modules, peak]))
+"""
+CONFIG = """<View><Image name="i" value="$image"/>
+<Choices name="c" toName="i"><Choice value="A"/><Choice value="B"/></Choices></View>"""
+
+
+def test_it_starts_and_serves_without_anything_heavy(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(tmp_path), json.dumps(HEAVY), CONFIG],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    codes, heavy, later, has_torch, peak = json.loads(done.stdout.splitlines()[-1])
+    assert codes == [200, 200, 200, 201]
+    assert heavy == []
+    assert later == [202, 200, 200]
+    assert not has_torch, "a button on the dashboard must not load torch into the web process"
+    assert peak < MEGABYTES, peak
