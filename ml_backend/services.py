@@ -100,13 +100,18 @@ class Services:
         return self.settings.threads or max(1, (os.cpu_count() or 2) // 2)
 
 
-def build_services(settings: Settings) -> Services:
-    """Open the state of this process; secrets missing from the environment come from the data directory."""
-    files = DataDir(settings.data_dir)
+def with_secrets(settings: Settings, files: DataDir) -> Settings:
+    """The settings, secrets missing from the environment taken from the data directory."""
     secrets = load_secrets(files)
     names = ("label_studio_token", "basic_auth_password", "webhook_secret", "media_secret")
     missing = {
         name: SecretStr(getattr(secrets, name)) for name in names if not getattr(settings, name).get_secret_value()
     }
-    filled = settings.model_copy(update=missing)
+    return settings.model_copy(update=missing)
+
+
+def build_services(settings: Settings) -> Services:
+    """Open the state of this process; secrets missing from the environment come from the data directory."""
+    files = DataDir(settings.data_dir)
+    filled = with_secrets(settings, files)
     return Services(filled, Store.open(filled.resolved_database_url), files)

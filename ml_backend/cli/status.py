@@ -35,14 +35,17 @@ def register(app: typer.Typer) -> None:
     def status(project: ProjectId = None, as_json: AsJson = False) -> None:
         """Show images, labels, model, order and runs of one project or of all."""
         from ml_backend.overview import overview
+        from ml_backend.state.secret_file import secrets_path
 
         with opened() as services:
             numbers = [project] if project is not None else [row.id for row in services.store.projects()]
             waiting = _jobs_waiting(services) if numbers else ""
+            user, place = services.settings.basic_auth_user, secrets_path(services.files)
             answers = [{**overview(services, number).as_dict(), "jobs_waiting": waiting} for number in numbers]
         if as_json:
             print_json(answers)
             return
+        say(f"Log in to PapLoop as '{user}' with basic_auth_password of {place}.")
         for answer in answers:
             shown = {name.replace("_", " "): _plain(value) for name, value in answer.items() if value not in (None, "")}
             print_facts(shown)

@@ -12,10 +12,10 @@ from ml_backend.settings import Settings
 PATIENCE = 2.0
 
 
-def answers_http(url: str) -> bool:
+def answers_http(url: str, auth: tuple[str, str] | None = None) -> bool:
     """Whether a GET gives a success."""
     try:
-        return httpx.get(url, timeout=PATIENCE, trust_env=False).is_success
+        return httpx.get(url, auth=auth, timeout=PATIENCE, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
@@ -44,6 +44,7 @@ def label_studio_answers(settings: Settings) -> bool:
 
 
 def web_answers(settings: Settings) -> bool:
-    """Whether PapLoop's web process answers."""
+    """Whether PapLoop's web process answers and takes our password."""
     host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    return answers_http(f"http://{host}:{settings.port}/health")
+    auth = (settings.basic_auth_user, settings.basic_auth_password.get_secret_value())
+    return answers_http(f"http://{host}:{settings.port}/health", auth)

@@ -17,7 +17,7 @@ from ml_backend.launch import probes, programs
 from ml_backend.launch.addresses import choose_addresses
 from ml_backend.launch.stack import Stack
 from ml_backend.screen import stages
-from ml_backend.services import Services, build_services
+from ml_backend.services import Services, build_services, with_secrets
 from ml_backend.settings import Settings, environment_settings, read_settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import Secrets, load_secrets
@@ -53,7 +53,7 @@ def prepare(label_studio_port: int | None = None) -> Machine:
     given = environment_settings()
     files = DataDir(given.data_dir)
     choose_addresses(given, files, label_studio_port)
-    settings = read_settings()
+    settings = with_secrets(read_settings(), files)
     secrets = load_secrets(files)
     chosen = [programs.web(settings), programs.worker(settings)]
     if "redis_url" not in given.model_fields_set:
@@ -151,8 +151,6 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
     settings = services.settings
     label_studio = (settings.label_studio_public_url or settings.label_studio_url).rstrip("/")
     own = any(program.name == "label-studio" for program in machine.stack.programs)
-    password = settings.basic_auth_password
-    shown = password.get_secret_value() if hasattr(password, "get_secret_value") else password
     lines = [
         f"Label Studio   {label_studio}/projects/{project_id}/data",
         *(
@@ -162,7 +160,7 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
         ),
         f"PapLoop        {settings.resolved_public_url}/dashboard/{project_id}",
         f"   login       {settings.basic_auth_user}",
-        f"   password    {shown}",
+        f"   password    {settings.basic_auth_password.get_secret_value()}",
         "",
         'Open Label Studio, press "Label All Tasks", and correct what the model proposes.',
         "Ctrl-C stops everything; `make run` goes on where it was.",
