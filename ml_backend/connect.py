@@ -158,7 +158,7 @@ def _explained(error: Exception, url: str) -> Exception:
     if "health check failed" in said or "resolve hostname" in said or "set up" in said:
         return BadRequest(
             f"Label Studio cannot reach PapLoop at {url}; start PapLoop's web process, and set PAPLOOP_PUBLIC_URL "
-            f"to an address that Label Studio's machine can open ({said})"
+            f"to an address that Label Studio's machine can open."
         )
     return error
 

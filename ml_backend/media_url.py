@@ -32,7 +32,11 @@ def item_of_url(settings: Settings, project_id: int, url: str) -> int | None:
     """The item of one of our addresses, or None when it is not ours or its signature is wrong."""
     parts = urlsplit(url).path.split("/media/", 1)
     fields = parts[1].split("/") if len(parts) == 2 else []
-    if len(fields) != 4 or fields[0] != str(project_id) or not fields[1].isdigit():
+    if len(fields) != 4 or fields[0] != str(project_id) or not fields[1].isdecimal():
         return None
     item_id = int(fields[1])
-    return item_id if hmac.compare_digest(fields[2], media_signature(settings, project_id, item_id)) else None
+    return (
+        item_id
+        if hmac.compare_digest(fields[2].encode(), media_signature(settings, project_id, item_id).encode())
+        else None
+    )

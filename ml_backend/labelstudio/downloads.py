@@ -12,8 +12,6 @@ from ml_backend.errors import ImageError, LabelStudioUnavailable
 from ml_backend.labelstudio.failures import clean, detail, failure, parsed, unreachable
 from ml_backend.labelstudio.wire import Wire
 
-CHUNK = 1 << 18
-
 
 class Downloads(Wire):
     """Uploads, local files and storage URIs."""
@@ -47,7 +45,7 @@ class Downloads(Wire):
             uri = quote(base64.urlsafe_b64encode(value.encode()).decode())
             return str(self.base.join(f"tasks/{task_id}/resolve/?fileuri={uri}"))
         prefix = self.base.path
-        path = value if value.startswith("/") else f"/{value}"
+        path = "/" + value.lstrip("/")
         if prefix != "/" and path.startswith(prefix):
             path = path[len(prefix) - 1 :]
         return str(self.base.join(path[1:]))
@@ -72,14 +70,12 @@ class Downloads(Wire):
         """
         address = self.absolute(url, task_id)
         if not self.owns(address):
-            raise ImageError(
-                f"{clean(address, _no_query)} is not on Label Studio at {self.base}; its token is not sent there."
-            )
-        what = f"GET {httpx.URL(address).path}"
+            raise ImageError(f"{shown(address)} is not on Label Studio at {self.base}; its token is not sent there.")
+        what = f"GET {shown(url)}"
         request = self._http.build_request("GET", address, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
         response = self._send(request, what, stream=True, seconds=self.timeout)
         try:
-            if response.is_redirect:
+            if response.has_redirect_location:
                 return str(response.url.join(response.headers["location"]))
             if not response.is_success:
                 response.read()
@@ -104,8 +100,14 @@ class Downloads(Wire):
         )
 
 
-def _no_query(text: str) -> str:
-    return text.split("?")[0]
+def shown(address: str) -> str:
+    """An address for people: without user names, queries (they can hold signatures) and excess length."""
+    bare = address.split("&")[0] if "/local-files/?d=" in address else address.split("?")[0]
+    scheme, separator, rest = bare.partition("://")
+    if separator:
+        host, slash, path = rest.partition("/")
+        bare = f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+    return bare if len(bare) <= 120 else f"{bare[:119]}…"
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -127,7 +129,7 @@ def save(response: httpx.Response, target: BinaryIO, max_bytes: int, what: str) 
     if announced.isdigit() and int(announced) > max_bytes:
         raise ImageError(limit)
     size = 0
-    for chunk in response.iter_bytes(CHUNK):
+    for chunk in response.iter_bytes():
         size += len(chunk)
         if size > max_bytes:
             raise ImageError(limit)

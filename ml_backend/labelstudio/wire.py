@@ -33,15 +33,18 @@ logging.getLogger("httpx").addFilter(_NoQueries())
 
 
 def _checked_base(url: str) -> httpx.URL:
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadRequest(
-            f"Label Studio's address is {url.split('@')[-1]!r}, not an http or https URL; set PAPLOOP_LABEL_STUDIO_URL."
-        )
+    """The address with a slash at its end and nothing secret in it."""
     try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         base = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
-        raise BadRequest(f"Label Studio's address cannot be read ({error}); set PAPLOOP_LABEL_STUDIO_URL.") from None
+    except (ValueError, httpx.InvalidURL):
+        usable = False
+    if not usable:
+        raise BadRequest(
+            f"Label Studio's address {url.rpartition('@')[2].partition('?')[0]!r} is no http or https URL; "
+            "set PAPLOOP_LABEL_STUDIO_URL."
+        )
     path = base.path.rstrip("/") + "/"
     return base.copy_with(path=path, query=None, fragment=None, username=None, password=None)
 

@@ -1,0 +1,12 @@
+"""What a task's data says about its image -> a local file, whatever way Label Studio's users name images.
+
+Known: PapLoop's own image addresses, files below the allowed folders, uploads and local files of Label Studio, storage
+URIs (fetched through Label Studio), HTTP(S) on allow-listed hosts, and `data:` URIs. Everything else is refused in a
+sentence. Fetched files are kept in a cache and never asked for again.
+"""
+
+from __future__ import annotations
+
+from ml_backend.images.resolver import ImageResolver
+
+__all__ = ["ImageResolver"]
