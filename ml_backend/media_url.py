@@ -30,7 +30,10 @@ def media_url(settings: Settings, project_id: int, item_id: int, name: str) -> s
 
 def item_of_url(settings: Settings, project_id: int, url: str) -> int | None:
     """The item of one of our addresses, or None when it is not ours or its signature is wrong."""
-    parts = urlsplit(url).path.split("/media/", 1)
+    try:
+        parts = urlsplit(url).path.split("/media/", 1)
+    except ValueError:
+        return None
     fields = parts[1].split("/") if len(parts) == 2 else []
     if len(fields) != 4 or fields[0] != str(project_id) or not fields[1].isdecimal():
         return None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import httpx
 
@@ -110,9 +110,8 @@ class ImageResolver:
 
     def _own(self, value: str) -> Path | None:
         """The file behind one of PapLoop's own addresses; the signature decides, not the host name."""
-        tail = urlsplit(value).path.partition("/media/")[2] if "/media/" in value else ""
-        project = tail.partition("/")[0]
-        if self._own_media is None or not project.isdigit():
+        project = value.partition("/media/")[2].partition("/")[0]
+        if self._own_media is None or not project.isdecimal():
             return None
         item = item_of_url(self._settings, int(project), value)
         if item is None:
@@ -125,7 +124,7 @@ class ImageResolver:
     def _below_roots(self, value: str) -> Path | None:
         """A file below one of the allowed folders, links followed; None when the value means something else."""
         asked = value.startswith("file://")
-        text = unquote(urlsplit(value).path) if asked else value
+        text = "/" + unquote(value.removeprefix("file://").partition("/")[2]) if asked else value
         if not asked and ("://" in text or text.startswith(LABEL_STUDIO_PATHS)):
             return None
         for root in self._roots:
