@@ -60,6 +60,8 @@ class FirstUse:
         self._services = services
         self._timer = timer
         self._lock = threading.Lock()
+        # Waiting for a model must leave threads for webhooks and stored predictions.
+        self._seats = threading.BoundedSemaphore(max(1, services.settings.web_threads // 2))
         self._models: OrderedDict[int, _Loaded] = OrderedDict()
         self._encoders: dict[str, Encoder] = {}
 
@@ -159,9 +161,15 @@ class FirstUse:
 
     @contextmanager
     def _turn(self, until: float) -> Iterator[None]:
-        if not self._lock.acquire(timeout=max(0.0, until - self._timer())):
-            raise Unavailable("another request is still computing; open the task again in a moment.")
+        busy = "other requests are still computing; open the task again in a moment."
+        if not self._seats.acquire(blocking=False):
+            raise Unavailable(busy)
         try:
-            yield
+            if not self._lock.acquire(timeout=max(0.0, until - self._timer())):
+                raise Unavailable(busy)
+            try:
+                yield
+            finally:
+                self._lock.release()
         finally:
-            self._lock.release()
+            self._seats.release()

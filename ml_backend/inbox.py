@@ -25,7 +25,7 @@ from ml_backend.services import Services
 
 log = logging.getLogger(__name__)
 
-PATIENCE: Final = 0.02
+PATIENCE: Final = 0.01
 """Seconds a request waits for its event to be in the database before it answers all the same."""
 
 RETRY: Final = 1.0
@@ -100,7 +100,7 @@ class Inbox:
                         self._news.notify_all()
         except Conflict:
             # Another web process moves them; it may have listed the folder before the newest file came.
-            time.sleep(PATIENCE)
+            time.sleep(2 * PATIENCE)
         return moved
 
     def _write(self, path: Path, record: Mapping[str, Any]) -> None:

@@ -1,0 +1,166 @@
+"""Latencies of the web process under gunicorn while a worker trains, predicts and writes: one JSON line a measurement.
+
+`python -m tests.benchmarks.bench_web [NAME ...]`; a ratio (limit / value) of at least its target is good.
+"""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_backend.services import Services, build_services
+from ml_backend.settings import Settings
+from ml_backend.state.records import NewItem, RankingEntry
+
+ITEMS = 10_000
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "label_studio"
+CONFIG = (
+    '<View><Image name="img" value="$image"/><Choices name="choice" toName="img">'
+    '<Choice value="Cat"/><Choice value="Dog"/></Choices></View>'
+)
+TRAINER = "tests.benchmarks.load_worker"
+
+
+def say(name: str, value: float, unit: str, limit: float) -> None:
+    line = {"name": name, "value": round(value, 3), "unit": unit, "baseline": limit, "ratio": round(limit / value, 3)}
+    print(json.dumps({**line, "target": 1.0}), flush=True)
+
+
+def seed(services: Services) -> None:
+    """A project of 10,000 ranked and predicted items."""
+    store = services.store
+    store.upsert_project(3, "bench", CONFIG, 1.0)
+    rows = [NewItem(source=f"task:{n}", task_id=n, state="ready", data={"image": "x"}) for n in range(1, ITEMS + 1)]
+    ids = store.add_items(3, rows, 1.0)
+    run = store.open_run(3, kind="train", reason="bench", seed=0, change=0, now=1.0)
+    assert run is not None
+    rng = np.random.default_rng(0)
+    store.save_predictions(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32))
+    store.update_run(run.id, state="done", decision="promoted")
+    entries = [RankingEntry(item, place, place / ITEMS, 0.5, "") for place, item in enumerate(ids)]
+    store.activate_ranking(store.add_ranking(3, run.id, run.id, "bench-1", "entropy", {}, entries, 1.0), run.id)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], environment: dict[str, str], nice: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        ["nice", "-n", str(nice), *command], env={**os.environ, **environment}, start_new_session=True
+    )
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
+
+
+class Caller:
+    """One kept-alive connection, as Label Studio's processes have many short ones."""
+
+    def __init__(self, port: int, services: Services) -> None:
+        self.port = port
+        password = services.settings.basic_auth_password.get_secret_value()
+        self.basic = "Basic " + b64encode(f"{services.settings.basic_auth_user}:{password}".encode()).decode()
+        self.bearer = f"Bearer {services.settings.webhook_secret.get_secret_value()}"
+
+    def __call__(self, method: str, path: str, body: Any = None) -> float:
+        """Seconds to the whole answer, with a fresh connection each time as Label Studio does."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Authorization": self.bearer if path == "/webhook" else self.basic}
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        started = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection.request(method, path, data, headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        assert answer.status < 300, (path, answer.status)
+        return time.perf_counter() - started
+
+    def wait(self) -> None:
+        for _ in range(600):
+            try:
+                self("GET", "/health")
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise SystemExit("The web process did not start.")
+
+
+def p99(call: Callable[[int], float], times: int) -> float:
+    """The 99th percentile of `times` calls, ms."""
+    return float(np.percentile([call(number) for number in range(times)], 99) * 1000)
+
+
+def tasks(first: int, count: int) -> list[dict[str, Any]]:
+    base = json.loads((FIXTURES / "ml_predict_single.json").read_text())["request"]["body"]["tasks"][0]
+    return [{**base, "id": first + number} for number in range(count)]
+
+
+def measure(call: Caller, wanted: set[str], suffix: str) -> None:
+    event = json.loads((FIXTURES / "webhook_annotation_created.json").read_text())["request"]["body"]
+    setup = {"project": "3.1", "schema": CONFIG}
+    measurements: dict[str, tuple[Callable[[], float], str, float]] = {
+        "webhook_p99": (lambda: p99(lambda _: call("POST", "/webhook", event), 500), "ms", 50),
+        "health_p99": (lambda: p99(lambda _: call("GET", "/health"), 500), "ms", 50),
+        "setup_p99": (lambda: p99(lambda _: call("POST", "/setup", setup), 500), "ms", 300),
+        "predict_one_p99": (
+            lambda: p99(lambda n: call("POST", "/predict", {"project": 3, "tasks": tasks(1 + n, 1)}), 300),
+            "ms",
+            50,
+        ),
+        "predict_600_per_task": (
+            lambda: p99(lambda n: call("POST", "/predict", {"project": 3, "tasks": tasks(1 + n, 600)}), 20) / 600,
+            "ms/task",
+            50,
+        ),
+    }
+    for name, (run, unit, limit) in measurements.items():
+        if not wanted or name in wanted:
+            say(f"{name}{suffix}", run(), unit, limit)
+
+
+def main(wanted: set[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        services = build_services(Settings(data_dir=Path(folder)))
+        seed(services)
+        port = free_port()
+        environment = {"PAPLOOP_DATA_DIR": folder, "PAPLOOP_PORT": str(port), "PAPLOOP_LOG_LEVEL": "WARNING"}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        web = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
+        web += ["--workers", "1", "--threads", "8", "--log-level", "error", "--no-control-socket"]
+        with running([*web, "ml_backend.app:wsgi()"], environment) as process:
+            call = Caller(port, services)
+            call.wait()
+            measure(call, wanted, "_idle")
+            with running([sys.executable, "-m", TRAINER], environment, nice=10):
+                time.sleep(10)
+                measure(call, wanted, "_training")
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            status = Path(f"/proc/{children[0]}/status").read_text() if children else ""
+            if status:
+                say("web_memory_peak", int(status.split("VmHWM:")[1].split()[0]) / 1024, "MB", 400)
+        services.store.close()
+
+
+if __name__ == "__main__":
+    main(set(sys.argv[1:]))
