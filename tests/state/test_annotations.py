@@ -5,6 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ml_backend.errors import BadRequest
 from ml_backend.state.records import AnnotationRow
 from ml_backend.state.store import Store
 
@@ -101,6 +102,15 @@ def test_the_clock_is_used_only_when_no_time_is_given(tmp_path: object) -> None:
     store.upsert_annotations(1, [FIRST])
     assert store.first_change_after(1, 0) == 777.0
     store.close()
+
+
+def test_values_of_the_wrong_kind_are_the_senders_fault(store: Store) -> None:
+    for changes in ({"lead_time": [1]}, {"completed_by": {"id": 1}}, {"id": 2**70}, {"result": [float("nan")]}):
+        with pytest.raises(BadRequest):
+            store.upsert_annotations(1, [replace(FIRST, **changes)], 1.0)
+    with pytest.raises(BadRequest, match=r"too large|cannot be stored"):
+        store.add_event(2**70, "X", {}, 1.0)
+    assert store.annotations(1) == []
 
 
 moves = st.lists(

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from ml_backend.errors import BadRequest, Unavailable
-from ml_backend.state.database import Database, chunks, paced, to_json
+from ml_backend.state.database import CHUNK, Database, chunks, paced, to_json
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
 
@@ -133,6 +133,6 @@ def test_unstorable_json_reaches_the_caller_as_a_sentence(path: Path) -> None:
 def test_parts() -> None:
     assert [list(part) for part in chunks(range(5), 2)] == [[0, 1], [2, 3], [4]]
     pauses: list[float] = []
-    assert len(list(paced(range(4001), pauses.append))) == 3
+    assert len(list(paced(range(2 * CHUNK + 1), pauses.append))) == 3
     assert len(pauses) == 2
     assert list(paced([])) == []
