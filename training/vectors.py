@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from training.data.images import ImageDecodeError
+from training.encoders import Encoder, embed_files, load_encoder
 from training.request import Request
 from training.types import FloatArray, Progress, Sample, TrainingError
+
+log = logging.getLogger(__name__)
 
 
 def sample_vectors(request: Request, samples: Sequence[Sample], progress: Progress | None = None) -> FloatArray:
@@ -17,7 +20,6 @@ def sample_vectors(request: Request, samples: Sequence[Sample], progress: Progre
 
     Raises:
         TrainingError: the matrix is missing, too short or holds values that are not finite.
-        ImageDecodeError: an image without a stored embedding cannot be used.
     """
     if request.vectors is None or any(sample.vector_row is None for sample in samples):
         return embed_paths(request.encoder, [sample.path for sample in samples], request.threads, progress)
@@ -48,23 +50,27 @@ def embed_paths(
         progress: told how far it is.
         key: what the encoder's key must be; empty for any.
 
+    Returns:
+        A row is NaN where its image cannot be used; the log says why.
+
     Raises:
-        ImageDecodeError: an image cannot be used.
         TrainingError: the encoder's weights or pixel handling are others than `key` says.
     """
-    # Imported late: a web process that answers from stored embeddings must not pay for torch.
-    from training.encoders import embed_files, load_encoder
-
     network = load_encoder(encoder, threads=threads)
     if key and network.key != key:
         raise TrainingError(
             f"The model was trained on embeddings of {key} and this installation makes {network.key}; train it again."
         )
-    vectors = np.zeros((len(paths), network.dimension), dtype=np.float32)
-    for answer in embed_files(network, paths):
+    return embed_with(network, paths, progress)
+
+
+def embed_with(encoder: Encoder, paths: Sequence[Path], progress: Progress | None = None) -> FloatArray:
+    """Embeddings `(n, d)` float32 of image files by an encoder; a row is NaN where its image cannot be used."""
+    vectors = np.zeros((len(paths), encoder.dimension), dtype=np.float32)
+    for answer in embed_files(encoder, paths):
         if answer.vector is None:
-            raise ImageDecodeError(answer.reason)
-        vectors[answer.index] = answer.vector
+            log.warning("%s", answer.reason)
+        vectors[answer.index] = np.nan if answer.vector is None else answer.vector
         if progress:
             progress((answer.index + 1) / len(paths), f"{answer.index + 1} of {len(paths)} images")
     return vectors

@@ -38,11 +38,7 @@ class Classifier(Protocol):
         ...
 
     def predict_images(self, paths: Sequence[Path], progress: Progress | None = None) -> FloatArray:
-        """Probabilities `(n, c)` float32 of image files.
-
-        Raises:
-            ImageDecodeError: an image cannot be used.
-        """
+        """Probabilities `(n, c)` float32 of image files; NaN rows where an image cannot be used (see the log)."""
         ...
 
     def save(self, folder: Path) -> None:

@@ -72,10 +72,9 @@ class LinearHead:
         return np.concatenate(parts) if parts else np.zeros((0, len(self.classes)), dtype=np.float32)
 
     def predict_images(self, paths: Sequence[Path], progress: Progress | None = None) -> FloatArray:
-        """Probabilities `(n, c)` float32 of image files, embedded first.
+        """Probabilities `(n, c)` float32 of image files, embedded first; a row is NaN where an image cannot be used.
 
         Raises:
-            ImageDecodeError: an image cannot be used.
             TrainingError: the encoder is another one than it was trained on.
         """
         return self.predict_embeddings(embed_paths(self.encoder, paths, self.threads, progress, key=self.encoder_key))

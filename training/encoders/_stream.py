@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.images import MAX_PIXELS, ImageDecodeError
+from training.data.images import MAX_PIXELS, ImageDecodeError, RGBArray
 from training.encoders._base import Encoder, Prepared
 from training.types import FloatArray
 
@@ -41,6 +41,7 @@ def embed_files(
     max_pixels: int = MAX_PIXELS,
     batch: int = 16,
     decoders: int | None = None,
+    keep: RGBArray | None = None,
 ) -> Iterator[Embedded]:
     """Embed files in order; an image that cannot be used is answered with its reason and the rest goes on.
 
@@ -50,6 +51,7 @@ def embed_files(
         max_pixels: larger images are refused.
         batch: images per forward pass.
         decoders: threads that decode; by default one a core, at most 4.
+        keep: `(n, side, side, 3)` uint8 that the prepared images are written into, for callers that need them again.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, not {batch}")
@@ -69,6 +71,9 @@ def embed_files(
                 decoded = [(index, future.result()) for index, future in ready]
                 # The decoders get the batch after next before this thread disappears into the forward pass.
                 top_up()
+                for index, item in decoded:
+                    if keep is not None and isinstance(item, Prepared):
+                        keep[index] = item.pixels
                 yield from _embed(encoder, decoded)
         finally:
             for _, future in waiting:

