@@ -55,7 +55,7 @@ class WorkQueue:
             self._queue.enqueue(
                 f"ml_backend.jobs.{job}",
                 *arguments,
-                job_id=f"{key}.{number}",
+                job_id=f"{key}_{number}",
                 job_timeout=self.job_timeout,
                 result_ttl=600,
                 failure_ttl=86400,
@@ -70,10 +70,10 @@ class WorkQueue:
         """Whether a job of this key waits, or was taken so short ago that it has not yet got to its lock."""
         from rq.registry import StartedJobRegistry
 
-        if any(job_id.startswith(f"{key}.") for job_id in self._queue.job_ids):
+        if any(job_id.startswith(f"{key}_") for job_id in self._queue.job_ids):
             return True
         for job_id in StartedJobRegistry(queue=self._queue).get_job_ids():
-            job = self._queue.fetch_job(job_id) if job_id.startswith(f"{key}.") else None
+            job = self._queue.fetch_job(job_id) if job_id.startswith(f"{key}_") else None
             if job is not None and job.started_at is not None:
                 started = job.started_at if job.started_at.tzinfo else job.started_at.replace(tzinfo=UTC)
                 if datetime.now(UTC) - started < SETTLING:
