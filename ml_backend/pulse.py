@@ -16,6 +16,9 @@ from ml_backend.services import Services
 
 log = logging.getLogger(__name__)
 
+KEEP_EVENTS = 30 * 86400.0
+"""Seconds for which applied events stay readable."""
+
 
 class Pulse(threading.Thread):
     """Beats until stopped; a beat that fails is logged and the next one tries again."""
@@ -24,16 +27,24 @@ class Pulse(threading.Thread):
         super().__init__(name="paploop-pulse", daemon=True)
         self.services = services
         self.stopped = threading.Event()
+        self._forgotten = 0.0
 
     def run(self) -> None:
         """Beat at the set interval."""
         while not self.stopped.wait(self.services.settings.pulse_interval):
             try:
                 beat(self.services)
+                self._forget_old_events()
             except Unavailable as error:
                 log.warning("%s", error)
             except Exception:
                 log.exception("unexpected error in the pulse; the next beat tries again")
+
+    def _forget_old_events(self) -> None:
+        now = self.services.clock()
+        if now - self._forgotten >= 3600:
+            self._forgotten = now
+            self.services.store.purge_events(now - KEEP_EVENTS)
 
     def stop(self) -> None:
         """End after the present beat."""
