@@ -21,7 +21,7 @@ def take(pool: Pool, positions: IntArray) -> Pool:
     regions = np.repeat(pool.offsets[positions] - offsets[:-1], counts) + np.arange(int(offsets[-1]))
     return Pool(
         ids=pool.ids[positions],
-        probs=pool.probs[:, regions],
+        probs=np.ascontiguousarray(pool.probs[:, regions]),
         offsets=offsets,
         embeddings=pool.embeddings[positions],
         region_embeddings=None if pool.region_embeddings is None else pool.region_embeddings[regions],

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from strategies._math import simplex
-from strategies._math.pointwise import Float32, best, item_scores
+from strategies._math.pointwise import best, item_scores
+from strategies._math.simplex import consensus
+from strategies._math.uncertainty import closeness
 from strategies.base import Pool, Ranking
 
 
@@ -29,10 +30,5 @@ class Margin:
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
-        utilities = item_scores(pool, _closeness, self.aggregate)
+        utilities = item_scores(pool, lambda probs: closeness(consensus(probs)), self.aggregate)
         return Ranking(best(pool, utilities, budget), utilities, {"margin": 1.0 - utilities})
-
-
-def _closeness(probs: Float32) -> Float32:
-    first, second = simplex.top_two(simplex.consensus(probs))
-    return np.float32(1) - (first - second)

@@ -1,0 +1,34 @@
+"""Information about the model that a label would bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strategies._math.members import mutual_information
+from strategies._math.pointwise import best, item_scores
+from strategies.base import Pool, Ranking
+
+
+@dataclass(frozen=True)
+class Bald:
+    """Items on which each member is sure and the members differ.
+
+    u(x) = H[p(.|x)] - 1/T sum_t H[p_t(.|x)] in nats, p the mean of the T members (dropout passes, heads).
+
+    Args:
+        aggregate: how the regions of an item are folded: "mean", "max" or "sum".
+
+    Paper: Houlsby et al. (2011), Bayesian Active Learning for Classification and Preference Learning
+    Paper: Gal, Islam, Ghahramani (2017), Deep Bayesian Active Learning with Image Data
+    """
+
+    aggregate: str = "mean"
+    needs: ClassVar[frozenset[str]] = frozenset({"members"})
+
+    def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+        """See `strategies.base.Strategy`."""
+        utilities = item_scores(pool, mutual_information, self.aggregate)
+        return Ranking(best(pool, utilities, budget), utilities, {"disagreement": utilities})

@@ -1,0 +1,34 @@
+"""Entropy of the votes of a committee."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from strategies._math.members import votes
+from strategies._math.pointwise import best, item_scores
+from strategies._math.simplex import entropy
+from strategies.base import Pool, Ranking
+
+
+@dataclass(frozen=True)
+class VoteEntropy:
+    """Items over which the votes of the members are spread most evenly.
+
+    u(x) = -sum_y V(y)/T log V(y)/T in nats, V(y) the members whose most probable class is y.
+
+    Args:
+        aggregate: how the regions of an item are folded: "mean", "max" or "sum".
+
+    Paper: Dagan, Engelson (1995), Committee-Based Sampling for Training Probabilistic Classifiers
+    """
+
+    aggregate: str = "mean"
+    needs: ClassVar[frozenset[str]] = frozenset({"members"})
+
+    def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+        """See `strategies.base.Strategy`."""
+        utilities = item_scores(pool, lambda probs: entropy(votes(probs)), self.aggregate)
+        return Ranking(best(pool, utilities, budget), utilities, {"vote_entropy": utilities})
