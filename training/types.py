@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -33,12 +33,15 @@ class Detections:
         boxes: `(r, 4)` float32, x1 y1 x2 y2 px.
         probs: `(members, r, classes)` float32, rows sum to 1: the whole class distribution.
         masks: one COCO run-length dict (`size`, `counts`) or polygon list per region, or None.
+        columns: further measurements by name, each with one entry a region on its first axis, or on its second after
+            the members.
     """
 
     size: tuple[int, int]
     boxes: FloatArray
     probs: FloatArray
     masks: Sequence[Any] | None = None
+    columns: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
