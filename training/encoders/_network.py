@@ -99,7 +99,7 @@ class NetworkEncoder:
 
     def _run(self, network: nn.Module, pixels: RGBArray) -> FloatArray:
         with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
+            batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self.device)
             vectors: FloatArray = network(batch).float().cpu().numpy()
         if not np.isfinite(vectors).all():
             raise TrainingError(f"The encoder {self.key} gave values that are not finite; choose another encoder.")
