@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def stages() -> Iterator[Callable[[str], Progress]]:
     """Bars one below the other: a call with a title opens one and answers the callback that moves it.
 
-    Where standard error is no terminal, a line is written when a stage begins and ends.
+    Where standard error is no terminal, a line is written when a stage has ended.
     """
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -34,11 +35,16 @@ def stages() -> Iterator[Callable[[str], Progress]]:
 
         def stage(title: str) -> Progress:
             task: TaskID = bars.add_task(title, total=1.0, message="")
-            if not console.is_terminal:
-                console.print(f"{title} ...", markup=False)
+            started = time.monotonic()
+            ended = False
 
             def report(fraction: float, message: str) -> None:
+                nonlocal ended
                 bars.update(task, completed=fraction, message=message[:60])
+                if fraction >= 1.0 and not ended and not console.is_terminal:
+                    ended = True
+                    note = f" ({message})" if message else ""
+                    console.print(f"{title}: {time.monotonic() - started:.1f} s{note}", markup=False, highlight=False)
 
             return report
 

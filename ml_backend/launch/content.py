@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ml_backend.demo.cells import CLASSES, write_cells
 from ml_backend.errors import PapLoopError
-from ml_backend.ingest import ingest
+from ml_backend.ingest import ingest, scan
 from ml_backend.launch.projects import attach, classes_of, ensure_project
 from ml_backend.runs import request_run
 from ml_backend.seed import seed_labels as submit_labels
@@ -45,12 +45,22 @@ def fill(services: Services, images: Path | None, seed_labels: int, stage: Calla
     project_id = ensure_project(services, purpose, title, classes)
     attach(services, project_id)
     progress(1.0, "")
-    report = ingest(services, project_id, folder, stage=stage)
+    taken = 0 if _all_known(services, project_id, folder) else ingest(services, project_id, folder, stage=stage).tasks
     if seed_labels:
         submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
-    if report.tasks or services.store.active_ranking(project_id) is None:
+    if taken or services.store.active_ranking(project_id) is None:
         _first_order(services, project_id, stage("Ranking"))
     return project_id
+
+
+def _all_known(services: Services, project_id: int, folder: Path) -> bool:
+    """Whether every image of the folder has been taken in, so that no encoder need be loaded to find that out."""
+    settled = {
+        item.source
+        for item in services.store.items(project_id, states=("ready",))
+        if item.task_id is not None or item.group_id != item.id
+    }
+    return all(str(path) in settled for path in scan(folder))
 
 
 def _first_order(services: Services, project_id: int, progress: Progress) -> None:

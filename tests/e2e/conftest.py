@@ -1,0 +1,121 @@
+"""A real stack for the end-to-end tests: Redis, Label Studio, web process and worker, as `paploop up` starts them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ml_backend.labelstudio import LabelStudio
+from ml_backend.launch import probes
+from ml_backend.launch.stack import Stack
+from ml_backend.launch.up import prepare, wait_until_ready
+from ml_backend.services import Services, build_services
+from ml_backend.settings import Settings
+from training.types import Progress
+
+PATIENCE = 600.0
+
+ENVIRONMENT = {
+    "PAPLOOP_PULSE_INTERVAL": "0.2",
+    # The tests themselves say when lost webhooks are looked for.
+    "PAPLOOP_RECONCILE_INTERVAL": "86400",
+    "PAPLOOP_RETRY_BASE": "1",
+    "PAPLOOP_RETRY_ATTEMPTS": "20",
+}
+
+
+def wait_for(condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Poll until a condition holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what}: did not happen in {seconds:g} s"
+        time.sleep(0.02)
+
+
+@dataclass
+class RealStack:
+    """The running programs and what tests do to them."""
+
+    settings: Settings
+    stack: Stack
+    services: Services
+
+    @property
+    def label_studio(self) -> LabelStudio:
+        return self.services.label_studio
+
+    def kill_worker(self) -> None:
+        """SIGKILL the worker; the supervisor starts a new one."""
+        pid = self.stack.pid("worker")
+        assert pid is not None, f"the worker is down: {self.stack.tail('worker')}"
+        os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: self.stack.pid("worker") not in (None, pid), "a new worker")
+
+    def restart_label_studio(self, seconds_down: float) -> None:
+        """Stop Label Studio for a while and wait until it answers again."""
+        self.stack.hold("label-studio")
+        time.sleep(seconds_down)
+        self.stack.release("label-studio")
+        wait_for(lambda: probes.label_studio_answers(self.settings), "Label Studio back")
+
+    def webhooks(self, project_id: int, *, active: bool) -> None:
+        """Switch a project's webhooks on or off, as somebody in Label Studio might."""
+        hooks = self.label_studio.webhooks(project_id)
+        assert hooks
+        for hook in hooks:
+            self.label_studio.update_webhook(int(hook["id"]), url=hook["url"], is_active=active)
+
+    def settled(self, project_id: int) -> None:
+        """Wait until events are applied and no run is open or due."""
+        from ml_backend.simulate.watching import wait_until_settled
+
+        wait_for(lambda: self.services.store.count_open_events() == 0, "all events applied")
+        wait_until_settled(self.services, project_id, PATIENCE)
+
+    def in_state(self, project_id: int, state: str, seconds: float) -> int | None:
+        """The open run as soon as it is in a state; None when it is not seen there in time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            run = self.services.store.open_run_of(project_id)
+            if run is not None and run.state == state:
+                return run.id
+            time.sleep(0.005)
+        return None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def silent(title: str) -> Progress:
+    print(f"{title} ...", flush=True)
+    return lambda fraction, message: None
+
+
+@pytest.fixture(scope="session")
+def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
+    """The whole stack in a folder of its own, stopped at the end of the session."""
+    root: Path = tmp_path_factory.mktemp("stack") / "state"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PAPLOOP_DATA_DIR", str(root))
+        patch.setenv("PAPLOOP_PORT", str(free_port()))
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        machine = prepare(free_port())
+        machine.stack.start()
+        try:
+            wait_until_ready(machine, silent)
+            services = build_services(machine.settings)
+            yield RealStack(services.settings, machine.stack, services)
+            services.store.close()
+        finally:
+            machine.stack.stop()
