@@ -104,9 +104,11 @@ class ImageResolver:
         )
 
     def _on_label_studio(self, value: str) -> str:
-        """Addresses under the name that browsers use for Label Studio, as paths on it."""
-        public = self._settings.label_studio_public_url.rstrip("/")
-        return value[len(public) :] if public and value.startswith(f"{public}/") else value
+        """Addresses under the names that PapLoop or browsers use for Label Studio, as paths on it."""
+        for name in (str(self._label_studio.base), self._settings.label_studio_public_url):
+            if name and value.startswith(f"{name.rstrip('/')}/"):
+                return value[len(name.rstrip("/")) :]
+        return value
 
     def _own(self, value: str) -> Path | None:
         """The file behind one of PapLoop's own addresses; the signature decides, not the host name."""

@@ -12,6 +12,9 @@ from ml_backend.errors import ImageError, LabelStudioUnavailable
 from ml_backend.labelstudio.failures import clean, detail, failure, parsed, unreachable
 from ml_backend.labelstudio.wire import Wire
 
+FILE_PLACES = ("data/", "storage-data/", "tasks/", "static/")
+"""Where Label Studio keeps what task data may point to."""
+
 
 class Downloads(Wire):
     """Uploads, local files and storage URIs."""
@@ -71,6 +74,8 @@ class Downloads(Wire):
         address = self.absolute(url, task_id)
         if not self.owns(address):
             raise ImageError(f"{shown(address)} is not on Label Studio at {self.base}; its token is not sent there.")
+        if not self._holds_files(address):
+            raise ImageError(f"{shown(address)} is no place where Label Studio keeps files; correct the task's data.")
         what = f"GET {shown(url)}"
         request = self._http.build_request("GET", address, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
         response = self._send(request, what, stream=True, seconds=self.timeout)
@@ -86,6 +91,12 @@ class Downloads(Wire):
         finally:
             response.close()
         return None
+
+    def _holds_files(self, address: str) -> bool:
+        """Whether an address on Label Studio names a file: a task must not make us call its API with our token."""
+        path = httpx.URL(address).path
+        inside = path[len(self.base.path) :] if path.startswith(self.base.path) else ""
+        return inside.startswith(FILE_PLACES)
 
     def _no_file(self, what: str, response: httpx.Response) -> Exception:
         body = parsed(response)

@@ -71,7 +71,7 @@ def bulk_routes(fake: FakeLabelStudio) -> Blueprint:
             for key in gone:
                 del state.predictions[key]
             if row["model_version"] == version:
-                row["model_version"] = ""
+                row["model_version"] = None
         return jsonify(deleted_predictions=len(gone))
 
     @bulk.get("/api/predictions/")

@@ -116,6 +116,8 @@ def _project_routes(app: Flask, fake: FakeLabelStudio) -> None:
             return jsonify(state.project_view(row))
 
     def _patch(number: int, row: Row, body: Row) -> None:
+        if len(body.get("title", row["title"])) < 3:
+            raise invalid({"title": ["Ensure this field has at least 3 characters."]})
         version = body.get("model_version")
         titles = [entry["title"] for entry in state.backends.values() if entry["project"] == number]
         if version and version not in titles + [entry["model_version"] for entry in state.versions(number)]:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ml_backend.labelstudio import LabelStudio
 from tests.fakes.label_studio import FakeLabelStudio
+from tests.label_studio.world import World
 
 
 @pytest.fixture
@@ -14,3 +17,8 @@ def fake() -> FakeLabelStudio:
 @pytest.fixture
 def client(fake: FakeLabelStudio) -> LabelStudio:
     return fake.client()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
