@@ -31,7 +31,6 @@ class ProjectSettings(BaseModel):
     group_pattern: str = Field("", max_length=500, description="Regex that finds the patient or slide in a file name.")
     duplicate_radius: float = Field(0.03, ge=0, le=2, description="Cosine distance under which images are duplicates.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
-    keep_versions: int = Field(1, ge=0, le=1000, description="Retired model versions left in Label Studio.")
 
     @field_validator("group_pattern")
     @classmethod
