@@ -1,0 +1,60 @@
+"""`paploop evaluate`: measure a fitted model on a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table, progress_bar, say
+from ml_backend.cli._measured import class_rows, summary, warn
+from ml_backend.errors import BadRequest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop evaluate model blood_cells --plots pictures")
+    def evaluate(
+        model: Annotated[Path, typer.Argument(help="Folder that `paploop fit` wrote.")],
+        data: Annotated[Path, typer.Argument(help="A class folder, or a COCO folder (images/ + annotations.json).")],
+        everything: Annotated[bool, typer.Option("--all", help="Also images that the model learned from.")] = False,
+        plots: Annotated[
+            Path | None, typer.Option("--plots", help="Objects: write curves and the worst images.")
+        ] = None,
+        threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        as_json: AsJson = False,
+    ) -> None:
+        """Measure a model on labeled images; those that it learned from are left out."""
+        from training.standalone.layout import data_kind, model_kind
+
+        kind = model_kind(model)[0]
+        if data_kind(data) != kind:
+            found, asked = ("objects", "COCO") if kind == "objects" else ("whole-image classes", "class")
+            raise BadRequest(f"The model finds {found}; give a {asked} folder.")
+        with progress_bar("Evaluate") as progress:
+            if kind == "objects":
+                from training.standalone.objects import evaluate_objects
+
+                measured = evaluate_objects(model, data, progress, everything=everything, threads=threads, plots=plots)
+            else:
+                if plots is not None:
+                    raise BadRequest("Pictures are drawn of objects only; leave out --plots.")
+                from training.standalone.classes import evaluate_classes
+
+                measured = evaluate_classes(model, data, progress, everything=everything)
+        warn(measured["problems"])
+        if as_json:
+            print_json(measured)
+            return
+        print_facts(summary(measured), title="Measured")
+        print_table(*class_rows(measured), title="By class")
+        if "masks" in measured:
+            print_table(*class_rows(measured["masks"]), title="Outlines by class")
+        if measured["left_out_as_trained_on"]:
+            say(
+                f"{measured['left_out_as_trained_on']} images the model learned from were left out (--all counts them)."
+            )
+        if plots is not None:
+            say(f"Precision against recall and the worst images are in {plots}.")

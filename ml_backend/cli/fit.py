@@ -1,0 +1,63 @@
+"""`paploop fit`: train on a folder, without Label Studio."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._measured import summary, warn
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop fit blood_cells --out model --minutes 10")
+    def fit(
+        data: Annotated[Path, typer.Argument(help="A class folder, or a COCO folder (images/ + annotations.json).")],
+        out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
+        init: Annotated[Path | None, typer.Option("--init", help="A fitted model to go on from.")] = None,
+        minutes: Annotated[float, typer.Option(min=0.1, help="Time to train objects in; classes take seconds.")] = 10,
+        steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps instead of by the clock.")] = None,
+        method: Annotated[str, typer.Option(help="For classes: head (seconds) or finetune (GPU).")] = "head",
+        backbone: Annotated[str, typer.Option(help="For objects: lite0 (pretrained), r18 or r50.")] = "lite0",
+        groups: Annotated[str, typer.Option(help="Regular expression that finds patient or slide in a name.")] = "",
+        held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of images kept for measuring.")] = 0.2,
+        seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+        threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        as_json: AsJson = False,
+    ) -> None:
+        """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
+        from training.standalone.layout import data_kind
+
+        kind = data_kind(data)
+        metrics: dict[str, Any]
+        with progress_bar("Fit") as progress:
+            if kind == "objects":
+                from training.models.detectron2_training import Recipe
+                from training.standalone.objects import fit_objects
+
+                recipe = Recipe(minutes=minutes, iterations=steps, seed=seed, threads=threads, backbone=backbone)
+                metrics = fit_objects(data, out, recipe, progress, init=init, fraction=held_out, pattern=groups)
+            else:
+                from training.standalone.classes import fit_classes
+
+                metrics = fit_classes(
+                    data,
+                    out,
+                    progress,
+                    method=method,
+                    init=init,
+                    fraction=held_out,
+                    pattern=groups,
+                    seed=seed,
+                    threads=threads,
+                )
+        warn(metrics["problems"])
+        if as_json:
+            print_json(metrics)
+            return
+        facts = {"model": out, "classes": ", ".join(metrics["classes"]), "trained on": metrics["train"]["images"]}
+        print_facts(facts | summary(metrics["held_out"]), title="Fit, measured on held-out images")

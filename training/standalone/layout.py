@@ -1,0 +1,94 @@
+"""What a folder of data is, and what a folder of a fitted model holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from training.classifiers.base import MODEL_FILE
+from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder
+from training.data.images import IMAGE_SUFFIXES, content_hash
+from training.files import read_json, write_json_atomic
+from training.models.detection_checkpoint import is_detector
+from training.types import TrainingError
+
+CHECKPOINT, METRICS, SEEN = "checkpoint", "metrics.json", "trained_on.json"
+Kind = Literal["objects", "classes"]
+
+
+def data_kind(folder: Path) -> Kind:
+    """`objects` for a COCO folder, `classes` for a class folder.
+
+    Raises:
+        TrainingError: it is neither.
+    """
+    if not folder.is_dir():
+        raise TrainingError(f"There is no folder {folder}; check the path.")
+    if is_coco_folder(folder):
+        return "objects"
+    if (folder / ANNOTATIONS).exists() or (folder / IMAGES).is_dir():
+        missing = f"{IMAGES}/" if (folder / ANNOTATIONS).exists() else ANNOTATIONS
+        raise TrainingError(f"{folder.name} looks like a COCO folder but lacks {missing}; put it beside the other.")
+    if any(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir()):
+        return "classes"
+    raise TrainingError(
+        f"{folder.name} is neither a class folder (one sub-folder a class) nor a COCO folder "
+        f"({IMAGES}/ and {ANNOTATIONS}); give one of these."
+    )
+
+
+def model_kind(folder: Path) -> tuple[Kind, Path]:
+    """What a fitted model finds, and its checkpoint; accepts the folder of a run or the checkpoint itself.
+
+    Raises:
+        TrainingError: there is no model.
+    """
+    for candidate in (folder / CHECKPOINT, folder):
+        if is_detector(candidate):
+            return "objects", candidate
+        if (candidate / MODEL_FILE).is_file():
+            return "classes", candidate
+    raise TrainingError(f"There is no model in {folder}; give the folder that `paploop fit` wrote.")
+
+
+def image_files(source: Path) -> tuple[Path, list[Path]]:
+    """The folder that names are relative to, and its images in order; a single file stands in its own folder.
+
+    Raises:
+        TrainingError: there is none.
+    """
+    if source.is_file():
+        return source.parent, [source]
+    if not source.is_dir():
+        raise TrainingError(f"There is no file or folder {source}; check the path.")
+    root = source / IMAGES if is_coco_folder(source) else source
+    found = [
+        path
+        for path in sorted(root.rglob("*"))
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+    ]
+    if not found:
+        raise TrainingError(f"There is no image in {source}; give PNG, JPEG, TIFF, BMP, WebP or GIF files.")
+    return root, found
+
+
+def remember(out: Path, paths: Iterable[Path]) -> None:
+    """Note which images a model has learned from, by content."""
+    write_json_atomic(out / SEEN, {"sha256": sorted({content_hash(path) for path in paths if path.is_file()})})
+
+
+def seen_by(model: Path) -> frozenset[str]:
+    """SHA-256 of the images a model has learned from; empty where nobody noted them."""
+    for folder in (model, model.parent):
+        if (folder / SEEN).is_file():
+            return frozenset(map(str, read_json(folder / SEEN).get("sha256", [])))
+    return frozenset()
+
+
+def split_seen(model: Path, paths: Iterable[Path]) -> list[bool]:
+    """For each image whether the model learned from it."""
+    seen = seen_by(model)
+    return [bool(seen) and path.is_file() and content_hash(path) in seen for path in paths]
