@@ -7,10 +7,12 @@ import uuid
 
 from flask import Flask, Response, jsonify, redirect, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import IntegerConverter, Map
 from werkzeug.wrappers import Response as BaseResponse
 
 from ml_backend.api import api
 from ml_backend.auth import challenge, guard
+from ml_backend.bodies import MAX_ID
 from ml_backend.dashboard import dashboard
 from ml_backend.errors import PapLoopError, Unauthorized
 from ml_backend.inbox import Inbox
@@ -24,9 +26,17 @@ from ml_backend.settings import load_settings
 log = logging.getLogger(__name__)
 
 
+class RowNumber(IntegerConverter):
+    """A number in an address that fits a database column; a larger one leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=MAX_ID)
+
+
 def create_app(services: Services) -> Flask:
     """The web application over one set of services; loads no model."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.converters["int"] = RowNumber
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base class does not
     inbox = Inbox(services)

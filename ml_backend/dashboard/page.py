@@ -17,7 +17,7 @@ from ml_backend.state.records import RunRow
 from ml_backend.strategy_choice import strategy_list
 from ml_backend.validation_score import validation_score
 
-NEXT_SHOWN = 12
+NEXT_SHOWN = 10
 RUNS_SHOWN = 25
 RUNS_DRAWN = 200
 

@@ -135,14 +135,13 @@ def test_unknown_actions_are_acknowledged_and_forgotten(world: World) -> None:
         (b'{"action":"PROJECT_UPDATED","project":{"id":3,"title":"a\\u0000\\ud800b","task_number":NaN}}', 201),
     ],
 )
-@pytest.mark.parametrize(
-    "content_type", ["application/json", "text/plain", "", "application/json; charset=latin-1", ";;"]
-)
-def test_bodies_count_not_content_types(world: World, data: bytes, status: int, content_type: str) -> None:
-    answer = world.client.post("/webhook", data=data, content_type=content_type, headers=bearer())
-    assert answer.status_code == status, answer.json
+def test_bodies_count_not_content_types(world: World, data: bytes, status: int) -> None:
+    types = ["application/json", "text/plain", "", "application/json; charset=latin-1", ";;"]
+    for content_type in types:
+        answer = world.client.post("/webhook", data=data, content_type=content_type, headers=bearer())
+        assert answer.status_code == status, (content_type, answer.json)
     settle(world)
-    assert len(world.store.open_events()) == (1 if status == 201 else 0)
+    assert len(world.store.open_events()) == (len(types) if status == 201 else 0)
 
 
 def test_too_large_bodies_are_refused_in_a_sentence(world: World) -> None:

@@ -25,7 +25,7 @@
   async function beat() {
     if (!document.hidden) {
       try {
-        const answer = await fetch(location.pathname, { cache: "no-store", credentials: "same-origin" });
+        const answer = await fetch(location.origin + location.pathname, { cache: "no-store", credentials: "same-origin" });
         if (!answer.ok) throw new Error(answer.statusText);
         renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
       } catch {
