@@ -14,7 +14,7 @@ from strategies.base import NEEDS, Pool, Ranking, StrategyError
 from tests.contracts.pools import make_pool, permuted, pools
 
 every_strategy = pytest.mark.parametrize("name", strategies.names())
-few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+few = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 
 
 def ranked(name: str, pool: Pool, budget: int, seed: int = 0) -> Ranking:

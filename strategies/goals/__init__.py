@@ -1,0 +1,1 @@
+"""What a lead asks for, on top of any other strategy."""
