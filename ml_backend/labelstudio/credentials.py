@@ -46,6 +46,11 @@ class Credentials:
         """Whether there is a token at all."""
         return bool(self._token)
 
+    @property
+    def sendable(self) -> bool:
+        """Whether the token can stand in a header: printable ASCII without blanks."""
+        return self._token.isascii() and self._token.isprintable() and " " not in self._token
+
     def header(self) -> str:
         """The value of `Authorization`; exchanges a personal token on first use."""
         if not self._personal:

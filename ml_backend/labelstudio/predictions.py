@@ -11,7 +11,7 @@ from ml_backend.labelstudio.tasks import ID_PAGE, Tasks, where
 from ml_backend.labelstudio.wire import Json
 
 IMPORT_CALL = 10_000
-"""Predictions in one call: each recounts all predictions of the project, so few large calls are several times faster."""
+"""Predictions in one call: each recounts all predictions of the project, so few large calls are far faster."""
 
 
 class UnknownTasks(NotFound):

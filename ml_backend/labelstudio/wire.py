@@ -97,6 +97,10 @@ class Wire:
             raise Unauthorized(
                 "No Label Studio token is set; put a legacy or personal access token into PAPLOOP_LABEL_STUDIO_TOKEN."
             )
+        if not self._credentials.sendable:
+            raise Unauthorized(
+                "The Label Studio token holds characters that no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN."
+            )
         return self._credentials.header()
 
     def _send(self, request: httpx.Request, what: str, *, stream: bool = False, seconds: float) -> httpx.Response:

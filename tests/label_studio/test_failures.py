@@ -120,6 +120,14 @@ def test_no_token_and_a_wrong_one(fake: FakeLabelStudio) -> None:
         fake.client("wrong-token").whoami()
 
 
+@pytest.mark.parametrize("token", ["abc\ndef", "abc def", "tökén", "abc\x00"])
+def test_a_token_that_cannot_be_one(fake: FakeLabelStudio, token: str) -> None:
+    with pytest.raises(Unauthorized, match="copy it again") as caught:
+        fake.client(token).whoami()
+    assert token not in str(caught.value)
+    assert fake.calls == []
+
+
 def test_a_legacy_token_where_they_are_off_is_explained(fake: FakeLabelStudio, client: LabelStudio) -> None:
     fake.legacy_allowed = False
     with pytest.raises(Unauthorized, match="use a personal access token"):
