@@ -10,6 +10,7 @@ import numpy as np
 
 from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.label_config import LabelingJob
+from ml_backend.labelstudio import LabelStudio
 from ml_backend.labelstudio.predictions import UnknownTasks
 from ml_backend.ranking import OrderRequest, order_project
 from ml_backend.regions import choice_result
@@ -108,38 +109,46 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
 
 def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int | None, job: LabelingJob) -> int:
     """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
-    client, store = services.label_studio, services.store
-    existing = client.task_ids(run.project_id)
+    store = services.store
     items = {item.id: item for item in store.items(run.project_id, states=("ready",))}
-    entries = [
-        (items[entry.item_id].task_id, entry)
-        for entry in store.ranking_entries(ranking.id)
-        if entry.item_id in items and items[entry.item_id].task_id in existing
-    ]
+    entries = [entry for entry in store.ranking_entries(ranking.id) if entry.item_id in items]
     if not entries:
         return 0
-    there = client.model_versions(run.project_id).get(ranking.version, 0)
-    if there == len(entries):
-        return there
+    there = 0
+    if run.attempts > 1:
+        there = services.label_studio.model_versions(run.project_id).get(ranking.version, 0)
+        if there == len(entries):
+            return there
+    version = f"{ranking.version}a{run.attempts}" if there else ranking.version
     if there:
-        store.rename_ranking(ranking.id, f"{ranking.version}a{run.attempts}")
-        ranking = store.ranking_of_run(run.id) or ranking
+        store.rename_ranking(ranking.id, version)
     probs = _rows(services, model_run)
     body = [
         {
-            "task": task_id,
+            "task": items[entry.item_id].task_id,
             "score": entry.score,
-            "model_version": ranking.version,
+            "model_version": version,
             "result": pre_annotation(job, probs.get(entry.item_id), entry.item_id),
         }
-        for task_id, entry in entries
+        for entry in entries
     ]
     try:
-        created = client.import_predictions(run.project_id, body)
+        return push(services.label_studio, run.project_id, body)
     except UnknownTasks as error:
+        store.mark_tasks_deleted(run.project_id, error.task_ids)
         raise LabelStudioUnavailable(
-            "Tasks were deleted while the order was sent; it is sent again without them."
+            f"{len(error.task_ids)} tasks were deleted in Label Studio meanwhile; the order is sent again without them."
         ) from error
+
+
+def push(client: LabelStudio, project_id: int, body: Sequence[Mapping[str, Any]]) -> int:
+    """Import predictions and make sure that Label Studio kept every one.
+
+    Raises:
+        LabelStudioUnavailable: it dropped some; they must be sent again under a new version.
+        UnknownTasks: some tasks are gone.
+    """
+    created = client.import_predictions(project_id, body)
     if created != len(body):
         raise LabelStudioUnavailable(
             f"Label Studio stored {created} of {len(body)} predictions; they are sent again under a new version."

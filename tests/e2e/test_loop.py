@@ -128,10 +128,9 @@ class Story:
         version = self.store.project(self.project).active_version
         assert client.project(self.project)["model_version"] == version
         with_prediction = client.prediction_task_ids(self.project, version)
-        keep = self.store.settings(self.project).keep_versions
 
         def cleaned() -> bool:
-            return len(client.model_versions(self.project)) <= keep + 1
+            return len(client.model_versions(self.project)) == 1
 
         wait_for(cleaned, "old versions deleted")
         counts = client.model_versions(self.project)
