@@ -99,7 +99,7 @@ class Wire:
             )
         if not self._credentials.sendable:
             raise Unauthorized(
-                "The Label Studio token holds characters that no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN."
+                "The Label Studio token holds characters no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN."
             )
         return self._credentials.header()
 
