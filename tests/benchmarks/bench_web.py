@@ -1,6 +1,6 @@
 """Latencies of the web process under gunicorn while a worker trains, predicts and writes: one JSON line a measurement.
 
-`python -m tests.benchmarks.bench_web [NAME ...]`; a ratio (limit / value) of at least its target is good.
+The baseline is the limit that issue and users set, the ratio limit / value: at least 1 is good.
 """
 
 import http.client
@@ -25,6 +25,8 @@ from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem, RankingEntry
 
 ITEMS = 10_000
+LATENCIES = ("webhook_p99", "health_p99", "setup_p99", "predict_one_p99", "predict_600_per_task")
+NAMES = (*(f"{name}_{when}" for name in LATENCIES for when in ("idle", "training")), "web_memory_peak")
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "label_studio"
 CONFIG = (
     '<View><Image name="img" value="$image"/><Choices name="choice" toName="img">'
@@ -33,9 +35,9 @@ CONFIG = (
 TRAINER = "tests.benchmarks.load_worker"
 
 
-def say(name: str, value: float, unit: str, limit: float) -> None:
-    line = {"name": name, "value": round(value, 3), "unit": unit, "baseline": limit, "ratio": round(limit / value, 3)}
-    print(json.dumps({**line, "target": 1.0}), flush=True)
+def line(name: str, value: float, unit: str, limit: float) -> dict[str, Any]:
+    ratio = round(limit / value, 3)
+    return {"name": name, "value": round(value, 3), "unit": unit, "baseline": limit, "ratio": ratio, "target": 1.0}
 
 
 def seed(services: Services) -> None:
@@ -116,10 +118,10 @@ def tasks(first: int, count: int) -> list[dict[str, Any]]:
     return [{**base, "id": first + number} for number in range(count)]
 
 
-def measure(call: Caller, wanted: set[str], suffix: str) -> None:
+def measure(call: Caller, suffix: str) -> Iterator[dict[str, Any]]:
     event = json.loads((FIXTURES / "webhook_annotation_created.json").read_text())["request"]["body"]
     setup = {"project": "3.1", "schema": CONFIG}
-    measurements: dict[str, tuple[Callable[[], float], str, float]] = {
+    latencies: dict[str, tuple[Callable[[], float], str, float]] = {
         "webhook_p99": (lambda: p99(lambda _: call("POST", "/webhook", event), 500), "ms", 50),
         "health_p99": (lambda: p99(lambda _: call("GET", "/health"), 500), "ms", 50),
         "setup_p99": (lambda: p99(lambda _: call("POST", "/setup", setup), 500), "ms", 300),
@@ -134,12 +136,12 @@ def measure(call: Caller, wanted: set[str], suffix: str) -> None:
             50,
         ),
     }
-    for name, (run, unit, limit) in measurements.items():
-        if not wanted or name in wanted:
-            say(f"{name}{suffix}", run(), unit, limit)
+    for name, (run, unit, limit) in latencies.items():
+        yield line(f"{name}{suffix}", run(), unit, limit)
 
 
-def main(wanted: set[str]) -> None:
+def measurements() -> Iterator[dict[str, Any]]:
+    """Every latency with an idle machine beside it and with a worker that trains, then the memory."""
     with tempfile.TemporaryDirectory() as folder:
         services = build_services(Settings(data_dir=Path(folder)))
         seed(services)
@@ -151,16 +153,16 @@ def main(wanted: set[str]) -> None:
         with running([*web, "ml_backend.app:wsgi()"], environment) as process:
             call = Caller(port, services)
             call.wait()
-            measure(call, wanted, "_idle")
-            with running([sys.executable, "-m", TRAINER], environment, nice=10):
+            yield from measure(call, "_idle")
+            with running([sys.executable, "-m", TRAINER], environment, nice=10) as trainer:
                 time.sleep(10)
-                measure(call, wanted, "_training")
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-            status = Path(f"/proc/{children[0]}/status").read_text() if children else ""
-            if status:
-                say("web_memory_peak", int(status.split("VmHWM:")[1].split()[0]) / 1024, "MB", 400)
+                yield from measure(call, "_training")
+                assert trainer.poll() is None, "the load ended early, so nothing was measured under it"
+            yield line("web_memory_peak", memory_peak(process.pid), "MB", 400)
         services.store.close()
 
 
-if __name__ == "__main__":
-    main(set(sys.argv[1:]))
+def memory_peak(master: int) -> float:
+    """Largest resident size of gunicorn's only worker so far, MB."""
+    (child,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    return int(Path(f"/proc/{child}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
