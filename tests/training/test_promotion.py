@@ -37,15 +37,32 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.integers(0, 2**31 - 1))
 def test_a_worse_candidate_is_never_promoted(case: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:
-    """Design property 7."""
+    """Design property 7: worse beyond chance, probably worse, or worse by both macro-F1 and log loss."""
     truth, candidate, incumbent = case
     verdict = judge(truth, probabilities(candidate), probabilities(incumbent), CLASSES, seed=seed, samples=50)
+    evidence = verdict.evidence
     present = np.unique(truth)
     new, old = (f1_score(truth, p, labels=present, average="macro", zero_division=0.0) for p in (candidate, incumbent))
-    if new < old - 1e-9:
+    assert evidence["delta_macro_f1"] == pytest.approx(new - old)
+    worse_fit = evidence["candidate"]["balanced_log_loss"] >= evidence["incumbent"]["balanced_log_loss"]
+    if evidence["interval"][1] < 0 or evidence["probability_better"] < 0.2 or (new < old and worse_fit):
         assert verdict.decision == "kept"
     assert verdict.reason.endswith(".")
-    json.dumps(verdict.evidence, allow_nan=False)
+    json.dumps(evidence, allow_nan=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(cases(), st.data())
+def test_spoiling_answers_never_helps(case: tuple[np.ndarray, np.ndarray, np.ndarray], data: st.DataObject) -> None:
+    """A candidate that is the incumbent with right answers made wrong is worse by any measure."""
+    truth, _, incumbent = case
+    right = np.flatnonzero(incumbent == truth)
+    spoiled = data.draw(st.sets(st.sampled_from(right.tolist()), min_size=1)) if len(right) else set()
+    candidate = incumbent.copy()
+    for item in spoiled:
+        candidate[item] = (truth[item] + 1) % 3
+    verdict = judge(truth, probabilities(candidate), probabilities(incumbent), CLASSES, seed=0, samples=50)
+    assert verdict.decision == "kept"
 
 
 @settings(max_examples=30, deadline=None)
@@ -101,6 +118,22 @@ def test_a_clear_lead_is_told_from_a_likely_one() -> None:
     verdict = judge(few, probabilities(few), probabilities(np.array([0, 1, 2, 0, 1, 1])), CLASSES, seed=0)
     assert verdict.decision == "promoted"
     assert "too little evidence" in verdict.reason
+
+
+def test_few_items_go_by_the_better_fit_unless_decisions_say_otherwise() -> None:
+    truth = np.array([0, 1, 2, 0, 1, 2, 0, 1])
+    incumbent = probabilities(truth, sure=0.45)
+    one_flip = truth.copy()
+    one_flip[0] = 1
+    verdict = judge(truth, probabilities(one_flip, sure=0.9), incumbent, CLASSES, seed=0)
+    assert verdict.evidence["delta_macro_f1"] < 0
+    assert verdict.decision == "kept"
+    shaky = probabilities(one_flip, sure=0.9)
+    older = truth.copy()
+    older[4] = 0
+    verdict = judge(truth, shaky, probabilities(older, sure=0.45), CLASSES, seed=0)
+    assert verdict.decision == "promoted"
+    assert "log loss" in verdict.reason
 
 
 def test_giving_up_a_class_is_refused_even_for_a_better_mean() -> None:

@@ -54,8 +54,8 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
         classes: c names.
 
     Returns:
-        JSON-serialisable: items, macro_f1, balanced_accuracy, accuracy, log_loss, per_class (precision, recall, f1,
-        support by name; precision and f1 are None where they are undefined), confusion (rows true, columns predicted).
+        JSON-serialisable: items, macro_f1, balanced_accuracy, accuracy, log_loss, balanced_log_loss, per_class
+        (precision, recall, f1, support by name; precision and f1 are None where they are undefined), confusion (rows true, columns predicted).
 
     Raises:
         TrainingError: no item, or predictions that are no probabilities.
@@ -86,6 +86,7 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
         "balanced_accuracy": float(recall[present].mean()),
         "accuracy": float((predicted == truth).mean()),
         "log_loss": log_loss(truth, probs),
+        "balanced_log_loss": balanced_log_loss(truth, probs),
         "per_class": per_class,
         "confusion": confusion.tolist(),
     }
@@ -93,5 +94,15 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
 
 def log_loss(truth: IntArray, probs: FloatArray) -> float:
     """Mean negative log-likelihood in nats; a probability counts as at least 1e-3, so that one item cannot decide."""
+    return float(_surprise(truth, probs).mean())
+
+
+def balanced_log_loss(truth: IntArray, probs: FloatArray) -> float:
+    """The same averaged per class first, so that every class that occurs weighs alike."""
+    surprise = _surprise(truth, probs)
+    return float(np.mean([surprise[truth == index].mean() for index in np.unique(truth)]))
+
+
+def _surprise(truth: IntArray, probs: FloatArray) -> FloatArray:
     chosen = probs[np.arange(len(truth)), truth].astype(np.float64)
-    return float(-np.log(np.clip(chosen, 1e-3, 1.0)).mean())
+    return np.asarray(-np.log(np.clip(chosen, 1e-3, 1.0)))
