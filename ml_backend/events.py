@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ml_backend.errors import BadRequest, LabelConfigError, NotFound
+from ml_backend.errors import BadRequest, LabelConfigError, NotFound, Unavailable
 from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
 from ml_backend.tasks import remember_tasks
+
+log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 
@@ -145,5 +148,12 @@ def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow
             apply_event(services, event)
         except (BadRequest, NotFound) as problem:
             error = str(problem)
+        except Unavailable:
+            raise
+        except Exception as problem:
+            # One event that cannot be applied must not hold up those behind it; the next poll finds what it said.
+            log.exception("event %d (%s) cannot be applied", event.id, event.action)
+            error = f"Unexpected {type(problem).__name__}: {problem}"
+            services.store.update_project(event.project_id, reconciled_at=0.0)
         services.store.close_event(event.id, services.clock(), error)
     return events

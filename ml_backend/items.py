@@ -9,7 +9,9 @@ from typing import Any
 from ml_backend.state.records import ItemRow
 
 TASK_SOURCE = "task:"
-"""Items that only Label Studio knows have the source `task:<task id>`; all others an absolute path."""
+"""Items that only Label Studio knows have the source `task:<task id>`, `deleted:<item id>` once their task is gone."""
+
+FOREIGN = (TASK_SOURCE, "deleted:")
 
 
 def task_source(task_id: int) -> str:
@@ -19,7 +21,7 @@ def task_source(task_id: int) -> str:
 
 def is_local(item: ItemRow) -> bool:
     """Whether the item's file is one of ours."""
-    return not item.source.startswith(TASK_SOURCE)
+    return not item.source.startswith(FOREIGN)
 
 
 def image_value(item: ItemRow) -> str:

@@ -91,3 +91,17 @@ def test_deleted_tasks_and_lost_webhooks_are_found(loop: Loop) -> None:
     assert len(loop.store.annotations(loop.project)) == 13
     again = reconcile(loop.services, loop.project)
     assert (again.annotations_changed, again.annotations_deleted, again.tasks_new, again.tasks_deleted) == (0, 0, 0, 0)
+
+
+def test_an_event_that_cannot_be_applied_holds_up_nothing(loop: Loop) -> None:
+    broken = {
+        "action": "ANNOTATION_CREATED",
+        "annotation": {"id": 1, "task": {"id": []}},
+        "project": {"id": loop.project},
+    }
+    loop.store.add_event(loop.project, "ANNOTATION_CREATED", broken, loop.services.clock())
+    loop.store.add_event(loop.project + 1, "TASKS_DELETED", {"tasks": [{"id": 1}]}, loop.services.clock())
+    loop.label(1)
+    loop.apply()
+    assert len(loop.store.annotations(loop.project)) == 1
+    assert loop.store.count_open_events() == 0

@@ -93,3 +93,12 @@ def test_names_that_are_not_unicode_are_refused_in_words(store: Store) -> None:
     with pytest.raises(BadRequest, match="not valid Unicode"):
         store.add_items(1, [NewItem("bad-\udcff.png")], 1.0)
     assert store.items(1) == []
+
+
+def test_a_task_id_that_comes_again_is_another_image(store: Store) -> None:
+    old = store.add_items(1, [NewItem("task:1", task_id=1), NewItem("/images/a.png", task_id=2)], 1.0)
+    store.mark_tasks_deleted(1, [1, 2])
+    new = store.add_items(1, [NewItem("task:1", task_id=1)], 2.0)
+    assert new[0] not in old
+    assert store.items_by_task(1, [1, 2])[1].id == new[0]
+    assert store.item(old[1]).source == "/images/a.png"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Column, bindparam, func, select, update
+from sqlalchemy import Column, String, bindparam, case, cast, func, literal, select, update
 
 from ml_backend.errors import Conflict, NotFound
 from ml_backend.state.database import chunks, paced, plain
@@ -137,13 +137,22 @@ class ItemRows(Rows):
                     connection.execute(change, part)
 
     def mark_tasks_deleted(self, project_id: int, task_ids: Iterable[int]) -> int:
-        """Note that Label Studio deleted tasks; answers how many items that concerned."""
+        """Note that Label Studio deleted tasks; answers how many items that concerned.
+
+        The items let go of their task ids: Label Studio gives the id of a deleted task to another image later on.
+        """
         count = 0
+        foreign = items.c.source == literal("task:").concat(cast(items.c.task_id, String))
         for part in paced(sorted({int(task) for task in task_ids})):
             change = (
                 update(items)
                 .where(items.c.project_id == int(project_id), items.c.task_id.in_(part), items.c.state != "deleted")
-                .values(state="deleted", reason="the task was deleted in Label Studio")
+                .values(
+                    state="deleted",
+                    reason="the task was deleted in Label Studio",
+                    source=case((foreign, literal("deleted:").concat(cast(items.c.id, String))), else_=items.c.source),
+                    task_id=None,
+                )
             )
             with self._db.write() as connection:
                 count += connection.execute(change).rowcount
