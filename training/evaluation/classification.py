@@ -55,7 +55,7 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
 
     Returns:
         JSON-serialisable: items, macro_f1, balanced_accuracy, accuracy, log_loss, balanced_log_loss, per_class
-        (precision, recall, f1, support by name; precision and f1 are None where they are undefined), confusion (rows true, columns predicted).
+        (precision, recall, f1 and support by name; None where undefined), confusion (rows true, columns predicted).
 
     Raises:
         TrainingError: no item, or predictions that are no probabilities.
