@@ -1,0 +1,103 @@
+"""`paploop replay`: does choosing pay on this data?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_json, print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from ml_backend.replay.source import LabelledSet
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("replay")(replay)
+
+
+def replay(
+    pool: Annotated[Path, typer.Argument(help="Folder of class folders to choose from.")],
+    test: Annotated[
+        Path | None, typer.Option(help="Folder of class folders to measure on; without it, part of POOL.")
+    ] = None,
+    strategies: Annotated[str, typer.Option(help="Names, separated by commas; empty = the usual seven.")] = "",
+    seeds: Annotated[int, typer.Option(help="Repetitions.")] = 5,
+    budgets: Annotated[str, typer.Option(help="Numbers of labels, separated by commas.")] = "",
+    group_pattern: Annotated[
+        str, typer.Option(help="Regular expression for the slide, patient or source image in a file name.")
+    ] = "",
+    group_gap: Annotated[int, typer.Option(help="Group names that are numbers this close are one group.")] = 0,
+    test_fraction: Annotated[float, typer.Option(help="Share held out when there is no --test.")] = 0.3,
+    encoder: Annotated[str, typer.Option(help="Encoder of the images.")] = "lite0",
+    plot: Annotated[Path | None, typer.Option(help="Write the learning curves to this picture.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
+    from ml_backend.replay import engine
+    from ml_backend.replay.plot import plot as draw
+    from ml_backend.replay.report import report
+
+    chosen = _names(strategies) or list(engine.STRATEGIES)
+    steps = _numbers(budgets) or list(engine.BUDGETS)
+    source, held = _read(pool, test, encoder, group_pattern, group_gap)
+    with progress_bar("Replaying") as progress:
+        done = engine.replay(source, held, chosen, seeds, steps, fraction=test_fraction, progress=progress)
+        progress(1.0, "done")
+    answer = report(done)
+    if plot is not None:
+        draw(done, plot)
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+
+
+def _read(
+    pool: Path, test: Path | None, encoder: str, pattern: str, gap: int
+) -> tuple[LabelledSet, LabelledSet | None]:
+    from ml_backend.replay.source import read_folders
+
+    folders = [pool] if test is None else [pool, test]
+    with progress_bar("Embedding") as progress:
+        sets = read_folders(folders, encoder, pattern, gap, 1, progress)
+        progress(1.0, "done")
+    for folder, part in zip(folders, sets, strict=True):
+        if part.left_out:
+            typer.echo(f"{part.left_out} images of {folder} cannot be read and are left out.", err=True)
+    return sets[0], sets[1] if len(sets) > 1 else None
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _numbers(text: str) -> list[int]:
+    from ml_backend.errors import BadRequest
+
+    try:
+        return [int(part) for part in _names(text)]
+    except ValueError as error:
+        raise BadRequest(f"Budgets are whole numbers separated by commas, not {text!r}.") from error
+
+
+def _show(answer: dict[str, Any]) -> None:
+    full = answer["full"]
+    budgets = next(iter(answer["strategies"].values()))["labels"]
+    rows = []
+    for name, found in sorted(answer["strategies"].items(), key=lambda entry: -entry[1]["area"]):
+        saved = found["saved_vs_uniform"]
+        text = (
+            "" if saved["percent"] is None else f"{saved['percent']:.0f} % ({saved['low']:.0f} to {saved['high']:.0f})"
+        )
+        needed = [_count(found["needed"][share]) for share in ("0.9", "0.95", "1.0")]
+        rows.append((name, f"{found['area']:.3f}", *(f"{value:.3f}" for value in found["macro_f1"]), *needed, text))
+    columns = ("strategy", "area", *(str(budget) for budget in budgets), "for 90 %", "for 95 %", "for 100 %", "saved")
+    print_table(columns, rows, title=f"Macro-F1; all {full['labels']} labels: {full['macro_f1']:.3f}")
+    say(answer["verdict"])
+
+
+def _count(labels: float | None) -> str:
+    return "-" if labels is None else f"{labels:.0f}"

@@ -1,0 +1,1 @@
+"""Does choosing pay? Strategies replayed on labels that are known already."""
