@@ -82,18 +82,21 @@ def read_folders(
     samples = [read_class_folder(folder, pattern=pattern) for folder in folders]
     every = [sample for part in samples for sample in part]
     vectors = embed_paths(encoder, [sample.path for sample in every], threads, progress)
-    names = [sample.group for sample in every]
+    # Without a pattern every file is a group of its own, whatever it is called in the other folder.
+    owners = np.repeat(np.arange(len(folders)), [len(part) for part in samples])
+    names = [
+        sample.group if pattern else f"{owner}:{sample.group}" for sample, owner in zip(every, owners, strict=True)
+    ]
     classes = tuple(sorted({str(sample.label) for sample in every}))
     labels = np.array([classes.index(str(sample.label)) for sample in every], dtype=np.int64)
     readable = np.isfinite(vectors).all(axis=1)
     if readable.sum() < 2:
         raise BadRequest("Fewer than two images can be read; check the folder.")
-    owner = np.repeat(np.arange(len(folders)), [len(part) for part in samples])
     whole = LabelledSet(vectors, labels, group_numbers(names, gap), classes, tuple(names))
     parts = []
     for number in range(len(folders)):
-        mine = whole.part((owner == number) & readable)
-        lost = int(((owner == number) & ~readable).sum())
+        mine = whole.part((owners == number) & readable)
+        lost = int(((owners == number) & ~readable).sum())
         parts.append(LabelledSet(mine.vectors, mine.labels, mine.groups, classes, mine.names, lost))
     return parts
 
