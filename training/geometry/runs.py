@@ -68,9 +68,14 @@ def _decompress(text: bytes) -> IntArray:
 
 
 def box_of(runs: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
-    """The tight window `x1 y1 x2 y2` in whole px (ends exclusive), or None for an empty mask."""
-    counts = counts_of(runs)
-    height = int(runs["size"][0])
+    """A window `x1 y1 x2 y2` in whole px (ends exclusive) that holds the mask; None for an empty one.
+
+    Tight in x; in y it spans the whole height where a run wraps from one column to the next.
+    """
+    return _box(counts_of(runs), int(runs["size"][0]))
+
+
+def _box(counts: IntArray, height: int) -> tuple[int, int, int, int] | None:
     ends = np.cumsum(counts)
     first, last = ends[0::2][: len(counts) // 2], ends[1::2]
     filled = last > first
@@ -86,8 +91,10 @@ def box_of(runs: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
 
 def window(runs: Mapping[str, Any], box: tuple[int, int, int, int]) -> Bitmap:
     """The pixels of a mask inside `x1 y1 x2 y2` (whole px, inside the image) as `(h, w)` uint8 of 0 and 1."""
-    counts = counts_of(runs)
-    height = int(runs["size"][0])
+    return _window(counts_of(runs), int(runs["size"][0]), box)
+
+
+def _window(counts: IntArray, height: int, box: tuple[int, int, int, int]) -> Bitmap:
     x1, y1, x2, y2 = box
     ends = np.cumsum(counts)
     first, last = ends[0::2][: len(counts) // 2], ends[1::2]
@@ -99,6 +106,17 @@ def window(runs: Mapping[str, Any], box: tuple[int, int, int, int]) -> Bitmap:
     np.add.at(steps, last, -1)
     columns = np.cumsum(steps[:-1], dtype=np.int8).reshape(x2 - x1, height)
     return np.ascontiguousarray(columns[:, y1:y2].T).astype(np.uint8)
+
+
+def trim(runs: Mapping[str, Any]) -> tuple[tuple[int, int], Bitmap]:
+    """The corner (x, y) and the pixels of a mask's tight window; an empty mask has a window of `(0, 0)`."""
+    counts = counts_of(runs)
+    box = _box(counts, int(runs["size"][0]))
+    if box is None:
+        return (0, 0), np.zeros((0, 0), dtype=np.uint8)
+    bitmap = _window(counts, int(runs["size"][0]), box)
+    rows = np.flatnonzero(bitmap.any(axis=1))
+    return (box[0], box[1] + int(rows[0])), bitmap[rows[0] : rows[-1] + 1]
 
 
 def from_window(bitmap: NDArray[np.generic], corner: tuple[int, int], size: tuple[int, int]) -> Runs:

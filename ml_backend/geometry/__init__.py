@@ -1,0 +1,1 @@
+"""Label Studio's regions <-> pixels: pure functions; nothing here knows HTTP, SQL or models."""
