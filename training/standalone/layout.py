@@ -9,6 +9,7 @@ from typing import Literal
 from training.classifiers.base import MODEL_FILE
 from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder
 from training.data.images import IMAGE_SUFFIXES, content_hash
+from training.data.importers.objects import is_object_folder
 from training.files import read_json, write_json_atomic
 from training.models.detection_checkpoint import is_detector
 from training.types import TrainingError
@@ -18,14 +19,14 @@ Kind = Literal["objects", "classes"]
 
 
 def data_kind(folder: Path) -> Kind:
-    """`objects` for a COCO folder, `classes` for a class folder.
+    """`objects` for a COCO, YOLO or VOC folder, `classes` for a class folder.
 
     Raises:
         TrainingError: it is neither.
     """
     if not folder.is_dir():
         raise TrainingError(f"There is no folder {folder}; check the path.")
-    if is_coco_folder(folder):
+    if is_object_folder(folder):
         return "objects"
     if (folder / ANNOTATIONS).exists() or (folder / IMAGES).is_dir():
         missing = f"{IMAGES}/" if (folder / ANNOTATIONS).exists() else ANNOTATIONS

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.data.coco import IMAGES, read_coco, write_json
+from training.data.coco import IMAGES, write_json
 from training.data.detection_set import DetectionSet, grouped, renumbered, split
 from training.data.images import ImageDecodeError
+from training.data.importers.objects import read_objects
 from training.evaluation.detection import evaluate, scored
 from training.files import write_json_atomic
 from training.geometry.runs import pixels
@@ -22,10 +23,10 @@ from training.types import Detections, Progress, TrainingError
 def fit_objects(
     data: Path, out: Path, recipe: Recipe, progress: Progress, *, init: Path | None, fraction: float, pattern: str
 ) -> dict[str, Any]:
-    """Train a detector on a COCO folder and measure it on the groups that were held out.
+    """Train a detector on a COCO, YOLO or VOC folder and measure it on the groups that were held out.
 
     Args:
-        data: `images/` and `annotations.json`.
+        data: see `training.data.importers.objects`.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json`.
         recipe: how to train.
         progress: told how far it is.
@@ -37,7 +38,7 @@ def fit_objects(
         TrainingError: nothing can be learned from the folder.
     """
     start = _detector_folder(init) if init else None
-    whole = grouped(read_coco(data), pattern)
+    whole = grouped(read_objects(data), pattern)
     train, held_out = split(whole, fraction, "paploop")
     facts = fit(train, held_out, out / CHECKPOINT, recipe, lambda part, text: progress(0.95 * part, text), init=start)
     remember(out, [image.path for image in train.images])
@@ -60,14 +61,14 @@ def fit_objects(
 def evaluate_objects(
     model: Path, data: Path, progress: Progress, *, everything: bool, threads: int, plots: Path | None
 ) -> dict[str, Any]:
-    """Measure a detector on a COCO folder, without the images it learned from unless `everything`.
+    """Measure a detector on a COCO, YOLO or VOC folder, without the images it learned from unless `everything`.
 
     Raises:
         TrainingError: no model, no usable data, or classes that have nothing in common.
     """
     folder = _detector_folder(model)
     detector = Detector.load(folder, threads=threads)
-    whole = renumbered(read_coco(data), detector.plan.classes)
+    whole = renumbered(read_objects(data), detector.plan.classes)
     known = split_seen(folder, [image.path for image in whole.images])
     if all(known) and not everything:
         raise TrainingError("The model learned from every one of these images; add --all to measure on them anyway.")
