@@ -47,12 +47,13 @@ help:
 setup:
 	@$(MAKE) --no-print-directory -j2 $(READY) $(LABEL_STUDIO_READY)
 
-$(READY): constraints.txt pyproject.toml
+$(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/install_detectron2.sh
 	@echo '[paploop] installing pinned packages into $(VENV) (several GB with CUDA; TORCH_INDEX=... for less)'
 	@[ -x $(BIN)/pip ] || { $(call make_venv,$(VENV)); }
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("setuptools", *p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
 	@$(BIN)/pip install --progress-bar off -c constraints.txt -r $(VENV)/requirements.txt $(TORCH_OPTIONS) \
 	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[paploop]", substr($$0, 1, 150); fflush()}'
+	@bash tools/install_detectron2.sh $(VENV)
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 	@echo '[paploop] ready'
