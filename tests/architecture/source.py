@@ -36,7 +36,6 @@ def imports(path: Path) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield module, node.lineno
             yield from ((f"{module}.{alias.name}", node.lineno) for alias in node.names)
 
 
