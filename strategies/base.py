@@ -13,7 +13,18 @@ FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-NEEDS = frozenset({"probs", "members", "embeddings", "region_embeddings", "labels"})
+NEEDS = frozenset(
+    {
+        "probs",
+        "members",
+        "embeddings",
+        "region_embeddings",
+        "labels",
+        "background",
+        "box_overlaps",
+        "mask_overlaps",
+    }
+)
 
 
 class StrategyError(ValueError):
@@ -35,6 +46,9 @@ class Pool:
         groups: `(n,)` int64; equal number = near-duplicates.
         candidates: `(n,)` bool, what a strategy may choose from; None means every unlabelled item. `strategies.rank`
             sets it to one member of each duplicate group without a labelled member, so strategies never see copies.
+        background: the last class of `probs` means "no object": the regions are what a detector found.
+        box_overlaps: `(members, regions)` float32 in [0, 1]: IoU of each member's own box with the region's, or None.
+        mask_overlaps: the same of masks, or None.
     """
 
     ids: IntArray
@@ -46,6 +60,9 @@ class Pool:
     labelled: BoolArray
     groups: IntArray
     candidates: BoolArray | None = None
+    background: bool = False
+    box_overlaps: FloatArray | None = None
+    mask_overlaps: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

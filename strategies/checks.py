@@ -28,6 +28,14 @@ def _check_shapes(pool: Pool) -> None:
     offsets, regions = pool.offsets, pool.probs.shape[1]
     if offsets.shape != (n + 1,) or offsets[0] != 0 or offsets[-1] != regions or np.any(np.diff(offsets) < 0):
         raise StrategyError(f"Offsets must be {n + 1} rising numbers from 0 to {regions} regions; rebuild the pool.")
+    for name in ("box_overlaps", "mask_overlaps"):
+        given = getattr(pool, name)
+        if given is not None and given.shape != pool.probs.shape[:2]:
+            raise StrategyError(
+                f"{name} has shape {given.shape} for {pool.probs.shape[:2]} members and regions; rebuild it."
+            )
+        if given is not None and not np.all((given >= 0) & (given <= 1 + 1e-6)):
+            raise StrategyError(f"{name} holds values outside of 0 to 1; predict the images again.")
     if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
         raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
     wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
@@ -100,6 +108,9 @@ def check_needs(name: str, needs: frozenset[str], pool: Pool) -> None:
         "embeddings": (pool.embeddings.shape[1] == 0, "embeddings; embed the images first"),
         "region_embeddings": (pool.region_embeddings is None, "embeddings of regions; embed the objects first"),
         "labels": (not np.any(pool.labels >= 0), "at least one labelled item; label a few or use core_set"),
+        "background": (not pool.background, "regions that a detector found; use it in a project of boxes or outlines"),
+        "box_overlaps": (pool.box_overlaps is None, "boxes from several views; predict with two or more members"),
+        "mask_overlaps": (pool.mask_overlaps is None, "outlines from several views; use a model that finds outlines"),
     }
     for need in sorted(needs):
         missing, advice = lacks[need]

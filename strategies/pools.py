@@ -29,4 +29,7 @@ def take(pool: Pool, positions: IntArray) -> Pool:
         labelled=pool.labelled[positions],
         groups=pool.groups[positions],
         candidates=None if pool.candidates is None else pool.candidates[positions],
+        background=pool.background,
+        box_overlaps=None if pool.box_overlaps is None else pool.box_overlaps[:, regions],
+        mask_overlaps=None if pool.mask_overlaps is None else pool.mask_overlaps[:, regions],
     )

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from strategies.base import NEEDS, Strategy, StrategyError
 
-FAMILIES = ("baseline", "uncertainty", "diversity", "hybrid", "goals")
+FAMILIES = ("baseline", "uncertainty", "diversity", "hybrid", "goals", "detection")
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ def make_pool(
         labels=labels,
         labelled=mask,
         groups=groups,
+        background=True,
+        box_overlaps=rng.random(probs.shape[:2]).astype(np.float32),
+        mask_overlaps=rng.random(probs.shape[:2]).astype(np.float32),
     )
 
 
@@ -86,4 +89,6 @@ def permuted(pool: Pool, order: NDArray[np.int64]) -> Pool:
         labels=pool.labels[order],
         labelled=pool.labelled[order],
         groups=pool.groups[order],
+        box_overlaps=None if pool.box_overlaps is None else pool.box_overlaps[:, regions],
+        mask_overlaps=None if pool.mask_overlaps is None else pool.mask_overlaps[:, regions],
     )

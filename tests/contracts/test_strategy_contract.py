@@ -95,11 +95,18 @@ def test_an_empty_pool_has_an_empty_order(name: str) -> None:
 def test_what_it_needs_is_asked_for(name: str) -> None:
     whole = make_pool(8, labelled=3)
     without = {
-        "probs": dataclasses.replace(whole, probs=whole.probs[:0]),
-        "members": dataclasses.replace(whole, probs=whole.probs[:1]),
+        "probs": dataclasses.replace(
+            whole, probs=whole.probs[:0], box_overlaps=whole.box_overlaps[:0], mask_overlaps=whole.mask_overlaps[:0]
+        ),
+        "members": dataclasses.replace(
+            whole, probs=whole.probs[:1], box_overlaps=whole.box_overlaps[:1], mask_overlaps=whole.mask_overlaps[:1]
+        ),
         "embeddings": dataclasses.replace(whole, embeddings=whole.embeddings[:, :0]),
         "region_embeddings": dataclasses.replace(whole, region_embeddings=None),
         "labels": dataclasses.replace(whole, labels=np.full(8, -1), labelled=np.zeros(8, bool)),
+        "background": dataclasses.replace(whole, background=False),
+        "box_overlaps": dataclasses.replace(whole, box_overlaps=None),
+        "mask_overlaps": dataclasses.replace(whole, mask_overlaps=None),
     }
     for need in strategies.describe(name).needs:
         with pytest.raises(StrategyError, match=name):

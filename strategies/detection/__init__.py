@@ -1,0 +1,1 @@
+"""What a detector does not know about the objects of an image; its distributions end with the background."""

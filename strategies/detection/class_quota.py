@@ -1,0 +1,67 @@
+"""Images that probably hold objects of the classes that are rarest so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies._math.pointwise import per_item
+from strategies._math.simplex import consensus
+from strategies._math.staircase import staircase
+from strategies.base import Pool, Ranking, StrategyError
+
+MOST = 512
+"""Images that are picked one after the other; what follows keeps the order of the last pick."""
+
+
+@dataclass(frozen=True)
+class ClassQuota:
+    """Rare objects first: each image counts by the objects it probably holds of classes whose quota is not filled.
+
+    With n_c objects of class c expected among the images labeled or picked so far, the next image maximises
+    sum_c e_c(x) / (1 + n_c), where e_c(x) = sum_b p_b(c); with a quota a class counts only while n_c is below it.
+
+    Args:
+        quota: objects wanted of each class; 0 = no limit.
+
+    Paper: Wu, Chen, Huang (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint
+    """
+
+    quota: int = 0
+    needs: ClassVar[frozenset[str]] = frozenset({"probs", "background"})
+
+    def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+        """See `strategies.base.Strategy`."""
+        if self.quota < 0:
+            raise StrategyError(f"A quota is 0 or more objects, not {self.quota}; correct it.")
+        expected = expected_objects(pool)
+        have = expected[pool.labelled].sum(axis=0)
+        first = expected @ self._worth(have)
+        waiting = pool.open
+        order: list[int] = []
+        while len(order) < min(budget, MOST):
+            gains = expected[waiting] @ self._worth(have)
+            place = int(gains.argmax())
+            order.append(int(waiting[place]))
+            have = have + expected[order[-1]]
+            waiting = np.delete(waiting, place)
+        rest = waiting[np.argsort(-(expected[waiting] @ self._worth(have)), kind="stable")][: budget - len(order)]
+        ranked = np.concatenate([np.array(order, dtype=np.int64), rest]).astype(np.int64)
+        return Ranking(ranked, staircase(len(pool), ranked, first), self._evidence(expected, first))
+
+    def _worth(self, have: NDArray[np.float64]) -> NDArray[np.float64]:
+        worth = 1 / (1 + have)
+        return np.where(have < self.quota, worth, 0.0) if self.quota else worth
+
+    def _evidence(self, expected: NDArray[np.float64], first: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        return {"rarity": first, "expected_objects": expected.sum(axis=1)}
+
+
+def expected_objects(pool: Pool) -> NDArray[np.float64]:
+    """How many objects of each class other than the background an image probably holds, `(n, classes - 1)`."""
+    mean = consensus(pool.probs.astype(np.float32, copy=False))[:, :-1]
+    columns = [per_item(np.ascontiguousarray(column), pool.offsets, "sum") for column in mean.T]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(pool), 0))
