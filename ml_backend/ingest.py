@@ -115,11 +115,8 @@ def _add(services: Services, project_id: int, root: Path, files: Sequence[Path],
         try:
             digest, state, reason = content_hash(path), "new", ""
         except OSError as error:
-            digest, state, reason = (
-                "",
-                "unreadable",
-                f"The file cannot be read: {error.strerror}; check its permissions.",
-            )
+            digest, state = "", "unreadable"
+            reason = f"The file cannot be read: {error.strerror}; check its permissions."
         rows.append(
             NewItem(
                 source=str(path),

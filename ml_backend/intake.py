@@ -31,7 +31,7 @@ def embed_waiting(services: Services, project_id: int, progress: Progress) -> En
         LabelStudioUnavailable: images lie in Label Studio and it is away.
     """
     settings = services.store.settings(project_id)
-    encoder = load_encoder(settings.encoder, threads=services.threads)
+    encoder = load_encoder(settings.encoder, threads=services.threads, device="auto")
     items = services.store.items(project_id, states=("new", "ready"))
     waiting = [item for item in items if item.vector_row is None or item.encoder != encoder.key]
     for start in range(0, len(waiting), CHUNK):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ from ml_backend.errors import BadRequest
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
-from strategies.base import FloatArray, IntArray, Pool, Ranking, StrategyError
+from strategies.base import FloatArray, Pool, Ranking, StrategyError
 from strategies.why import phrase
 
-COLD_START = "core_set"
+COLD_START = "max_herding"
 """What orders a pool for which no model can say anything yet."""
+
+Needs = frozenset[str]
 
 EXPLAINED = 100
 """So many of the first items get a sentence on why they were chosen."""
@@ -39,45 +42,45 @@ def _candidates(services: Services, project_id: int, encoder: str) -> list[ItemR
     return [item for item in items if item.task_id is not None and item.encoder == encoder]
 
 
-def _probabilities(services: Services, run_id: int | None, items: Sequence[ItemRow], classes: int) -> FloatArray:
-    """`(1, n, classes)` float32, or `(0, n, classes)` when some item has no prediction."""
-    if run_id is not None:
-        ids, probs = services.store.predictions(run_id)
-        rows = {int(item_id): row for row, item_id in enumerate(ids)}
-        wanted = [rows.get(item.id, -1) for item in items]
-        if wanted and min(wanted) >= 0:
-            return np.asarray(probs[wanted][None], dtype=np.float32)
-    return np.zeros((0, len(items), classes), dtype=np.float32)
+def _probabilities(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> FloatArray:
+    """`(members, n, classes)` float32; no members when some item has no prediction, several when they are needed."""
+    nobody = np.zeros((0, len(items), len(request.classes)), dtype=np.float32)
+    if request.run_id is None:
+        return nobody
+    if "members" in needs:
+        return _committee(services, items, request)
+    ids, probs = services.store.predictions(request.run_id)
+    rows = {int(item_id): row for row, item_id in enumerate(ids)}
+    wanted = [rows.get(item.id, -1) for item in items]
+    return np.asarray(probs[wanted][None], dtype=np.float32) if min(wanted) >= 0 else nobody
 
 
-def snapshot(services: Services, items: Sequence[ItemRow], request: OrderRequest) -> Pool:
+def _committee(services: Services, items: Sequence[ItemRow], request: OrderRequest) -> FloatArray:
+    from ml_backend.steps.models import rename_classes
+    from training.committee import committee
+
+    assert request.run_id is not None
+    folder = services.files.run_dir(request.run_id)
+    trained = services.store.run(request.run_id).request["classes"]
+    rows = np.array([item.vector_row for item in items], dtype=np.int64)
+    answers = committee(folder, services.vectors(request.encoder).rows(rows), seed=request.seed)
+    return np.stack([rename_classes(answer, trained, request.classes) for answer in answers])
+
+
+def snapshot(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> Pool:
     """The project's n embedded items as arrays."""
     n = len(items)
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
     labels = [request.labels.get(item.task_id or -1, -1) for item in items]
     return Pool(
         ids=np.array([item.id for item in items], dtype=np.int64),
-        probs=_probabilities(services, request.run_id, items, len(request.classes)),
+        probs=_probabilities(services, items, request, needs),
         offsets=np.arange(n + 1, dtype=np.int64),
         embeddings=services.vectors(request.encoder).rows(rows),
         region_embeddings=None,
         labels=np.array(labels, dtype=np.int64),
         labelled=np.array([item.task_id in request.touched for item in items], dtype=bool),
         groups=np.array([item.group_id or item.id for item in items], dtype=np.int64),
-    )
-
-
-def take(pool: Pool, positions: IntArray) -> Pool:
-    """The sub-pool at `positions` `(m,)`; one region an item."""
-    return Pool(
-        ids=pool.ids[positions],
-        probs=pool.probs[:, positions],
-        offsets=np.arange(len(positions) + 1, dtype=np.int64),
-        embeddings=pool.embeddings[positions],
-        region_embeddings=None,
-        labels=pool.labels[positions],
-        labelled=pool.labelled[positions],
-        groups=pool.groups[positions],
     )
 
 
@@ -126,7 +129,6 @@ class _Chosen:
     name: str
     note: str
     pool: Pool
-    positions: IntArray
     ranking: Ranking
 
 
@@ -141,49 +143,54 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     if not items:
         return ProjectOrder(settings.strategy, [], {"seed": request.seed, "items": 0})
     rng = np.random.default_rng(request.seed)
-    pool = snapshot(services, items, request)
+    pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
-    learn = np.flatnonzero((splits != "validation") & (splits != "quarantine"))
-    chosen = _choose(take(pool, learn), learn, settings, rng, request)
-    utilities = np.zeros(len(items))
-    utilities[learn] = chosen.ranking.utilities
-    order = _mix(pool, splits, chosen, utilities, settings, rng)
+    chosen = _choose(_to_learn_from(pool, splits), settings, rng, request)
+    order = _mix(pool, splits, chosen, settings, rng)
     return ProjectOrder(
         chosen.name,
-        _entries(items, order, utilities, splits == "validation", chosen, request.classes),
+        _entries(items, order, splits == "validation", chosen, request.classes),
         _provenance(settings, chosen, pool, request),
     )
 
 
-def _choose(
-    pool: Pool, learn: IntArray, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest
-) -> _Chosen:
+def _to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
+    """The pool as a strategy may see it: other sides' images are there, their labels are not and none can be chosen."""
+    learn = (splits != "validation") & (splits != "quarantine")
+    return dataclasses.replace(
+        pool,
+        labels=np.where(learn, pool.labels, -1),
+        labelled=pool.labelled & learn,
+        candidates=learn & ~pool.labelled,
+    )
+
+
+def _choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest) -> _Chosen:
     name, note = settings.strategy, ""
     parameters = {**settings.strategy_params, **strategies.accepted(name, {"competence": request.competence})}
     if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
         note = f"{name} needs a model and there is none yet, so {COLD_START} orders the pool."
         name, parameters = COLD_START, {}
-    budget = min(settings.window, int((~pool.labelled).sum()))
+    budget = min(settings.window, len(pool.open))
     try:
         ranking = strategies.rank(name, pool, budget, rng, **parameters)
     except StrategyError as error:
         raise BadRequest(f"The strategy {name} cannot rank this project: {error}") from error
-    return _Chosen(name, note, pool, learn, ranking)
+    return _Chosen(name, note, pool, ranking)
 
 
 def _mix(
     pool: Pool,
     splits: NDArray[np.str_],
     chosen: _Chosen,
-    utilities: FloatArray,
     settings: ProjectSettings,
     rng: np.random.Generator,
 ) -> list[int]:
     """The strategy's order, then what its window left over, with validation items mixed in."""
     held = splits == "validation"
-    first = [int(chosen.positions[p]) for p in chosen.ranking.order]
-    left = np.setdiff1d(chosen.positions[~chosen.pool.labelled], np.array(first, dtype=np.int64))
-    rest = [int(p) for p in left[np.argsort(-utilities[left], kind="stable")]]
+    first = chosen.ranking.order.tolist()
+    left = np.setdiff1d(chosen.pool.open, chosen.ranking.order)
+    rest = left[np.argsort(-chosen.ranking.utilities[left], kind="stable")].tolist()
     validation = [int(p) for p in rng.permutation(np.flatnonzero(held)) if not pool.labelled[p]]
     enough = int((held & (pool.labels >= 0)).sum()) >= settings.validation_cap
     mixed = interleave(first + rest, [] if enough else validation, settings.validation_fraction)
@@ -194,17 +201,17 @@ def _mix(
 def _entries(
     items: Sequence[ItemRow],
     order: Sequence[int],
-    utilities: FloatArray,
     held: NDArray[np.bool_],
     chosen: _Chosen,
     classes: Sequence[str],
 ) -> list[RankingEntry]:
-    top = {int(chosen.positions[p]): int(p) for p in chosen.ranking.order[:EXPLAINED]}
+    top = set(chosen.ranking.order[:EXPLAINED].tolist())
+    utilities = chosen.ranking.utilities
 
     def why(position: int) -> str:
         if held[position]:
             return "drawn at random for the validation set"
-        return phrase(chosen.ranking, chosen.pool, classes, top[position]) if position in top else ""
+        return phrase(chosen.ranking, chosen.pool, classes, position) if position in top else ""
 
     return [
         RankingEntry(items[p].id, place, place / len(order), float(utilities[p]), why(p))
@@ -219,7 +226,8 @@ def _provenance(settings: ProjectSettings, chosen: _Chosen, pool: Pool, request:
     return {
         "strategy": chosen.name,
         "asked": settings.strategy,
-        "note": chosen.note,
+        "note": chosen.note or chosen.ranking.note,
+        "facts": dict(chosen.ranking.facts),
         "parameters": dict(settings.strategy_params) if chosen.name == settings.strategy else {},
         "seed": request.seed,
         "window": settings.window,

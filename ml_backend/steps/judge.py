@@ -28,7 +28,11 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     incumbent_run = store.project(run.project_id).active_run_id
     candidate = predict_items(services, run.id, items, classes, encoder)
     incumbent = predict_items(services, incumbent_run, items, classes, encoder) if incumbent_run else None
-    verdict = verdict_on(truth, candidate, incumbent, classes, seed=run.seed, groups=groups)
+    seen = np.isfinite(candidate).all(axis=1)
+    if incumbent is not None:
+        seen &= np.isfinite(incumbent).all(axis=1)
+        incumbent = incumbent[seen]
+    verdict = verdict_on(truth[seen], candidate[seen], incumbent, classes, seed=run.seed, groups=groups[seen])
     labels = project_labels(services, run.project_id)
     evidence = {**verdict.evidence, "incumbent_run": incumbent_run, "conflicts": len(labels.left_out)}
     return "publish", {

@@ -29,6 +29,9 @@ def predict_items(
         classes: the label config's present classes; one the model never saw gets 0.
         encoder: key of the matrix that the items' rows belong to.
         progress: told how far it is, for models that look at pixels.
+
+    Returns:
+        A row of NaN where an image cannot be used any more.
     """
     model = load_model(services.files.run_dir(run_id) / "checkpoint")
     if model.needs == "embeddings" and services.store.run(run_id).request.get("encoder") == encoder:
@@ -48,6 +51,8 @@ def rename_classes(probs: FloatArray, have: Sequence[str], want: Sequence[str]) 
     for column, name in enumerate(want):
         if name in columns:
             renamed[:, column] = probs[:, columns[name]]
+    # A row of NaN says that the image could not be used, and must go on saying so.
+    renamed[np.isnan(probs).any(axis=1)] = np.nan
     total = renamed.sum(axis=1, keepdims=True)
     even = np.full_like(renamed, 1 / max(1, len(want)))
-    return np.where(total > 1e-6, renamed / np.maximum(total, 1e-6), even).astype(np.float32)
+    return np.where(total <= 1e-6, even, renamed / np.maximum(total, 1e-6)).astype(np.float32)

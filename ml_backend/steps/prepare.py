@@ -41,6 +41,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         "dimension": encoder.dimension,
         "init": _incumbent_checkpoint(services, run),
         "threads": services.threads,
+        "options": {"device": "auto"},
         "labels": len(samples),
         "omitted": omitted,
     }

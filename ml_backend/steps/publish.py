@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 VERSION_PREFIX = "paploop-"
 
+LOST = "The image could be read when it came, but not any more; put the file back and ingest its folder again."
+
 
 def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
@@ -75,7 +77,16 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, labels: Proje
         return
     progress = reporter(services, run, "Predicting the pool")
     probs = predict_items(services, model_run, items, labels.job.classes, encoder, progress)
-    services.store.save_predictions(model_run, np.array([item.id for item in items], dtype=np.int64), probs)
+    usable = np.asarray(np.isfinite(probs).all(axis=1))
+    lost = [
+        {"id": i.id, "state": "unreadable", "reason": LOST}
+        for i, ok in zip(items, usable.tolist(), strict=True)
+        if not ok
+    ]
+    if lost:
+        services.store.update_items(lost)
+    ids = np.array([item.id for item in items], dtype=np.int64)
+    services.store.save_predictions(model_run, ids[usable], probs[usable])
 
 
 def _rank(services: Services, run: RunRow, model_run: int | None, labels: ProjectLabels) -> RankingRow:
