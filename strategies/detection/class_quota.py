@@ -27,7 +27,7 @@ class ClassQuota:
     Args:
         quota: objects wanted of each class; 0 = no limit.
 
-    Paper: Wu, Chen, Huang (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint
+    Paper: Wu et al. (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint
     """
 
     quota: int = 0
