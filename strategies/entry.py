@@ -73,6 +73,8 @@ def _waves(pool: Pool) -> IntArray:
     member waits for all others.
     """
     n = len(pool)
+    if pool.candidates is None and np.all(pool.groups[1:] > pool.groups[:-1]):
+        return np.where(pool.labelled, -1, 0).astype(np.int64)
     open_items = ~pool.labelled if pool.candidates is None else pool.candidates
     order = np.lexsort((np.arange(n), ~open_items, pool.groups))
     groups = pool.groups[order]

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 from strategies.base import NEEDS, Strategy, StrategyError
 
-FAMILIES = ("baseline", "uncertainty", "diversity", "hybrid", "goals", "detection")
+NO_FAMILY = "near_duplicates"
+"""The one folder beside the families; folders and files that begin with an underscore are shared parts."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ def _modules() -> dict[str, str]:
     """Strategy name -> module path, in order of family and name."""
     found: dict[str, str] = {}
     root = Path(__file__).parent
-    for family in FAMILIES:
+    folders = [module.name for module in pkgutil.iter_modules([str(root)]) if module.ispkg]
+    for family in folders:
+        if family.startswith("_") or family == NO_FAMILY:
+            continue
         for module in pkgutil.iter_modules([str(root / family)]):
             if module.name.startswith("_"):
                 continue

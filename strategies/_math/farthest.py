@@ -16,7 +16,12 @@ from strategies.base import FloatArray, IntArray
 Float32 = NDArray[np.float32]
 
 WINDOW = 2048
+ACTIVE = 65_536
+"""The window is drawn from the points with the highest bounds, so that most windows cost no pass over all points."""
+FIRST_CENTRES = 128
+"""Centres that every point meets at the start; the others are met when a point enters the window."""
 BLOCK_ROWS = 4096
+REFRESH_ROWS = 512
 
 
 def squared_chord(similarity: Float32) -> Float32:
@@ -41,19 +46,31 @@ class LazyFarthest:
         self._candidates = candidates
         self._known = len(centres)
         self._centres = np.empty((len(centres) + budget, vectors.shape[1]), dtype=np.float32)
-        self._centres[: self._known] = vectors[centres]
-        self._bound = np.full(len(candidates), np.float32(4.0))
-        self._met = np.zeros(len(candidates), dtype=np.int64)
-        self._refresh(np.arange(len(candidates)))
+        self._centres[: self._known] = spread_first(np.asarray(vectors[centres], dtype=np.float32), FIRST_CENTRES)
+        self._met = np.full(len(candidates), min(self._known, FIRST_CENTRES), dtype=np.int64)
+        self._bound = self._first_bounds(self._centres[: min(self._known, FIRST_CENTRES)])
+        self._active: IntArray = np.zeros(0, dtype=np.int64)
+        self._beyond = np.inf
 
     def _rows(self, members: IntArray) -> Float32:
         return np.asarray(self._vectors[self._candidates[members]], dtype=np.float32)
 
+    def _first_bounds(self, centres: Float32) -> Float32:
+        """Squared distances `(m,)` to a few centres, by slices of the file: a gather would copy all of it."""
+        count = len(self._vectors)
+        nearest = np.full(count, np.float32(-1.0))
+        for start in range(0, count if len(centres) else 0, BLOCK_ROWS):
+            rows = np.asarray(self._vectors[start : start + BLOCK_ROWS], dtype=np.float32)
+            (rows @ centres.T).max(axis=1, out=nearest[start : start + BLOCK_ROWS])
+        return squared_chord(nearest[self._candidates])
+
     def _refresh(self, members: IntArray) -> None:
         """Make the bounds of these candidates exact."""
-        for start in range(0, len(members), BLOCK_ROWS):
-            block = members[start : start + BLOCK_ROWS]
-            first = int(self._met[block].min())
+        # In order of what they have met, so that a block repeats little.
+        members = members[np.argsort(self._met[members], kind="stable")]
+        for start in range(0, len(members), REFRESH_ROWS):
+            block = members[start : start + REFRESH_ROWS]
+            first = int(self._met[block[0]])
             if first < self._known:
                 similarity = (self._rows(block) @ self._centres[first : self._known].T).max(axis=1)
                 self._bound[block] = np.minimum(self._bound[block], squared_chord(similarity))
@@ -79,14 +96,12 @@ class LazyFarthest:
 
     def _window(self) -> tuple[IntArray, float]:
         """The candidates of highest bounds, made exact, and the highest bound among the others."""
-        if len(self._bound) <= WINDOW:
-            window: IntArray = np.arange(len(self._bound), dtype=np.int64)
-            outside = -np.inf
-        else:
-            top = np.argpartition(self._bound, len(self._bound) - WINDOW - 1)[-WINDOW - 1 :]
-            window, outside = np.sort(top[1:]), float(self._bound[top[0]])
+        if not len(self._active) or self._bound[self._active].max() <= self._beyond:
+            self._active, self._beyond = _highest(self._bound, ACTIVE)
+        inside, outside = _highest(self._bound[self._active], WINDOW)
+        window = self._active[inside]
         self._refresh(window[self._met[window] < self._known])
-        return window, outside
+        return window, max(outside, self._beyond)
 
     def _pick_inside(
         self, window: IntArray, outside: float, count: int, chosen: list[int], reached: list[float]
@@ -125,3 +140,27 @@ class LazyFarthest:
     def bounds(self) -> Float32:
         """`(m,)` upper bounds of `exact`, free of charge."""
         return np.maximum(self._bound, np.float32(0))
+
+
+def _highest(values: Float32, count: int) -> tuple[IntArray, float]:
+    """Sorted places of the `count` highest values, and the highest of the others."""
+    if len(values) <= count:
+        return np.arange(len(values), dtype=np.int64), -np.inf
+    top = np.argpartition(values, len(values) - count - 1)[-count - 1 :]
+    return np.sort(top[1:]), float(values[top[0]])
+
+
+def spread_first(rows: Float32, count: int) -> Float32:
+    """The rows `(l, d)` in another order: the first `count` are picked farthest-first among them."""
+    if len(rows) <= count:
+        return rows
+    gap = np.full(len(rows), np.float32(4.0))
+    chosen: list[int] = []
+    while len(chosen) < count:
+        best = int(gap.argmax())
+        chosen.append(best)
+        np.minimum(gap, squared_chord(rows @ rows[best]), out=gap)
+        gap[best] = -1.0
+    rest = np.ones(len(rows), dtype=bool)
+    rest[chosen] = False
+    return np.concatenate([rows[chosen], rows[rest]])
