@@ -16,7 +16,7 @@ class ProjectSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    strategy: str = Field("entropy", min_length=1, max_length=60, description="Acquisition strategy.")
+    strategy: str = Field("auto", min_length=1, max_length=60, description="Acquisition strategy.")
     strategy_params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the strategy.")
     window: int = Field(1000, ge=1, le=1_000_000, description="How many items the strategy orders; the rest follows.")
     auto_train: bool = Field(True, description="Retrain by itself when due.")
