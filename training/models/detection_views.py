@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,8 @@ from training.types import FloatArray, IntArray
 
 _Move = Callable[[FloatArray], FloatArray]
 
+CACHE_BYTES = 1 << 30
+"""Memory for decoded training images."""
 VISIBLE = 0.4
 """Share of an object that must lie inside a crop to be learned there; less of it is neither object nor background."""
 
@@ -53,21 +56,40 @@ def zoomed(pixels: RGBArray, zoom: float) -> RGBArray:
     return np.asarray(cv2.resize(pixels, (width, height), interpolation=how))
 
 
+class Cache:
+    """How many bytes of decoded images may still be kept.
+
+    Args:
+        room: bytes; what finds no room is decoded each time it is needed.
+    """
+
+    def __init__(self, room: int = CACHE_BYTES) -> None:
+        self._room = room
+
+    def take(self, size: int) -> bool:
+        """Whether `size` bytes are kept; they are counted if so."""
+        if size > self._room:
+            return False
+        self._room -= size
+        return True
+
+
 class Source:
-    """Training views of one labeled image; what is decoded once is kept.
+    """Training views of one labeled image.
 
     Args:
         image: the image and its objects.
         zoom: network px per image px.
         masks: whether outlines are learned.
+        cache: room for decoded pixels, shared by all images of a training.
     """
 
-    def __init__(self, image: LabelledImage, zoom: float, masks: bool) -> None:
+    def __init__(self, image: LabelledImage, zoom: float, masks: bool, cache: Cache) -> None:
         self.image = image
-        self._zoom = zoom
-        self._masks = masks
-        self._pixels: RGBArray | None = None
-        self._chips: NDArray[np.uint8] | None = None
+        self._zoom, self._masks, self._cache = zoom, masks, cache
+        # Pixels are kept no larger than they are in the file; crops of them are enlarged.
+        self._kept_zoom = min(zoom, 1.0)
+        self._kept: tuple[RGBArray, NDArray[np.uint8] | None] | None = None
 
     def view(self, tile: int, rng: np.random.Generator, *, augment: bool = True) -> View:
         """A random crop of at most `tile` px a side, mirrored, turned by quarter turns and recoloured.
@@ -75,12 +97,12 @@ class Source:
         Raises:
             ImageDecodeError: the file cannot be read.
         """
-        if self._pixels is None:
-            self._pixels = zoomed(load_rgb(self.image.path), self._zoom)
-        if self._masks and self._chips is None:
-            self._chips = chips_of(self.image)
-        corner = self._corner(tile, rng)
-        view = _cut(self.image, self._pixels, self._chips, self._zoom, corner, tile)
+        pixels, chips = self._content()
+        enlarge = self._zoom / self._kept_zoom
+        side = max(1, math.ceil(tile / enlarge))
+        x, y = self._corner(pixels.shape[:2], side, rng)
+        crop = zoomed(pixels[y : y + side, x : x + side], enlarge)[:tile, :tile]
+        view = _cut(self.image, crop, chips, self._zoom, (x * enlarge, y * enlarge))
         if not augment:
             return view
         # Mirrors and transpositions in turn reach all eight ways to lay a picture down.
@@ -88,30 +110,36 @@ class Source:
             view = move(view) if rng.random() < 0.5 else view
         return _recoloured(view, rng)
 
-    def _corner(self, tile: int, rng: np.random.Generator) -> tuple[int, int]:
-        """Upper left corner of a crop; four times in five it is one around some object."""
-        assert self._pixels is not None
-        free = [max(0, side - tile) for side in self._pixels.shape[:2]]
+    def _content(self) -> tuple[RGBArray, NDArray[np.uint8] | None]:
+        if self._kept is not None:
+            return self._kept
+        pixels = zoomed(load_rgb(self.image.path), self._kept_zoom)
+        chips = chips_of(self.image) if self._masks else None
+        if self._cache.take(pixels.nbytes + (0 if chips is None else chips.nbytes)):
+            self._kept = pixels, chips
+        return pixels, chips
+
+    def _corner(self, shape: tuple[int, ...], side: int, rng: np.random.Generator) -> tuple[int, int]:
+        """Upper left corner of a crop, kept px; four times in five it is one around some object."""
+        free = [max(0, length - side) for length in shape]
         if not any(free):
             return 0, 0
         if len(self.image.boxes) and rng.random() < 0.8:
-            box = self.image.boxes[rng.integers(len(self.image.boxes))] * self._zoom
-            centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-            x, y = (centre[axis] - tile * rng.uniform(0.2, 0.8) for axis in (0, 1))
+            box = self.image.boxes[rng.integers(len(self.image.boxes))] * self._kept_zoom
+            x, y = ((box[axis] + box[axis + 2]) / 2 - side * rng.uniform(0.2, 0.8) for axis in (0, 1))
             return int(np.clip(x, 0, free[1])), int(np.clip(y, 0, free[0]))
         return int(rng.integers(free[1] + 1)), int(rng.integers(free[0] + 1))
 
 
 def _cut(
     image: LabelledImage,
-    pixels: RGBArray,
+    crop: RGBArray,
     chips: NDArray[np.uint8] | None,
     zoom: float,
-    corner: tuple[int, int],
-    tile: int,
+    corner: tuple[float, float],
 ) -> View:
+    """The objects on a crop that begins at `corner` (x, y) px of the network."""
     x, y = corner
-    crop = pixels[y : y + tile, x : x + tile]
     shift = np.array([x, y, x, y], dtype=np.float32)
     limits = np.array([crop.shape[1], crop.shape[0]] * 2, dtype=np.float32)
     whole = image.boxes * np.float32(zoom) - shift

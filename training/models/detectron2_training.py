@@ -17,7 +17,7 @@ from training.data.images import ImageDecodeError
 from training.evaluation.detection import evaluate
 from training.models import detection_checkpoint
 from training.models.detection_plan import Plan, plan_for
-from training.models.detection_views import Source, View
+from training.models.detection_views import Cache, Source, View
 from training.models.detectron2_forward import losses
 from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
@@ -128,7 +128,8 @@ class _Run:
     ) -> None:
         self.plan, self.network, self.recipe, self.progress = plan, network, recipe, progress
         self.validation = validation
-        self.sources = [Source(image, plan.zoom, plan.masks) for image in train.images]
+        cache = Cache()
+        self.sources = [Source(image, plan.zoom, plan.masks, cache) for image in train.images]
         self.weights = repeat_factors(train)
         self.rng = np.random.default_rng(recipe.seed)
         self.best: dict[str, torch.Tensor] = {}
