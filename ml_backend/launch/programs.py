@@ -1,4 +1,4 @@
-"""The four programs of a machine: what is executed, with which environment, at which priority."""
+"""The programs of a machine, Label Studio apart: what is executed, with which environment, at which priority."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ from urllib.parse import urlsplit
 from ml_backend.errors import NotFound
 from ml_backend.settings import Settings, child_environment
 from ml_backend.state.files import DataDir
-from ml_backend.state.secret_file import Secrets
-
-LOGIN = "expert@example.com"
-"""User of the Label Studio that `paploop up` starts."""
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Several processes share few cores: BLAS threads that spin for a core they do not get cost ten times more."""
@@ -76,55 +72,6 @@ def redis(settings: Settings, files: DataDir) -> Program:
     )
     files.write_atomic(folder / "redis.conf", "\n".join(lines) + "\n", mode=0o600)
     return Program("redis", (str(binary), str(folder / "redis.conf")))
-
-
-def label_studio(settings: Settings, files: DataDir, secrets: Secrets) -> Program:
-    """Label Studio from its own environment, on SQLite in the data directory.
-
-    Raises:
-        NotFound: it is not installed beside this environment.
-    """
-    binary = Path(sys.prefix).parent / ".venv-label-studio" / "bin" / "label-studio"
-    if not binary.is_file():
-        raise NotFound(
-            f"Label Studio is not installed at {binary.parent.parent}; say `make setup`, "
-            "or set PAPLOOP_LABEL_STUDIO_URL and PAPLOOP_LABEL_STUDIO_TOKEN to use one that runs."
-        )
-    address = urlsplit(settings.label_studio_url)
-    command = (
-        str(binary),
-        "start",
-        "--no-browser",
-        "--internal-host",
-        str(address.hostname),
-        "--port",
-        str(address.port),
-    )
-    return Program("label-studio", command, label_studio_environment(files, secrets))
-
-
-def label_studio_environment(files: DataDir, secrets: Secrets) -> dict[str, str]:
-    """Settings of a Label Studio that takes a backend on the same machine, in the narrow way.
-
-    Only the built-in list of refused networks is replaced: local addresses are reachable, the cloud metadata
-    network stays refused, the protection itself stays on.
-    """
-    return {
-        "LABEL_STUDIO_BASE_DATA_DIR": str(files.root / "label-studio"),
-        "LABEL_STUDIO_USERNAME": LOGIN,
-        "LABEL_STUDIO_PASSWORD": secrets.label_studio_password,
-        "LABEL_STUDIO_USER_TOKEN": secrets.label_studio_token,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        "USE_DEFAULT_BANNED_SUBNETS": "false",
-        "USER_ADDITIONAL_BANNED_SUBNETS": "169.254.0.0/16",
-        "COLLECT_ANALYTICS": "false",
-        "LATEST_VERSION_CHECK": "false",
-        "SENTRY_DSN": "",
-        "FRONTEND_SENTRY_DSN": "",
-        "PYTHONUNBUFFERED": "1",
-        **ONE_THREAD,
-    }
 
 
 def web(settings: Settings) -> Program:

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from ml_backend.errors import Conflict, PapLoopError
-from ml_backend.launch import probes, programs
+from ml_backend.launch import label_studio, probes, programs
 from ml_backend.launch.addresses import choose_addresses
 from ml_backend.launch.stack import Stack
 from ml_backend.screen import stages
@@ -59,7 +59,7 @@ def prepare(label_studio_port: int | None = None) -> Machine:
     if "redis_url" not in given.model_fields_set:
         chosen.append(programs.redis(settings, files))
     if "label_studio_url" not in given.model_fields_set:
-        chosen.append(programs.label_studio(settings, files, secrets))
+        chosen.append(label_studio.program(settings, files, secrets))
     return Machine(settings, secrets, files, Stack(files, chosen))
 
 
@@ -149,12 +149,12 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
     from rich.panel import Panel
 
     settings = services.settings
-    label_studio = (settings.label_studio_public_url or settings.label_studio_url).rstrip("/")
+    address = (settings.label_studio_public_url or settings.label_studio_url).rstrip("/")
     own = any(program.name == "label-studio" for program in machine.stack.programs)
     lines = [
-        f"Label Studio   {label_studio}/projects/{project_id}/data",
+        f"Label Studio   {address}/projects/{project_id}/data",
         *(
-            [f"   login       {programs.LOGIN}", f"   password    {machine.secrets.label_studio_password}"]
+            [f"   login       {label_studio.LOGIN}", f"   password    {machine.secrets.label_studio_password}"]
             if own
             else []
         ),
@@ -165,7 +165,7 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
         'Open Label Studio, press "Label All Tasks", and correct what the model proposes.',
         "Ctrl-C stops everything; `make run` goes on where it was.",
     ]
-    console = Console()
+    console = Console(width=max(100, Console().width))
     console.print(Panel.fit("\n".join(lines), title="PapLoop is ready"), markup=False, highlight=False, soft_wrap=True)
 
 

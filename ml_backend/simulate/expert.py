@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.errors import BadRequest
+from ml_backend.errors import BadRequest, LabelStudioUnavailable
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.regions import choice_result, label_of
 from ml_backend.services import Services
 from ml_backend.simulate.oracle import Oracle, mistaken
+
+
+ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,28 @@ class Expert:
         task_id = int(task["id"])
         truth = self.oracle.label_of(str(task.get("data", {}).get("name", "")))
         if truth is None:
-            self.client.create_annotation(task_id, [], time.monotonic() - started, was_cancelled=True)
+            self._submit(task_id, [], time.monotonic() - started, was_cancelled=True)
             self.tally.skipped += 1
             return False
         parent = self._look(task, truth)
         label = mistaken(truth, self.job.classes, self.manner.error_rate, self.rng)
         result = choice_result(self.job, label, None, f"expert-{task_id}")
-        self.client.create_annotation(task_id, result, time.monotonic() - started, parent_prediction=parent)
+        self._submit(task_id, result, time.monotonic() - started, parent_prediction=parent)
         self.tally.tasks.append(task_id)
         return True
+
+    def _submit(self, task_id: int, result: list[dict[str, Any]], lead_time: float, **fields: Any) -> None:
+        """Hand in an answer as a patient person does: when it fails, look whether it arrived, and try again."""
+        for attempt in range(ATTEMPTS):
+            try:
+                if attempt and self.client.task_annotations(task_id):
+                    return
+                self.client.create_annotation(task_id, result, lead_time, **fields)
+                return
+            except LabelStudioUnavailable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(2.0**attempt)
 
     def _look(self, task: Mapping[str, Any], truth: str) -> int | None:
         """Compare the pre-annotation with the truth; answers the prediction's id where there was one."""
