@@ -15,7 +15,6 @@ from ml_backend.regions import choice_result, label_of
 from ml_backend.services import Services
 from ml_backend.simulate.oracle import Oracle, mistaken
 
-
 ATTEMPTS = 6
 
 
