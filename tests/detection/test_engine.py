@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import strategies
+from ml_backend.detection_pool import detection_pool
 from tests.detection.blobs import CLASSES, make_folder
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet, grouped, split
+from training.data.images import load_rgb
 from training.evaluation.detection import evaluate
+from training.geometry.runs import trim
 from training.models import detection_checkpoint
 from training.models.detectron2_rcnn import Detector
 from training.models.detectron2_training import Recipe, fit, repeat_factors
@@ -55,14 +59,44 @@ def test_it_learns_boxes_and_outlines(trained: Path, blobs: tuple[DetectionSet, 
 def test_a_large_image_is_tiled_without_double_objects(trained: Path, blobs: tuple[DetectionSet, DetectionSet]) -> None:
     detector = Detector.load(trained, device="cpu", threads=1)
     images = [next(detector.predict([i.path])) for i in blobs[1].images]
-    from training.data.images import load_rgb
-
     pixels = [load_rgb(image.path) for image in blobs[1].images[:4]]
     mosaic = np.concatenate([np.concatenate(pixels[:2], axis=1), np.concatenate(pixels[2:], axis=1)])
     detector.plan = replace(detector.plan, tile=96, overlap=32)
     whole = next(detector.predict([mosaic]))
     surely = [int((each.probs[0, :, :-1].max(axis=1, initial=0) > 0.7).sum()) for each in (*images[:4], whole)]
     assert abs(surely[4] - sum(surely[:4])) <= 0.15 * sum(surely[:4]) + 1
+
+
+def test_the_outline_inside_a_drawn_box(trained: Path, blobs: tuple[DetectionSet, DetectionSet]) -> None:
+    detector = Detector.load(trained, device="cpu", threads=1)
+    image = next(image for image in blobs[1].images if len(image.boxes))
+    pixels = np.pad(load_rgb(image.path), ((300, 300), (500, 500), (0, 0)), constant_values=150)
+    found = detector.inside(pixels, image.boxes[0] + (500, 300, 500, 300))
+    assert found.size == pixels.shape[:2]
+    assert image.masks is not None
+    assert found.masks is not None
+    drawn, corner = trim(found.masks[0])[1], trim(found.masks[0])[0]
+    true, place = trim(image.masks[0])[1], trim(image.masks[0])[0]
+    assert np.abs(np.array(corner) - place - (500, 300)).max() <= 3
+    assert np.abs(np.array(drawn.shape) - true.shape).max() <= 4
+    with pytest.raises(TrainingError, match="smaller than a pixel"):
+        detector.inside(pixels, np.array([-20, -20, -5, -5], dtype=np.float32))
+
+
+def test_a_pool_of_what_was_found(trained: Path, blobs: tuple[DetectionSet, DetectionSet]) -> None:
+    detector = Detector.load(trained, device="cpu", threads=1)
+    found = list(detector.predict([image.path for image in blobs[1].images], members=2))
+    n = len(found)
+    pool = detection_pool(np.arange(n), found, np.zeros(n, dtype=bool), np.arange(n))
+    for name in (
+        "box_entropy",
+        "box_disagreement",
+        "mask_disagreement",
+        "localisation_stability",
+        "ppal",
+        "class_quota",
+    ):
+        assert len(strategies.rank(name, pool, 3, np.random.default_rng(0)).order) == 3
 
 
 def test_it_goes_on_from_a_checkpoint_with_a_new_class(

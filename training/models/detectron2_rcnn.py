@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from training.geometry.runs import Runs, from_window
 from training.models import detection_checkpoint
 from training.models.detection_plan import Plan
 from training.models.detection_views import zoomed
-from training.models.detectron2_forward import Regions, find
+from training.models.detectron2_forward import Regions, find, look
 from training.models.detectron2_network import build
 from training.types import Detections, FloatArray, TrainingError
 
@@ -72,6 +73,36 @@ class Detector:
         for image in images:
             pixels = load_rgb(image) if isinstance(image, Path) else image
             yield self._detect(pixels, VIEWS[:members])
+
+    def inside(self, pixels: RGBArray, box: FloatArray) -> Detections:
+        """The object inside a box that an expert drew: class distribution, and the outline where the model has outlines.
+
+        Only the surroundings of the box are looked at, so the time does not depend on the image.
+
+        Args:
+            pixels: `(h, w, 3)` uint8.
+            box: `(4,)` px of the image.
+
+        Raises:
+            TrainingError: the box has no area inside the image.
+        """
+        size = (pixels.shape[0], pixels.shape[1])
+        cut = clip(np.asarray(box, dtype=np.float32)[None], size)[0]
+        if (cut[2:] - cut[:2] < 1).any():
+            raise TrainingError("The box is smaller than a pixel inside the image; draw a larger one.")
+        window = self._around(cut, size)
+        picture = zoomed(pixels[window.y1 : window.y2, window.x1 : window.x2], self.plan.zoom)
+        scale = np.array([picture.shape[1] / (window.x2 - window.x1), picture.shape[0] / (window.y2 - window.y1)] * 2)
+        shift = np.array([window.x1, window.y1] * 2)
+        found = look(self.network, picture, ((cut - shift) * scale)[None].astype(np.float32))
+        return _put_together([_moved(found, window, picture.shape[:2])], [window], size, self.plan.masks)
+
+    def _around(self, box: FloatArray, size: tuple[int, int]) -> Tile:
+        """A tile with the box in its middle, larger only where the box is."""
+        side = max(self.plan.tile / self.plan.zoom, 1.5 * float((box[2:] - box[:2]).max()))
+        x, y = (box[:2] + box[2:]) / 2 - side / 2
+        x1, y1 = max(0, int(min(x, size[1] - side))), max(0, int(min(y, size[0] - side)))
+        return Tile(x1, y1, min(size[1], x1 + math.ceil(side)), min(size[0], y1 + math.ceil(side)))
 
     def _detect(self, pixels: RGBArray, views: Sequence[str]) -> Detections:
         size = (pixels.shape[0], pixels.shape[1])

@@ -42,6 +42,7 @@ class Recipe:
         device: `auto`, `cpu` or `cuda`.
         threads: CPU threads.
         checks: validations during training; the best one's weights are kept.
+        patience: training stops after so many checks in a row without a better one.
         backbone: of `training.models.detection_plan.BACKBONES`.
         zoom: network px per image px; None: found from the objects.
         clock: seconds; replaced in tests.
@@ -55,6 +56,7 @@ class Recipe:
     device: str = "auto"
     threads: int = 1
     checks: int = 5
+    patience: int = 3
     backbone: str = "lite0"
     zoom: float | None = None
     clock: Callable[[], float] = time.monotonic
@@ -156,6 +158,8 @@ class _Run:
             if self.validation.images and recipe.checks and done >= total * (next_check + 1) / (recipe.checks + 1):
                 next_check += 1
                 self._check(done)
+                if self._stale():
+                    break
         if not self.best:
             self.best = _copied(self.network)
         return {
@@ -211,6 +215,11 @@ class _Run:
             self.best = _copied(self.network)
         self.checks.append(check)
         self.network.train()
+
+    def _stale(self) -> bool:
+        """Whether the best check is so long ago that more training is in vain."""
+        scores = [check["AP50"] + check["AP"] for check in self.checks]
+        return len(scores) - 1 - scores.index(max(scores)) >= self.recipe.patience
 
     def _tell(self, done: int, total: int, spent: float) -> None:
         left = spent / done * (total - done)

@@ -1,0 +1,102 @@
+"""The detector's whole way from files to regions against the bare network, and outlines to Label Studio's polygons."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ml_backend.geometry.objects import choose_form, regions_of
+from ml_backend.geometry.results import Control, write_results
+from tests.detection.blobs import CLASSES, make_folder
+from training.data.coco import read_coco
+from training.data.detection_set import DetectionSet
+from training.data.images import load_rgb
+from training.geometry.runs import from_window
+from training.models import detectron2_bridge as d2
+from training.models.detection_views import zoomed
+from training.models.detectron2_rcnn import Detector
+from training.models.detectron2_training import Recipe, fit
+from training.types import Detections
+
+NAMES = ("detector_predict", "nuclei_to_polygons")
+NUCLEI = 369
+
+
+def measurements() -> Iterator[dict[str, Any]]:
+    """Images per second from file to regions, and milliseconds for the polygons of 369 nuclei."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        yield _predict(Path(folder))
+    yield _polygons()
+
+
+def _predict(folder: Path) -> dict[str, Any]:
+    data = read_coco(make_folder(folder / "data", 12, size=(256, 256)))
+    nothing = DetectionSet(CLASSES, ())
+    recipe = Recipe(iterations=40, checks=0, rate=2e-3, zoom=1.0, device="cpu")
+    fit(data, nothing, folder / "model", recipe, lambda fraction, message: None)
+    detector = Detector.load(folder / "model", device="cpu", threads=1)
+    paths = [image.path for image in data.images]
+    pictures = [zoomed(load_rgb(path), detector.plan.zoom) for path in paths]
+    tensors = [{"image": torch.from_numpy(np.array(p)).permute(2, 0, 1).float()} for p in pictures]
+
+    def bare() -> None:
+        with torch.inference_mode(), d2.EventStorage(0):
+            for tensor in tensors:
+                detector.network.inference([tensor], do_postprocess=False)
+
+    def whole() -> None:
+        for _ in detector.predict(paths):
+            pass
+
+    # In turn, so that what else the machine does hits both alike.
+    rounds = [(_seconds(whole), _seconds(bare)) for _ in range(5)]
+    value, baseline = (len(paths) / min(times) for times in zip(*rounds, strict=True))
+    return _line("detector_predict", value, "images/s", baseline, value / baseline, 0.9)
+
+
+def _polygons() -> dict[str, Any]:
+    rng, size = np.random.default_rng(0), (1024, 1024)
+    rows, columns = np.mgrid[:40, :40] - 19.5
+    boxes, masks = [], []
+    for _ in range(NUCLEI):
+        a, b, turn = rng.uniform(7, 18), rng.uniform(5, 12), rng.uniform(0, np.pi)
+        along, across = columns * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - columns * np.sin(turn)
+        bitmap = (along / a) ** 2 + (across / b) ** 2 <= 1 + 0.1 * np.sin(5 * np.arctan2(across, along))
+        x, y = (int(value) for value in rng.integers(0, 980, size=2))
+        boxes.append([x, y, x + 40, y + 40])
+        masks.append(from_window(bitmap, (x, y), size))
+    probs = np.tile(np.array([0.9, 0.1], dtype=np.float32), (1, NUCLEI, 1))
+    found = Detections(size, np.array(boxes, dtype=np.float32), probs, masks)
+    control = Control("nuclei", "img", "polygonlabels", ("nucleus",))
+
+    def convert() -> None:
+        form = choose_form([control], found)
+        results = write_results(regions_of(found, ("nucleus",), form.control, str), size)
+        assert len(results) == NUCLEI
+
+    value = 1000 * min(_seconds(convert) for _ in range(7))
+    return _line("nuclei_to_polygons", value, "ms", 200.0, 200.0 / value, 1.0)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _line(name: str, value: float, unit: str, baseline: float, ratio: float, target: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": round(value, 3),
+        "unit": unit,
+        "baseline": round(baseline, 3),
+        "ratio": round(ratio, 3),
+        "target": target,
+    }
