@@ -56,8 +56,10 @@ def wait_until_settled(
     last: object = None
     moved = time.monotonic()
     while True:
+        # In this order: a run that opens between the two questions answers the second one.
+        due = _due(services, project_id)
         run = services.store.open_run_of(project_id)
-        if run is None and not _due(services, project_id):
+        if run is None and not due:
             return
         sign = run and (run.id, run.state, run.progress, run.message, run.attempts)
         if sign != last:
