@@ -51,6 +51,7 @@ $(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/insta
 	@echo '[paploop] installing pinned packages into $(VENV) (several GB with CUDA; TORCH_INDEX=... for less)'
 	@[ -x $(BIN)/pip ] || { $(call make_venv,$(VENV)); }
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("setuptools", *p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
+	@$(BIN)/pip install --quiet -c constraints.txt setuptools wheel
 	@$(BIN)/pip install --progress-bar off -c constraints.txt -r $(VENV)/requirements.txt $(TORCH_OPTIONS) \
 	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[paploop]", substr($$0, 1, 150); fflush()}'
 	@bash tools/install_detectron2.sh $(VENV)
@@ -61,7 +62,8 @@ $(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/insta
 $(LABEL_STUDIO_READY): constraints-label-studio.txt
 	@echo '[label-studio] installing Label Studio into $(LABEL_STUDIO_VENV)'
 	@[ -x $(LABEL_STUDIO_VENV)/bin/pip ] || { $(call make_venv,$(LABEL_STUDIO_VENV)); }
-	@$(LABEL_STUDIO_VENV)/bin/pip install --progress-bar off -c constraints-label-studio.txt label-studio setuptools \
+	@$(LABEL_STUDIO_VENV)/bin/pip install --quiet -c constraints-label-studio.txt setuptools wheel
+	@$(LABEL_STUDIO_VENV)/bin/pip install --progress-bar off -c constraints-label-studio.txt label-studio \
 	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[label-studio]", substr($$0, 1, 150); fflush()}'
 	@touch $@
 	@echo '[label-studio] ready'

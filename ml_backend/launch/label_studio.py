@@ -20,7 +20,13 @@ SETTINGS_MODULE = "paploop_label_studio_settings"
 DATABASE_SETTINGS = """\
 # Written by PapLoop at each start. Label Studio's own settings, with an SQLite database that stands several writers:
 # with Django's defaults an annotator's submit fails ("database is locked") while a large import or deletion runs.
-from core.settings.label_studio import *
+from pathlib import Path
+
+import label_studio
+
+# Run in place, not imported: while it runs it reads itself back through django.conf.
+source = Path(label_studio.__file__).parent / "core" / "settings" / "label_studio.py"
+exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"))
 
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
