@@ -80,7 +80,7 @@ def kmeans(
         clusters: how many; at most m.
         rng: randomness.
         weights: `(m,)` non-negative, or None for equal ones.
-        iterations: of Lloyd, at most; a third of them on a quarter of the points.
+        iterations: of Lloyd, at most.
 
     Returns:
         `(m,)` cluster numbers and `(clusters, d)` centres.
@@ -94,14 +94,12 @@ def kmeans(
         mass = np.ones_like(mass)
     centres = rows[_seeds(rows, mass, clusters, rng)]
     every = np.arange(len(rows))
-    part = every[:: 4 if len(rows) >= 16 * clusters else 1]
-    before = None
-    for iteration in range(iterations):
-        used = part if iteration < iterations // 3 else every
-        label, _ = assign(rows, used, centres)
-        if before is not None and len(before) == len(label) and np.mean(before != label) < 0.002:
+    before: IntArray = np.full(len(rows), -1, dtype=np.int64)
+    for _ in range(iterations):
+        label, _ = assign(rows, every, centres)
+        if np.mean(before != label) < 0.002:
             break
-        centres, before = _means(rows[used], label, mass[used], centres), label
+        centres, before = _means(rows, label, mass, centres), label
     return assign(vectors, positions, centres)[0], centres
 
 
@@ -110,4 +108,4 @@ def _seeds(rows: Float32, mass: Float32, clusters: int, rng: np.random.Generator
     sampler = DistanceSampler(Points(rows), np.where(mass > 0, np.float32(4), np.float32(0)), rng)
     first = int(rng.choice(len(rows), p=mass.astype(np.float64) / mass.sum(dtype=np.float64)))
     sampler.take(first)
-    return np.concatenate([[first], sampler.draw(clusters - 1)]) if clusters > 1 else np.array([first])
+    return np.concatenate([np.array([first], dtype=np.int64), sampler.draw(clusters - 1)])

@@ -39,7 +39,7 @@ class Typiclust:
         labelled = np.flatnonzero(pool.labelled)
         positions = np.sort(np.concatenate([pool.open, labelled]))
         count = min(len(labelled) + budget, self.max_clusters, len(positions))
-        label, _ = kmeans(pool.embeddings, positions, count, rng)
+        label, _ = kmeans(pool.embeddings, positions, count, rng, iterations=2)
         by_cluster = np.argsort(label, kind="stable")
         edges = np.searchsorted(label[by_cluster], np.arange(count + 1))
         typical = np.zeros(len(pool))
