@@ -9,6 +9,9 @@ from ml_backend.errors import BadRequest
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 
+POOL_HAS = frozenset({"probs", "members", "embeddings", "labels"})
+"""What the pool of a running project brings, see `strategies.base.NEEDS`."""
+
 
 def change_settings(services: Services, project_id: int, values: Mapping[str, Any]) -> ProjectSettings:
     """Change some settings of a project, all or none.
@@ -34,11 +37,18 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
     return changed
 
 
-def strategy_list() -> list[dict[str, Any]]:
-    """Every strategy with its family, needs, summary and paper."""
+def usable() -> list[str]:
+    """Names of the strategies that a project's pool has everything for: those for detectors need regions."""
     import strategies
 
-    infos = [strategies.describe(name) for name in strategies.names()]
+    return [name for name in strategies.names() if strategies.describe(name).needs <= POOL_HAS]
+
+
+def strategy_list() -> list[dict[str, Any]]:
+    """Every usable strategy with its family, needs, summary and paper."""
+    import strategies
+
+    infos = [strategies.describe(name) for name in usable()]
     return [
         {
             "name": info.name,
@@ -64,5 +74,10 @@ def _check_parameters(settings: ProjectSettings) -> None:
 def _check_strategy(name: Any) -> None:
     import strategies
 
-    if name not in strategies.names():
-        raise BadRequest(f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(strategies.names())}.")
+    if name in strategies.names() and name not in usable():
+        raise BadRequest(
+            f"The strategy {name} ranks what a detector found, and this project labels whole images; "
+            f"choose one of {', '.join(usable())}."
+        )
+    if name not in usable():
+        raise BadRequest(f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(usable())}.")
