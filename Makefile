@@ -45,7 +45,7 @@ help:
 
 .PHONY: setup
 setup:
-	@$(MAKE) --no-print-directory -j2 $(READY) $(LABEL_STUDIO_READY)
+	@$(MAKE) -s --no-print-directory -j2 $(READY) $(LABEL_STUDIO_READY)
 
 $(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/install_detectron2.sh
 	@echo '[paploop] installing pinned packages into $(VENV) (several GB with CUDA; TORCH_INDEX=... for less)'
