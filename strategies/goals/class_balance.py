@@ -20,7 +20,7 @@ class ClassBalance:
     """Fills up the classes that have too few labels, choosing among what another strategy finds instructive.
 
     Each pick goes to the class c with the largest deficit q_c N - n_c, q the wanted shares, n_c labels plus expected
-    labels of the picks so far: the item with the highest p(c|x) (1 - r(x) / 2), r in [0, 1) its place in the base's order.
+    labels of the picks so far: the item with the highest p(c|x) (1 - r(x) / 2), r in [0, 1) its place in the base.
 
     Args:
         shares: wanted share of each class, in the order of the probabilities; empty = equal.
