@@ -98,12 +98,13 @@ def _window(counts: IntArray, height: int, box: tuple[int, int, int, int]) -> Bi
     x1, y1, x2, y2 = box
     ends = np.cumsum(counts)
     first, last = ends[0::2][: len(counts) // 2], ends[1::2]
-    inside = (last > x1 * height) & (first < x2 * height)
+    inside = (last > x1 * height) & (first < x2 * height) & (last > first)
     first = np.maximum(first[inside], x1 * height) - x1 * height
     last = np.minimum(last[inside], x2 * height) - x1 * height
     steps = np.zeros((x2 - x1) * height + 1, dtype=np.int8)
-    np.add.at(steps, first, 1)
-    np.add.at(steps, last, -1)
+    # No two runs begin at one pixel, so plain indexing adds up.
+    steps[first] += 1
+    steps[last] -= 1
     columns = np.cumsum(steps[:-1], dtype=np.int8).reshape(x2 - x1, height)
     return np.ascontiguousarray(columns[:, y1:y2].T).astype(np.uint8)
 

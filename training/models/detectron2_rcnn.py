@@ -75,7 +75,7 @@ class Detector:
             yield self._detect(pixels, VIEWS[:members])
 
     def inside(self, pixels: RGBArray, box: FloatArray) -> Detections:
-        """The object inside a box that an expert drew: class distribution, and the outline where the model has outlines.
+        """The object inside a box that an expert drew: class distribution, and outline where the model has them.
 
         Only the surroundings of the box are looked at, so the time does not depend on the image.
 
