@@ -20,6 +20,8 @@ Points = NDArray[np.float64]
 
 TOLERANCE = 0.01
 """Share of IoU that a simplified outline may lose."""
+_NOT_MASKED = np.zeros((0, 0), dtype=np.bool_)
+"""contourpy: a mask without elements is none."""
 LARGEST_STEP = 2.0
 """px by which a simplified line may leave the traced one at most."""
 
@@ -116,6 +118,7 @@ def _rings(bitmap: Bitmap) -> list[tuple[float, Points]]:
         columns,
         rows,
         padded,
+        _NOT_MASKED,
         corner_mask=False,
         line_type=LineType.Separate,
         fill_type=FillType.OuterCode,
