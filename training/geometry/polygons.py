@@ -7,6 +7,7 @@ from; simplification then gives up points for at most a stated loss of IoU.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,8 +21,8 @@ Points = NDArray[np.float64]
 
 TOLERANCE = 0.01
 """Share of IoU that a simplified outline may lose."""
-_NOT_MASKED = np.zeros((0, 0), dtype=np.bool_)
-"""contourpy: a mask without elements is none."""
+_NOT_MASKED: Any = None
+"""contourpy takes None here, its types do not say so."""
 LARGEST_STEP = 2.0
 """px by which a simplified line may leave the traced one at most."""
 
