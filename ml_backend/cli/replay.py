@@ -19,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    pool: Annotated[Path, typer.Argument(help="Folder of class folders to choose from.")],
+    pool: Annotated[Path | None, typer.Argument(help="Folder of class folders to choose from.")] = None,
+    project: Annotated[int | None, typer.Option(help="Replay on a project's own confirmed labels instead.")] = None,
     test: Annotated[
         Path | None, typer.Option(help="Folder of class folders to measure on; without it, part of POOL.")
     ] = None,
@@ -42,7 +43,7 @@ def replay(
 
     chosen = _names(strategies) or list(engine.STRATEGIES)
     steps = _numbers(budgets) or list(engine.BUDGETS)
-    source, held = _read(pool, test, encoder, group_pattern, group_gap)
+    source, held = _source(pool, project, test, encoder, group_pattern, group_gap)
     with progress_bar("Replaying") as progress:
         done = engine.replay(source, held, chosen, seeds, steps, fraction=test_fraction, progress=progress)
         progress(1.0, "done")
@@ -53,6 +54,22 @@ def replay(
         print_json(answer)
     else:
         _show(answer)
+
+
+def _source(
+    pool: Path | None, project: int | None, test: Path | None, encoder: str, pattern: str, gap: int
+) -> tuple[LabelledSet, LabelledSet | None]:
+    from ml_backend.errors import BadRequest
+
+    if (pool is None) == (project is None) or (project is not None and test is not None):
+        raise BadRequest("Give either a folder (with or without --test) or --project, as in paploop replay cells/.")
+    if pool is not None:
+        return _read(pool, test, encoder, pattern, gap)
+    from ml_backend.cli._open import chosen_project, opened
+    from ml_backend.replay.project import project_set
+
+    with opened() as services:
+        return project_set(services, chosen_project(services, project)), None
 
 
 def _read(
