@@ -1,7 +1,7 @@
 """Several opinions from one run: linear heads on bootstrap samples of its training groups.
 
-Strategies that measure disagreement need members. Refitting a linear head takes a fraction of a second. Whole groups are
-resampled, since images of one slide are no independent evidence.
+Strategies that measure disagreement need members. Refitting a linear head takes a fraction of a second. Whole groups
+are resampled, since images of one slide are no independent evidence.
 
 Paper: Leo Breiman, 1996, "Bagging Predictors".
 Paper: Lakshminarayanan, Pritzel, Blundell, 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep

@@ -1,7 +1,7 @@
 """A YOLO folder (`images/`, `labels/*.txt`, `classes.txt` or `data.yaml`) -> `DetectionSet`.
 
-A line is `class x y width height` (centre and sides) or `class x1 y1 x2 y2 x3 y3 ...` (a polygon), as shares of the image
-sides. An image without a label file, or with an empty one, was searched and holds nothing.
+A line is `class x y width height` (centre and sides) or `class x1 y1 x2 y2 x3 y3 ...` (a polygon), as shares of the
+image sides. An image without a label file, or with an empty one, was searched and holds nothing.
 """
 
 from __future__ import annotations
