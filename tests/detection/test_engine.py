@@ -18,7 +18,7 @@ from training.evaluation.detection import evaluate
 from training.geometry.runs import trim
 from training.models import detection_checkpoint
 from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import Recipe, fit, repeat_factors
+from training.models.detectron2_training import Recipe, fit, repeat_factors, watched
 from training.types import TrainingError
 
 
@@ -154,3 +154,11 @@ def test_rare_classes_are_shown_more_often(blobs: tuple[DetectionSet, DetectionS
     factors = repeat_factors(DetectionSet(CLASSES, (*only, rare)))
     assert (factors[:99] == 1).all()
     assert factors[99] == pytest.approx(np.sqrt(0.3 / 0.01))
+
+
+def test_checks_look_at_no_more_pixels_than_stated(blobs: tuple[DetectionSet, DetectionSet]) -> None:
+    image = replace(blobs[0].images[0], size=(1000, 1000))
+    many = DetectionSet(CLASSES, tuple(replace(image, name=str(number)) for number in range(100)))
+    assert [each.name for each in watched(many, 1.0).images] == [str(number) for number in range(0, 100, 13)]
+    assert len(watched(many, 0.1).images) == 100
+    assert len(watched(many, 50.0).images) == 1

@@ -26,7 +26,8 @@ from training.types import IntArray, Progress, TrainingError
 RARE = 0.3
 """A class on less than this share of the images is shown more often, see `repeat_factors`."""
 LEAST, MOST = 60, 6000
-CHECKED_IMAGES = 60
+CHECKED_PIXELS = 8_000_000
+"""px of the network that a check during training looks at, at most about; the final measurement takes all images."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ class _Run:
         cache = Cache()
         self.sources = [Source(image, plan.zoom, plan.masks, cache) for image in train.images]
         self.weights = repeat_factors(train)
+        self._watched = watched(validation, plan.zoom)
         self.rng = np.random.default_rng(recipe.seed)
         self.best: dict[str, torch.Tensor] = {}
         self.checks: list[dict[str, float]] = []
@@ -205,9 +207,8 @@ class _Run:
     def _check(self, done: int) -> None:
         """Measure on the validation part and keep the weights if none were better."""
         detector = Detector(self.plan, self.network)
-        images = self.validation.images[:CHECKED_IMAGES]
-        part = DetectionSet(self.validation.classes, images)
-        found = list(detector.predict([image.path for image in images]))
+        part = self._watched
+        found = list(detector.predict([image.path for image in part.images]))
         measured = evaluate(part, found)
         judged = measured["masks"] if self.plan.masks and measured.get("masks") else measured
         check = {"iteration": float(done), "AP": judged["AP"] or 0.0, "AP50": judged["AP50"] or 0.0}
@@ -226,6 +227,12 @@ class _Run:
         score = f", AP50 {self.checks[-1]['AP50']:.3f}" if self.checks else ""
         message = f"step {done} of {total}, loss {np.mean(self.history[-20:]):.3f}{score}, {left / 60:.1f} min left"
         self.progress(min(done / total, 1.0), message)
+
+
+def watched(data: DetectionSet, zoom: float) -> DetectionSet:
+    """Evenly spread images, the same at every check, of about `CHECKED_PIXELS`."""
+    pixels = sum(image.size[0] * image.size[1] for image in data.images) * zoom**2
+    return DetectionSet(data.classes, data.images[:: max(1, math.ceil(pixels / CHECKED_PIXELS))])
 
 
 def _total(done: int, spent: float, seconds: float) -> int:
