@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from ml_backend.demo.cells import CLASSES, write_cells
@@ -14,12 +15,20 @@ from ml_backend.launch.projects import attach, classes_of, ensure_project
 from ml_backend.runs import request_run
 from ml_backend.seed import seed_labels as submit_labels
 from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.tables import OPEN_STATES
 
 if TYPE_CHECKING:
     from training.types import Progress
 
 DEMO_TITLE = "Pap smear cells (generated)"
+
+
+def draw_ahead(files: DataDir) -> Thread:
+    """Draw the demo cells while the programs start, so that nobody waits for both; join it before `fill`."""
+    thread = Thread(target=write_cells, args=(files.root / "demo", lambda fraction, message: None), daemon=True)
+    thread.start()
+    return thread
 
 
 def fill(services: Services, images: Path | None, seed_labels: int, stage: Callable[[str], Progress]) -> int:

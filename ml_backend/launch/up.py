@@ -118,9 +118,13 @@ def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_po
 
     Raises:
         Conflict: it runs already in this data directory, or a port is taken.
+        NotFound, BadRequest: the folder is not there or holds no image; nothing was started.
     """
-    from ml_backend.launch.content import fill
+    from ml_backend.launch.content import draw_ahead, fill
+    from ml_backend.launch.projects import classes_of
 
+    if images is not None:
+        classes_of(images)
     files = DataDir(environment_settings().data_dir)
     if files.is_held("up"):
         raise Conflict(
@@ -130,8 +134,11 @@ def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_po
         machine = prepare(label_studio_port)
         try:
             machine.stack.start()
+            drawing = draw_ahead(files) if images is None else None
             with stages() as stage:
                 wait_until_ready(machine, stage)
+                if drawing is not None:
+                    drawing.join()
                 services = build_services(machine.settings)
                 project_id = fill(services, images, seed_labels, stage)
             show(services, machine, project_id)

@@ -75,6 +75,8 @@ def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> Non
         (("status", "8"), "8"),
         (("runs", "--run", "99"), "99"),
         (("rollback", "99"), "99"),
+        (("up", "--images", "no/such/folder"), "There is no folder"),
+        (("simulate", "--strategies", "entropy"), "name a folder with class sub-folders"),
         (("export", "labels.xlsx"), "name the file .csv, .json or .jsonl"),
     ],
 )
