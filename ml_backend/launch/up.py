@@ -95,12 +95,12 @@ def wait_until_ready(machine: Machine, stage: Stage) -> None:
 
 @contextmanager
 def interrupt_on_terminate() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, so that everything is stopped in order."""
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, and Ctrl-C too where a shell had it ignored (`make run &`)."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
