@@ -5,7 +5,18 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A busy machine is no failure: how long an example takes is for the benchmarks to say. Derandomised, so that a suite that
+# passed passes again; PAPLOOP_FIXED_EXAMPLES=0 looks for new examples.
+hypothesis.settings.register_profile(
+    "paploop",
+    deadline=None,
+    derandomize=os.environ.get("PAPLOOP_FIXED_EXAMPLES", "1") != "0",
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("paploop")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
