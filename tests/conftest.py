@@ -8,8 +8,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-# A busy machine is no failure: how long an example takes is for the benchmarks to say. Derandomised, so that a suite that
-# passed passes again; PAPLOOP_FIXED_EXAMPLES=0 looks for new examples.
+# A busy machine is no failure: how long an example takes is for the benchmarks to say. Derandomised, so that a suite
+# that passed passes again; PAPLOOP_FIXED_EXAMPLES=0 looks for new examples.
 hypothesis.settings.register_profile(
     "paploop",
     deadline=None,
