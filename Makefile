@@ -26,6 +26,9 @@ TORCH_OPTIONS = $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 IMAGE_OPTIONS = $(if $(IMAGES),--images "$(IMAGES)") $(if $(SEED_LABELS),--seed-labels "$(SEED_LABELS)")
 PORT_OPTIONS = $(if $(LABEL_STUDIO_PORT),--label-studio-port "$(LABEL_STUDIO_PORT)")
 
+# $(call has_venv,FOLDER): a half-deleted environment would install into the system.
+has_venv = { [ -x "$(1)/bin/pip" ] && "$(1)/bin/python" -c 'import sys; sys.exit(sys.prefix == sys.base_prefix)' 2>/dev/null; }
+
 # $(call make_venv,FOLDER): works without ensurepip (Debian's python3 lacks it unless python3-venv is installed).
 define make_venv
 "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' || \
@@ -49,7 +52,7 @@ setup:
 
 $(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/install_detectron2.sh
 	@echo '[paploop] installing pinned packages into $(VENV) (several GB with CUDA; TORCH_INDEX=... for less)'
-	@[ -x $(BIN)/pip ] || { $(call make_venv,$(VENV)); }
+	@$(call has_venv,$(VENV)) || { $(call make_venv,$(VENV)); }
 	@$(BIN)/python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print("setuptools", *p["dependencies"], *p["optional-dependencies"]["dev"], sep="\n")' > $(VENV)/requirements.txt
 	@$(BIN)/pip install --quiet -c constraints.txt setuptools wheel
 	@$(BIN)/pip install --progress-bar off -c constraints.txt -r $(VENV)/requirements.txt $(TORCH_OPTIONS) \
@@ -61,7 +64,7 @@ $(READY): constraints.txt pyproject.toml requirements-detectron2.txt tools/insta
 
 $(LABEL_STUDIO_READY): constraints-label-studio.txt
 	@echo '[label-studio] installing Label Studio into $(LABEL_STUDIO_VENV)'
-	@[ -x $(LABEL_STUDIO_VENV)/bin/pip ] || { $(call make_venv,$(LABEL_STUDIO_VENV)); }
+	@$(call has_venv,$(LABEL_STUDIO_VENV)) || { $(call make_venv,$(LABEL_STUDIO_VENV)); }
 	@$(LABEL_STUDIO_VENV)/bin/pip install --quiet -c constraints-label-studio.txt setuptools wheel
 	@$(LABEL_STUDIO_VENV)/bin/pip install --progress-bar off -c constraints-label-studio.txt label-studio \
 	  | awk '/^(Collecting|  Downloading|Building|Installing|Successfully)/ {print "[label-studio]", substr($$0, 1, 150); fflush()}'
