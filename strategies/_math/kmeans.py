@@ -23,16 +23,26 @@ BLOCK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Points:
-    """Unit vectors as a `Geometry`."""
+    """Unit vectors as a `Geometry`.
 
-    vectors: Float32
+    Attributes:
+        vectors: `(n, d)`.
+        positions: `(m,)` rows that are the points; None when all rows are.
+    """
+
+    vectors: FloatArray
+    positions: IntArray | None = None
 
     def __len__(self) -> int:
-        return len(self.vectors)
+        return len(self.vectors if self.positions is None else self.positions)
+
+    def _rows(self, points: IntArray | slice) -> Float32:
+        rows = self.vectors[points] if self.positions is None else self.vectors[self.positions[points]]
+        return np.asarray(rows, dtype=np.float32)
 
     def squared(self, points: IntArray | slice, centres: IntArray) -> Float32:
         """See `strategies._math.sampling.Geometry`."""
-        similarity = self.vectors[points] @ self.vectors[centres].T
+        similarity = self._rows(points) @ self._rows(centres).T
         return np.asarray(np.maximum(2 - 2 * similarity, 0), dtype=np.float32)
 
 

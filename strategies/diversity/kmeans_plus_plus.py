@@ -33,8 +33,8 @@ class KmeansPlusPlus:
         start: NDArray[np.float32] = np.full(len(candidates), np.float32(4))
         if len(labelled):
             start = assign(pool.embeddings, candidates, pool.embeddings[labelled].astype(np.float32))[1]
-        rows = pool.embeddings if len(candidates) == len(pool) else pool.embeddings[candidates]
-        sampler = DistanceSampler(Points(rows.astype(np.float32, copy=False)), start, rng)
+        whole = len(candidates) == len(pool)
+        sampler = DistanceSampler(Points(pool.embeddings, None if whole else candidates), start, rng)
         first = [] if len(labelled) else [int(rng.integers(len(candidates)))]
         for point in first:
             sampler.take(point)
