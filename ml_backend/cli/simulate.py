@@ -71,4 +71,5 @@ def register(app: typer.Typer) -> None:
             return
         facts = {name: value for name, value in asdict(report).items() if name != "curve"}
         print_facts(facts, title=f"Project {project_id}")
-        print_table(("labels", "run", "decision", "macro-F1 on validation"), report.curve)
+        rows = [(*row[:3], "" if row[3] is None else f"{row[3]:.3f}") for row in report.curve]
+        print_table(("labels", "run", "decision", "macro-F1 on validation"), rows)
