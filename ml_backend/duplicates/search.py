@@ -1,0 +1,140 @@
+"""`find_duplicates`: a folder of images -> groups of images that show the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ml_backend.duplicates.reading import Pictures, Reading, image_files, read_all
+from ml_backend.duplicates.report import Conflict, Group, Member, Report
+from strategies.near_duplicates.candidates import PARTNERS, propose_pairs
+from strategies.near_duplicates.verification.clusters import Cluster, cluster
+from strategies.near_duplicates.verification.pairs import Match, Rules, compare, compare_near
+from strategies.near_duplicates.verification.picture import Matrix
+from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_PIXELS, relation
+from training.data.images import ImageDecodeError
+from training.types import Progress
+
+Stage = Callable[[str], Progress]
+"""Opens a progress bar with a title; answers the callback that moves it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search.
+
+    Attributes:
+        rules: what counts as a duplicate.
+        partners: images that FAISS proposes for each; more finds more and takes longer.
+        threads: images read at the same time.
+        exact_only: compare bytes and decoded pixels only.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    partners: int = PARTNERS
+    threads: int = 1
+    exact_only: bool = False
+
+
+def find_duplicates(folder: Path, plan: Plan, stage: Stage) -> Report:
+    """Search a folder and all folders in it.
+
+    Args:
+        folder: where the images are.
+        plan: how to search.
+        stage: opens a progress bar.
+
+    Raises:
+        NotFound: no such folder.
+        BadRequest: it holds no image.
+    """
+    readings = read_all(image_files(folder), stage("Read images"), plan.threads)
+    unreadable = {_name(r, folder): r.reason for r in readings if r.reason}
+    good = [reading for reading in readings if not reading.reason]
+    copies = _copies(good)
+    clusters, pictures = [], Pictures(copies_leads := [group[0] for group in copies])
+    if not plan.exact_only:
+        clusters = _verified_clusters(copies_leads, pictures, plan, stage)
+    groups = _groups(clusters, copies, pictures, folder)
+    return Report(len(readings), groups, _conflicts(groups), unreadable)
+
+
+def _copies(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Images with equal pixels together, in order of their first file."""
+    together: dict[str, list[Reading]] = {}
+    for reading in readings:
+        together.setdefault(reading.pixels_hash, []).append(reading)
+    return list(together.values())
+
+
+def _verified_clusters(leads: Sequence[Reading], pictures: Pictures, plan: Plan, stage: Stage) -> list[Cluster]:
+    report = stage("Propose pairs")
+    summaries = np.stack([lead.summary for lead in leads if lead.summary is not None]) if leads else np.zeros((0, 2, 1))
+    thumbnails = np.stack([lead.thumbnail for lead in leads if lead.thumbnail is not None]) if leads else np.zeros(0)
+    pairs = propose_pairs(summaries.astype(np.float32), thumbnails.astype(np.float32), plan.partners)
+    report(1.0, f"{len(pairs)} pairs")
+    report = stage("Compare pixels")
+    matches = {}
+    for number, (first, second) in enumerate(pairs, 1):
+        match = _attempt(partial(_compare, pictures, plan.rules, first, second))
+        if match is not None:
+            matches[first, second] = match
+        report(number / len(pairs), f"{len(matches)} of {number} pairs agree")
+
+    def confirm(first: int, second: int, guess: Matrix) -> Match | None:
+        return _attempt(lambda: compare_near(pictures[first], pictures[second], guess, plan.rules))
+
+    return cluster(matches, confirm)
+
+
+def _compare(pictures: Pictures, rules: Rules, first: int, second: int) -> Match | None:
+    return compare(pictures[first], pictures[second], rules)
+
+
+def _attempt(comparison: Callable[[], Match | None]) -> Match | None:
+    try:
+        return comparison()
+    except ImageDecodeError:
+        # the file was there a moment ago; what is gone is no duplicate
+        return None
+
+
+def _groups(
+    clusters: Sequence[Cluster], copies: Sequence[Sequence[Reading]], pictures: Pictures, folder: Path
+) -> list[Group]:
+    found = {c.representative: c.members for c in clusters}
+    taken = {member for c in clusters for member in c.members}
+    groups = []
+    for number, same in enumerate(copies):
+        matches = found.get(number, {})
+        if number in taken or (len(same) == 1 and not matches):
+            continue
+        members = [Member(_name(r, folder), _exact(r, same[0]), 1.0) for r in same[1:]]
+        for other, match in matches.items():
+            word = relation(pictures[other], pictures[number], match.matrix)
+            members += [Member(_name(r, folder), word, round(match.similarity, 4)) for r in copies[other]]
+        groups.append(Group(_name(same[0], folder), tuple(sorted(members, key=lambda member: member.path))))
+    return groups
+
+
+def _exact(reading: Reading, lead: Reading) -> str:
+    return EXACT_BYTES if reading.bytes_hash == lead.bytes_hash else EXACT_PIXELS
+
+
+def _conflicts(groups: Sequence[Group]) -> list[Conflict]:
+    conflicts = []
+    for group in groups:
+        paths = sorted(group.paths)
+        labels = [path.rpartition("/")[0] for path in paths]
+        if len(Counter(labels)) > 1:
+            conflicts.append(Conflict(tuple(paths), tuple(labels)))
+    return conflicts
+
+
+def _name(reading: Reading, folder: Path) -> str:
+    return reading.path.relative_to(folder).as_posix()

@@ -1,0 +1,130 @@
+"""Do the pixels agree under a map? Local correlation, blind to brightness, contrast and stain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.near_duplicates.verification.fit import invert
+from strategies.near_duplicates.verification.picture import Matrix, Picture
+
+WINDOW = 17
+"""Px of the working picture over which a correlation is taken."""
+
+FAINT = 5.0
+"""Grey levels of the stretched picture; windows with less spread in both pictures are empty and say nothing."""
+
+ALIKE = 0.5
+FEWEST_PIXELS = 400
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well two pictures agree under a map.
+
+    Attributes:
+        share: part in [0, 1] of the textured pixels in common whose surroundings correlate.
+        correlation: mean correlation in [-1, 1] of the textured pixels in common.
+        texture: part in [0, 1] of the pixels in common that are textured.
+        cover_first: part in [0, 1] of the first picture that lies inside the second.
+        cover_second: part in [0, 1] of the second picture that lies inside the first.
+    """
+
+    share: float
+    correlation: float
+    texture: float
+    cover_first: float
+    cover_second: float
+
+    def swapped(self) -> Agreement:
+        """The same with the pictures in the other order."""
+        return replace(self, cover_first=self.cover_second, cover_second=self.cover_first)
+
+
+def agreement(first: Picture, second: Picture, matrix: Matrix, *, outlines: bool = False) -> Agreement:
+    """Compare two pictures on what they have in common.
+
+    Args:
+        first: picture that `matrix` maps.
+        second: picture onto which it is mapped.
+        matrix: maps px of the first to px of the second.
+        outlines: let the outline of an object that was cut out count as texture.
+    """
+    cover_first, cover_second = covers(first.grey.shape, second.grey.shape, matrix)
+    # bring the finer one down to the coarser: enlarging would compare detail with blur
+    if abs(np.linalg.det(matrix[:, :2])) > 1.0:
+        a, mask = _bring(second.grey, first.grey.shape, invert(matrix))
+        b, ground, moved_ground = _smooth(first.grey), first.ground, second.ground
+        matrix = invert(matrix)
+    else:
+        a, mask = _bring(first.grey, second.grey.shape, matrix)
+        b, ground, moved_ground = _smooth(second.grey), second.ground, first.ground
+    if not outlines:
+        mask &= ~_beside(ground, moved_ground, b.shape, matrix)
+    correlation, textured = _local_correlation(a, b)
+    textured &= mask
+    common, said = int(mask.sum()), int(textured.sum())
+    if said < FEWEST_PIXELS:
+        return Agreement(0.0, 0.0, said / max(common, 1), cover_first, cover_second)
+    values = correlation[textured]
+    return Agreement(float((values > ALIKE).mean()), float(values.mean()), said / common, cover_first, cover_second)
+
+
+def covers(first: tuple[int, ...], second: tuple[int, ...], matrix: Matrix) -> tuple[float, float]:
+    """Parts of the areas of the first and of the second picture that both show."""
+    (h, w), (height, width) = first[:2], second[:2]
+    corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+    moved = np.asarray(corners @ matrix[:, :2].T + matrix[:, 2], np.float32)
+    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    area, _ = cv2.intersectConvexConvex(moved, frame)
+    zoom = max(abs(float(np.linalg.det(matrix[:, :2]))), 1e-9)
+    return min(1.0, area / (zoom * h * w)), min(1.0, area / (height * width))
+
+
+def _beside(
+    ground: NDArray[np.bool_] | None, moved: NDArray[np.bool_] | None, shape: tuple[int, ...], matrix: Matrix
+) -> NDArray[np.bool_]:
+    """Where a window reaches the ground around a cut-out object of either picture."""
+    both = np.zeros(shape[:2], np.uint8)
+    if ground is not None:
+        both |= ground.astype(np.uint8)
+    if moved is not None:
+        size = shape[1], shape[0]
+        both |= np.asarray(cv2.warpAffine(moved.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST), np.uint8)
+    if not both.any():
+        return both.astype(bool)
+    return np.asarray(cv2.dilate(both, np.ones((WINDOW + 6, WINDOW + 6), np.uint8)).astype(bool))
+
+
+def _smooth(grey: NDArray[np.uint8], sigma: float = 1.0) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma), np.float32)
+
+
+def _bring(
+    grey: NDArray[np.uint8], shape: tuple[int, ...], matrix: Matrix
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    zoom = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    smooth = _smooth(grey, max(1.0, 1.0 / max(zoom, 0.05)))
+    size = shape[1], shape[0]
+    moved = cv2.warpAffine(smooth, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    inside = cv2.warpAffine(np.ones(grey.shape, np.uint8), matrix, size, flags=cv2.INTER_NEAREST)
+    padded = cv2.copyMakeBorder(inside, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    mask = cv2.erode(padded, np.ones((5, 5), np.uint8))[1:-1, 1:-1].astype(bool)
+    return np.asarray(moved, np.float32), np.asarray(mask)
+
+
+def _local_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(cv2.boxFilter(values, cv2.CV_32F, (WINDOW, WINDOW)), np.float32)
+
+    mean_a, mean_b = mean(a), mean(b)
+    spread_a = np.sqrt(np.maximum(mean(a * a) - mean_a**2, 0.0))
+    spread_b = np.sqrt(np.maximum(mean(b * b) - mean_b**2, 0.0))
+    together = mean(a * b) - mean_a * mean_b
+    textured = np.maximum(spread_a, spread_b) > FAINT
+    # the floor keeps the noise of an empty window from passing for texture of the other picture
+    correlation = together / (np.maximum(spread_a, FAINT / 2) * np.maximum(spread_b, FAINT / 2))
+    return np.clip(correlation, -1.0, 1.0).astype(np.float32), textured

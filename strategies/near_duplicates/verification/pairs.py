@@ -1,0 +1,128 @@
+"""Decide one pair: the same specimen or not, and under which map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from strategies.near_duplicates.verification.agreement import Agreement, agreement
+from strategies.near_duplicates.verification.fit import Fit, fit_guided, fit_pictures, plausible
+from strategies.near_duplicates.verification.picture import Matrix, Picture
+from strategies.near_duplicates.verification.turns import best_turn
+
+FEWEST_INLIERS = 6
+"""Below this a map is not looked at; what decides is whether the pixels agree."""
+
+SHARE = 0.75
+"""Part of the textured pixels in common that must agree. Copies reach 0.99, other pairs stay below 0.25."""
+
+CORRELATION = 0.6
+
+OUTLINE_SHARE, OUTLINE_CORRELATION = 0.97, 0.93
+"""Cut-out objects without texture have their outline only, and many cells are round: it must fit closely."""
+
+HINT = 0.3
+LEAST_OVERLAP = 0.5
+LEAST_TEXTURE = 0.02
+REFINEMENTS = 3
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What counts as a duplicate.
+
+    Attributes:
+        share: part in (0, 1] of the textured pixels in common that must agree.
+        overlap: part in (0, 1] of the smaller view that both must show.
+    """
+
+    share: float = SHARE
+    overlap: float = LEAST_OVERLAP
+
+
+@dataclass(frozen=True)
+class Match:
+    """Two pictures that show the same specimen.
+
+    Attributes:
+        matrix: maps working px of the first to working px of the second.
+        inliers: local features that agree with it.
+        agreement: how well the pixels agree under it.
+    """
+
+    matrix: Matrix
+    inliers: int
+    agreement: Agreement
+
+    @property
+    def similarity(self) -> float:
+        """In [0, 1]: the mean local correlation of what both show."""
+        return max(0.0, min(1.0, self.agreement.correlation))
+
+
+def compare(first: Picture, second: Picture, rules: Rules | None = None) -> Match | None:
+    """Verify a pair on its pixels.
+
+    Args:
+        first: one picture.
+        second: the other.
+        rules: what counts as a duplicate.
+
+    Returns:
+        The match, or None when the pixels do not show the same.
+    """
+    rules = rules or Rules()
+    turned = best_turn(first, second)
+    if turned is not None:
+        match = Match(turned, 0, agreement(first, second, turned))
+        if accepted(match, rules):
+            return match
+        outline = Match(turned, 0, agreement(first, second, turned, outlines=True))
+        if _same_outline(outline):
+            return outline
+    fit = fit_pictures(first, second)
+    return _settle(first, second, fit, rules) if fit is not None else None
+
+
+def compare_near(first: Picture, second: Picture, guess: Matrix, rules: Rules | None = None) -> Match | None:
+    """Verify a pair of which a map is already suspected, for example through a third picture."""
+    rules = rules or Rules()
+    if not plausible(guess):
+        return None
+    fit = fit_guided(first, second, guess)
+    return _settle(first, second, fit or Fit(guess, FEWEST_INLIERS), rules)
+
+
+def accepted(match: Match, rules: Rules) -> bool:
+    """Whether the pixels agree well enough, on enough of the pictures, with enough texture to say so."""
+    seen = match.agreement
+    return bool(
+        seen.share >= rules.share
+        and seen.correlation >= CORRELATION
+        and seen.texture >= LEAST_TEXTURE
+        and max(seen.cover_first, seen.cover_second) >= rules.overlap
+    )
+
+
+def _same_outline(match: Match) -> bool:
+    seen = match.agreement
+    return seen.share >= OUTLINE_SHARE and seen.correlation >= OUTLINE_CORRELATION
+
+
+def _settle(first: Picture, second: Picture, fit: Fit, rules: Rules) -> Match | None:
+    """Refine a fit while the pixels agree more and more with it."""
+    if fit.inliers < FEWEST_INLIERS:
+        return None
+    best = Match(fit.matrix, fit.inliers, agreement(first, second, fit.matrix))
+    for _ in range(REFINEMENTS):
+        if accepted(best, rules) or best.agreement.share < HINT:
+            break
+        again = fit_guided(first, second, best.matrix)
+        if again is None or np.allclose(again.matrix, best.matrix):
+            break
+        refined = Match(again.matrix, again.inliers, agreement(first, second, again.matrix))
+        if refined.agreement.share <= best.agreement.share:
+            break
+        best = refined
+    return best if accepted(best, rules) else None
