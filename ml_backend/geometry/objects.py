@@ -138,8 +138,7 @@ def _shape(kind: str, box: NDArray[np.floating], mask: Runs | None, tolerance: f
     if kind == "polygonlabels":
         if mask is None:
             return Polygon(((x1, y1), (x2, y1), (x2, y2), (x1, y2)))
-        points = _outlined(mask, tolerance).points
-        return Polygon(tuple((float(x), float(y)) for x, y in points))
+        return Polygon(tuple(map(tuple, _outlined(mask, tolerance).points.tolist())))
     if kind == "brushlabels":
         return Brush(mask if mask is not None else mask_of(Rectangle(x1, y1, x2 - x1, y2 - y1), size))
     if kind == "ellipselabels":

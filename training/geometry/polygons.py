@@ -21,6 +21,15 @@ Points = NDArray[np.float64]
 
 TOLERANCE = 0.01
 """Share of IoU that a simplified outline may lose."""
+
+
+def _grid(side: int) -> NDArray[np.float64]:
+    """x and y of the pixel centres of a bitmap with a border of one pixel, `(2, side, side)`."""
+    y, x = np.indices((side, side), dtype=np.float64) - 0.5
+    return np.stack([x, y])
+
+
+_GRID = _grid(130)
 _NOT_MASKED: Any = None
 """contourpy takes None here, its types do not say so."""
 LARGEST_STEP = 2.0
@@ -112,8 +121,9 @@ def _rings(bitmap: Bitmap) -> list[tuple[float, Points]]:
     """Area (px^2, negative for holes) and line of every closed outline, the largest part first."""
     padded = np.zeros((bitmap.shape[0] + 2, bitmap.shape[1] + 2), dtype=np.float64)
     padded[1:-1, 1:-1] = bitmap != 0
-    steps = np.arange(max(padded.shape), dtype=np.float64) - 0.5
-    columns, rows = np.meshgrid(steps[: padded.shape[1]], steps[: padded.shape[0]])
+    height, width = padded.shape
+    grid = _GRID if max(padded.shape) <= len(_GRID[0]) else _grid(max(padded.shape))
+    columns, rows = grid[0, :height, :width], grid[1, :height, :width]
     # The class itself: contourpy's convenience function takes three times as long as the tracing of a nucleus.
     generator = SerialContourGenerator(
         columns,

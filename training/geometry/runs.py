@@ -72,16 +72,21 @@ def box_of(runs: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
 
     Tight in x; in y it spans the whole height where a run wraps from one column to the next.
     """
-    return _box(counts_of(runs), int(runs["size"][0]))
+    return _box(*_filled(counts_of(runs)), int(runs["size"][0]))
 
 
-def _box(counts: IntArray, height: int) -> tuple[int, int, int, int] | None:
+def _filled(counts: IntArray) -> tuple[IntArray, IntArray]:
+    """First pixel of each run of ones and the first after it."""
     ends = np.cumsum(counts)
     first, last = ends[0::2][: len(counts) // 2], ends[1::2]
     filled = last > first
-    first, last = first[filled], last[filled] - 1
+    return (first, last) if filled.all() else (first[filled], last[filled])
+
+
+def _box(first: IntArray, after: IntArray, height: int) -> tuple[int, int, int, int] | None:
     if not len(first):
         return None
+    last = after - 1
     x1, x2 = int(first[0] // height), int(last[-1] // height) + 1
     crosses = bool(np.any(first // height != last // height))
     y1 = 0 if crosses else int((first % height).min())
@@ -91,14 +96,12 @@ def _box(counts: IntArray, height: int) -> tuple[int, int, int, int] | None:
 
 def window(runs: Mapping[str, Any], box: tuple[int, int, int, int]) -> Bitmap:
     """The pixels of a mask inside `x1 y1 x2 y2` (whole px, inside the image) as `(h, w)` uint8 of 0 and 1."""
-    return _window(counts_of(runs), int(runs["size"][0]), box)
+    return _window(*_filled(counts_of(runs)), int(runs["size"][0]), box)
 
 
-def _window(counts: IntArray, height: int, box: tuple[int, int, int, int]) -> Bitmap:
+def _window(first: IntArray, last: IntArray, height: int, box: tuple[int, int, int, int]) -> Bitmap:
     x1, y1, x2, y2 = box
-    ends = np.cumsum(counts)
-    first, last = ends[0::2][: len(counts) // 2], ends[1::2]
-    inside = (last > x1 * height) & (first < x2 * height) & (last > first)
+    inside = (last > x1 * height) & (first < x2 * height)
     first = np.maximum(first[inside], x1 * height) - x1 * height
     last = np.minimum(last[inside], x2 * height) - x1 * height
     steps = np.zeros((x2 - x1) * height + 1, dtype=np.int8)
@@ -111,11 +114,12 @@ def _window(counts: IntArray, height: int, box: tuple[int, int, int, int]) -> Bi
 
 def trim(runs: Mapping[str, Any]) -> tuple[tuple[int, int], Bitmap]:
     """The corner (x, y) and the pixels of a mask's tight window; an empty mask has a window of `(0, 0)`."""
-    counts = counts_of(runs)
-    box = _box(counts, int(runs["size"][0]))
+    height = int(runs["size"][0])
+    first, last = _filled(counts_of(runs))
+    box = _box(first, last, height)
     if box is None:
         return (0, 0), np.zeros((0, 0), dtype=np.uint8)
-    bitmap = _window(counts, int(runs["size"][0]), box)
+    bitmap = _window(first, last, height, box)
     rows = np.flatnonzero(bitmap.any(axis=1))
     return (box[0], box[1] + int(rows[0])), bitmap[rows[0] : rows[-1] + 1]
 
