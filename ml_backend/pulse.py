@@ -108,14 +108,14 @@ def work(services: Services, *, burst: bool = False) -> None:
         QueueUnavailable: Redis does not answer.
     """
     from redis.exceptions import RedisError
-    from rq import Queue
+    from rq.serializers import JSONSerializer
     from rq.worker import SpawnWorker
 
     connection = services.queue.connection
     pulse = Pulse(services)
     pulse.start()
     try:
-        worker = SpawnWorker([Queue(services.settings.queue_name, connection=connection)], connection=connection)
+        worker = SpawnWorker([services.queue.queue], connection=connection, serializer=JSONSerializer)
         worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
     except (RedisError, OSError) as error:
         raise QueueUnavailable(

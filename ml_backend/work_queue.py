@@ -32,10 +32,13 @@ class WorkQueue:
         return Redis.from_url(self.url, socket_connect_timeout=2, health_check_interval=30)
 
     @cached_property
-    def _queue(self) -> Queue:
+    def queue(self) -> Queue:
+        """The RQ queue, for a worker."""
         from rq import Queue
+        from rq.serializers import JSONSerializer
 
-        return Queue(self.name, connection=self.connection)
+        # RQ's default unpickles what lies in Redis; ours are names and numbers, which JSON carries.
+        return Queue(self.name, connection=self.connection, serializer=JSONSerializer)
 
     def put(self, job: str, *arguments: Any, key: str) -> bool:
         """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits.
@@ -52,7 +55,7 @@ class WorkQueue:
             if self._has(key):
                 return False
             number = self.connection.incr(f"paploop:{self.name}:jobs")
-            self._queue.enqueue(
+            self.queue.enqueue(
                 f"ml_backend.jobs.{job}",
                 *arguments,
                 job_id=f"{key}_{number}",
@@ -70,10 +73,10 @@ class WorkQueue:
         """Whether a job of this key waits, or was taken so short ago that it has not yet got to its lock."""
         from rq.registry import StartedJobRegistry
 
-        if any(job_id.startswith(f"{key}_") for job_id in self._queue.job_ids):
+        if any(job_id.startswith(f"{key}_") for job_id in self.queue.job_ids):
             return True
-        for job_id in StartedJobRegistry(queue=self._queue).get_job_ids():
-            job = self._queue.fetch_job(job_id) if job_id.startswith(f"{key}_") else None
+        for job_id in StartedJobRegistry(queue=self.queue).get_job_ids():
+            job = self.queue.fetch_job(job_id) if job_id.startswith(f"{key}_") else None
             if job is not None and job.started_at is not None:
                 started = job.started_at if job.started_at.tzinfo else job.started_at.replace(tzinfo=UTC)
                 if datetime.now(UTC) - started < SETTLING:
@@ -85,6 +88,6 @@ class WorkQueue:
         from redis.exceptions import RedisError
 
         try:
-            return int(self._queue.count)
+            return int(self.queue.count)
         except (RedisError, OSError) as error:
             raise QueueUnavailable("Redis does not answer; start it and ask again.") from error
