@@ -61,7 +61,7 @@ def test_a_large_image_is_tiled_without_double_objects(trained: Path, blobs: tup
     images = [next(detector.predict([i.path])) for i in blobs[1].images]
     pixels = [load_rgb(image.path) for image in blobs[1].images[:4]]
     mosaic = np.concatenate([np.concatenate(pixels[:2], axis=1), np.concatenate(pixels[2:], axis=1)])
-    detector.plan = replace(detector.plan, tile=96, overlap=32)
+    detector.plan = replace(detector.plan, tile=48, overlap=32)
     whole = next(detector.predict([mosaic]))
     surely = [int((each.probs[0, :, :-1].max(axis=1, initial=0) > 0.7).sum()) for each in (*images[:4], whole)]
     assert abs(surely[4] - sum(surely[:4])) <= 0.15 * sum(surely[:4]) + 1

@@ -30,11 +30,11 @@ class Plan:
         masks: predicts outlines too.
         backbone: `lite0` (ImageNet weights, frozen batch norm), `r18` or `r50` (group norm, from scratch).
         zoom: network px per image px; fixed for all images, since a microscope's objects have a size of their own.
-        tile: px, side of what the network sees at once in training and at most in prediction.
+        tile: px, side of what the network sees at once in training; prediction sees twice the side.
         overlap: px of the network by which tiles overlap: an object of usual size is whole in one of them.
         anchors: px of the network, one side for each stride of 4, 8, 16, 32.
         ratios: height / width of the anchors.
-        objects: most objects expected on one tile.
+        objects: most objects expected on what prediction sees at once.
         channels: width of the feature pyramid.
     """
 
@@ -115,7 +115,8 @@ def plan_for(data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zo
         overlap=int(min(max(widest, 32), tile // 2)),
         anchors=_anchors(found * zoom),
         ratios=_ratios(sides),
-        objects=_objects_per_tile(data, tile / zoom),
+        # Prediction looks at twice the side.
+        objects=_objects_per_tile(data, 2 * tile / zoom),
     )
 
 

@@ -22,9 +22,11 @@ from training.models.detectron2_forward import Regions, find, look
 from training.models.detectron2_network import build
 from training.types import Detections, FloatArray, TrainingError
 
-WHOLE = 1.6
-"""An image up to this many tiles a side is looked at in one piece: fewer seams, less work than overlapping tiles."""
-BATCH = 4
+WIDER = 2
+"""Prediction sees so many training tiles a side at once: with less overlap in proportion, half the work goes away."""
+WHOLE = 1.25
+"""An image larger than that by no more than this factor is still looked at in one piece."""
+BATCH = 2
 
 
 class Detector:
@@ -116,7 +118,7 @@ class Detector:
         return _put_together(found, windows, size, self.plan.masks)
 
     def _windows(self, size: tuple[int, int]) -> list[Tile]:
-        side = max(1, round(self.plan.tile / self.plan.zoom))
+        side = max(1, round(WIDER * self.plan.tile / self.plan.zoom))
         if max(size) <= WHOLE * side:
             return [Tile(0, 0, size[1], size[0])]
         return tiles(size, side, round(self.plan.overlap / self.plan.zoom))
