@@ -158,7 +158,8 @@ class _Run:
             if done % 5 == 0 or done == total:
                 self._tell(done, total, spent)
             if self.validation.images and recipe.checks and done >= total * (next_check + 1) / (recipe.checks + 1):
-                next_check += 1
+                # A slow stretch shortens the training; checks that it passed over are not made up for.
+                next_check = max(next_check + 1, int(done * (recipe.checks + 1) / total))
                 self._check(done)
                 if self._stale():
                     break
