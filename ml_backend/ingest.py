@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from ml_backend.errors import BadRequest, LabelConfigError, NotFound
+from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake import embed_waiting
 from ml_backend.items import display_name, is_local
 from ml_backend.label_config import parse_label_config
@@ -94,8 +95,10 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     _add(services, project_id, root, fresh, stage("Reading files"))
     _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
     with services.files.lock(project_lock(project_id)):
-        embed_waiting(services, project_id, stage("Embedding images"))
-        tasks = import_waiting(services, project_id, stage("Importing tasks"))
+        _match_lost_imports(services, project_id)
+        with _Importer(services, project_id) as importer:
+            embed_waiting(services, project_id, stage("Embedding images"), importer.more)
+            tasks = importer.finish(stage("Importing tasks"))
     sources = {str(path) for path in files}
     items = [item for item in store.items(project_id) if item.source in sources]
     added = {str(path) for path in fresh}
@@ -143,37 +146,68 @@ def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
         services.store.update_items(changed)
 
 
-def import_waiting(services: Services, project_id: int, progress: Progress) -> int:
-    """Import one task for every representative that has none; answers how many were made."""
-    store, client = services.store, services.label_studio
-    try:
-        key = parse_label_config(store.project(project_id).label_config).data_key
-    except LabelConfigError:
-        key = "image"
+def _waiting(services: Services, project_id: int) -> list[ItemRow]:
+    """Representatives that have no task yet."""
+    ready = services.store.items(project_id, states=("ready",))
+    return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
 
-    def waiting() -> list[ItemRow]:
-        ready = store.items(project_id, states=("ready",))
-        return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
 
-    if not waiting():
-        progress(1.0, "nothing new")
-        return 0
-    # An import whose answer was lost has made its tasks: they are matched by their image address first.
-    here = {item.task_id for item in store.items(project_id) if item.task_id is not None}
-    unknown = sorted(client.task_ids(project_id) - here)
+def _match_lost_imports(services: Services, project_id: int) -> None:
+    """An import whose answer was lost has made its tasks: find them by their image address before importing again."""
+    if not _waiting(services, project_id):
+        return
+    here = {item.task_id for item in services.store.items(project_id) if item.task_id is not None}
+    unknown = sorted(services.label_studio.task_ids(project_id) - here)
     if unknown:
-        remember_tasks(services, project_id, client.tasks_by_ids(project_id, unknown))
-    items = waiting()
-    made = 0
-    for start in range(0, len(items), 1000):
-        chunk = items[start : start + 1000]
-        bodies = [_task(services, project_id, key, item) for item in chunk]
-        ids = client.import_tasks(project_id, bodies)
-        store.set_tasks(project_id, {item.id: task_id for item, task_id in zip(chunk, ids, strict=True)})
-        made += len(ids)
-        progress(made / len(items), f"{made} of {len(items)} tasks")
-    progress(1.0, f"{made} tasks")
-    return made
+        remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown))
+
+
+class _Importer:
+    """Imports tasks in a thread of its own: Label Studio writes them while the next images are embedded."""
+
+    def __init__(self, services: Services, project_id: int) -> None:
+        self._services = services
+        self._project_id = project_id
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import")
+        self._imports: list[Future[int]] = []
+        self._failed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def more(self) -> None:
+        """Import what waits now."""
+        self._imports.append(self._thread.submit(self._import))
+
+    def finish(self, progress: Progress) -> int:
+        """Wait for every import; answers how many tasks were made.
+
+        Raises:
+            LabelStudioUnavailable: one failed.
+        """
+        self.more()
+        made = 0
+        for number, future in enumerate(self._imports):
+            made += future.result()
+            progress((number + 1) / len(self._imports), f"{made} tasks")
+        return made
+
+    def _import(self) -> int:
+        # After a lost answer nothing may be imported again before it was looked for: the next ingest does that.
+        if self._failed:
+            return 0
+        self._failed = True
+        store = self._services.store
+        key = parse_label_config(store.project(self._project_id).label_config).data_key
+        items = _waiting(self._services, self._project_id)
+        bodies = [_task(self._services, self._project_id, key, item) for item in items]
+        ids = self._services.label_studio.import_tasks(self._project_id, bodies) if bodies else []
+        store.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
+        self._failed = False
+        return len(ids)
 
 
 def _task(services: Services, project_id: int, key: str, item: ItemRow) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,18 @@ from training.types import FloatArray, IntArray, Progress
 CHUNK = 256
 
 
-def embed_waiting(services: Services, project_id: int, progress: Progress) -> Encoder:
+def embed_waiting(
+    services: Services, project_id: int, progress: Progress, settled: Callable[[], None] | None = None
+) -> Encoder:
     """Embed every item of a project that has no vector of the project's encoder yet.
 
     Images that cannot be had or read become `unreadable` with a reason; the rest goes on.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        progress: told how far it is.
+        settled: called whenever more items have their vector, group and split.
 
     Raises:
         LabelStudioUnavailable: images lie in Label Studio and it is away.
@@ -41,6 +49,8 @@ def embed_waiting(services: Services, project_id: int, progress: Progress) -> En
             progress((start + done) / len(waiting), f"{start + done} of {len(waiting)} images")
 
         _embed_chunk(services, project_id, settings, encoder, chunk, report)
+        if settled is not None:
+            settled()
     progress(1.0, f"{len(waiting)} images embedded" if waiting else "")
     return encoder
 

@@ -105,3 +105,29 @@ def test_an_event_that_cannot_be_applied_holds_up_nothing(loop: Loop) -> None:
     loop.apply()
     assert len(loop.store.annotations(loop.project)) == 1
     assert loop.store.count_open_events() == 0
+
+
+def test_an_import_whose_answer_was_lost_is_not_done_twice(loop: Loop, cells: Path, tmp_path: Path) -> None:
+    import shutil
+
+    import pytest
+
+    from ml_backend.errors import LabelStudioUnavailable
+
+    more = tmp_path / "more"
+    source = next(path for path in sorted(cells.rglob("*.png")))
+    with_class = more / source.parent.name
+    with_class.mkdir(parents=True)
+    from PIL import Image
+
+    Image.open(source).rotate(90).crop((20, 20, 110, 100)).save(with_class / "other.png")
+    shutil.copy(source, with_class / "copy.png")
+    before = len(loop.fake.state.tasks_of(loop.project))
+    loop.fake.lose_answer(1, match="import")
+    with pytest.raises(LabelStudioUnavailable):
+        ingest(loop.services, loop.project, more, stage=quiet)
+    made = len(loop.fake.state.tasks_of(loop.project)) - before
+    assert made >= 1
+    report = ingest(loop.services, loop.project, more, stage=quiet)
+    assert len(loop.fake.state.tasks_of(loop.project)) == before + made
+    assert report.tasks == 0
