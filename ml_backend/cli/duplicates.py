@@ -25,10 +25,13 @@ def register(app: typer.Typer) -> None:
         ] = 0.5,
         share: Annotated[
             float, typer.Option(min=0.3, max=1, help="Part of the textured pixels in common that must agree.")
-        ] = 0.75,
+        ] = 0.7,
         partners: Annotated[
             int, typer.Option(min=1, max=100, help="Images compared with each; more takes longer.")
         ] = 6,
+        join: Annotated[
+            bool, typer.Option("--join", help="Let groups of exact copies join one another when they show the same.")
+        ] = False,
         exact: Annotated[bool, typer.Option("--exact", help="Only copies with equal bytes or equal pixels.")] = False,
         threads: Annotated[int, typer.Option(min=1, max=64, help="Images read at the same time.")] = 2,
         as_json: AsJson = False,
@@ -38,7 +41,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend.screen import stages
         from strategies.near_duplicates.verification.pairs import Rules
 
-        plan = Plan(Rules(share=share, overlap=overlap), partners, threads, exact)
+        plan = Plan(Rules(share=share, overlap=overlap), partners, threads, join, exact)
         with stages() as stage:
             report = find_duplicates(folder, plan, stage)
             if html is not None:
@@ -66,6 +69,8 @@ def _print(report: Report) -> None:
             f"{path} ({label or 'no folder'})" for path, label in zip(conflict.paths, conflict.labels, strict=True)
         )
         say(f"Different labels: {pairs}", style="yellow")
+    for kin in report.kin:
+        say(f"Groups that show the same: {kin.first} and {kin.second} ({kin.relation}); --join makes one of them.")
     for path, reason in report.unreadable.items():
         say(f"Cannot read {path}: {reason}", style="red")
     found = sum(len(group.members) for group in report.groups)

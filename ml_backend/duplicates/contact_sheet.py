@@ -57,6 +57,11 @@ def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
             yield _figure(folder, member.path, f"{member.relation} {member.similarity:.3f}", "")
         yield "</div></section>"
         progress(number / len(report.groups), "")
+    if report.kin:
+        yield "<section><h2>Groups of copies that show the same</h2><ul>"
+        for kin in report.kin:
+            yield f"<li>{escape(kin.first)} and {escape(kin.second)}: {escape(kin.relation)}</li>"
+        yield "</ul></section>"
     if report.unreadable:
         yield "<section><h2>Cannot be read</h2><ul>"
         for path, reason in report.unreadable.items():

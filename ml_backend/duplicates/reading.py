@@ -104,6 +104,18 @@ class Pictures:
         self._readings = readings
         self._again = lru_cache(maxsize=KEPT_PICTURES // 10)(self._take)
 
+    @property
+    def summaries(self) -> NDArray[np.float32]:
+        """`(n, 2, d)` float32."""
+        return np.stack(
+            [r.summary for r in self._readings if r.summary is not None] or [np.zeros((2, 1), np.float32)], dtype=np.float32
+        )
+
+    @property
+    def thumbnails(self) -> NDArray[np.float32]:
+        """`(n, 32, 32)` float32."""
+        return np.stack([r.thumbnail for r in self._readings if r.thumbnail is not None])
+
     def __getitem__(self, number: int) -> Picture:
         return self._readings[number].picture or self._again(number)
 

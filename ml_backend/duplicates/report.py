@@ -44,6 +44,15 @@ class Conflict:
 
 
 @dataclass(frozen=True)
+class Kinship:
+    """Two groups of exact copies that show the same without being equal; told to people, each stays a group."""
+
+    first: str
+    second: str
+    relation: str
+
+
+@dataclass(frozen=True)
 class Report:
     """What a search found.
 
@@ -52,12 +61,14 @@ class Report:
         groups: of two images or more.
         conflicts: groups across class folders.
         unreadable: path -> reason.
+        kin: groups of exact copies that are near-duplicates of each other; not part of the JSON form.
     """
 
     images: int
     groups: Sequence[Group]
     conflicts: Sequence[Conflict]
     unreadable: Mapping[str, str]
+    kin: Sequence[Kinship] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from ml_backend.duplicates.reading import Pictures, Reading, image_files, read_all
-from ml_backend.duplicates.report import Conflict, Group, Member, Report
+from ml_backend.duplicates.report import Conflict, Group, Kinship, Member, Report
 from strategies.near_duplicates.candidates import PARTNERS, propose_pairs
 from strategies.near_duplicates.verification.clusters import Cluster, cluster
 from strategies.near_duplicates.verification.pairs import Match, Rules, compare, compare_near
@@ -32,12 +30,14 @@ class Plan:
         rules: what counts as a duplicate.
         partners: images that FAISS proposes for each; more finds more and takes longer.
         threads: images read at the same time.
+        join_copies: let groups of exact copies join one another when they show the same.
         exact_only: compare bytes and decoded pixels only.
     """
 
     rules: Rules = field(default_factory=Rules)
     partners: int = PARTNERS
     threads: int = 1
+    join_copies: bool = False
     exact_only: bool = False
 
 
@@ -57,11 +57,20 @@ def find_duplicates(folder: Path, plan: Plan, stage: Stage) -> Report:
     unreadable = {_name(r, folder): r.reason for r in readings if r.reason}
     good = [reading for reading in readings if not reading.reason]
     copies = _copies(good)
-    clusters, pictures = [], Pictures(copies_leads := [group[0] for group in copies])
-    if not plan.exact_only:
-        clusters = _verified_clusters(copies_leads, pictures, plan, stage)
-    groups = _groups(clusters, copies, pictures, folder)
-    return Report(len(readings), groups, _conflicts(groups), unreadable)
+    pictures = Pictures([same[0] for same in copies])
+    matches = {} if plan.exact_only else _verified(pictures, plan, stage)
+    leaders = [] if plan.join_copies else [number for number, same in enumerate(copies) if len(same) > 1]
+
+    def confirm(first: int, second: int, guess: Matrix) -> Match | None:
+        return _attempt(lambda: compare_near(pictures[first], pictures[second], guess, plan.rules))
+
+    groups = _groups(cluster(matches, confirm, leaders), copies, pictures, folder)
+    kin = [
+        Kinship(_name(copies[a][0], folder), _name(copies[b][0], folder), relation(pictures[a], pictures[b], match))
+        for (a, b), match in matches.items()
+        if {a, b} <= set(leaders)
+    ]
+    return Report(len(readings), groups, _conflicts(groups), unreadable, kin)
 
 
 def _copies(readings: Sequence[Reading]) -> list[list[Reading]]:
@@ -72,11 +81,10 @@ def _copies(readings: Sequence[Reading]) -> list[list[Reading]]:
     return list(together.values())
 
 
-def _verified_clusters(leads: Sequence[Reading], pictures: Pictures, plan: Plan, stage: Stage) -> list[Cluster]:
+def _verified(pictures: Pictures, plan: Plan, stage: Stage) -> dict[tuple[int, int], Match]:
+    """Propose pairs and keep those whose pixels agree; `(i, j)` -> the match that maps i onto j."""
     report = stage("Propose pairs")
-    summaries = np.stack([lead.summary for lead in leads if lead.summary is not None]) if leads else np.zeros((0, 2, 1))
-    thumbnails = np.stack([lead.thumbnail for lead in leads if lead.thumbnail is not None]) if leads else np.zeros(0)
-    pairs = propose_pairs(summaries.astype(np.float32), thumbnails.astype(np.float32), plan.partners)
+    pairs = propose_pairs(pictures.summaries, pictures.thumbnails, plan.partners)
     report(1.0, f"{len(pairs)} pairs")
     report = stage("Compare pixels")
     matches = {}
@@ -85,11 +93,7 @@ def _verified_clusters(leads: Sequence[Reading], pictures: Pictures, plan: Plan,
         if match is not None:
             matches[first, second] = match
         report(number / len(pairs), f"{len(matches)} of {number} pairs agree")
-
-    def confirm(first: int, second: int, guess: Matrix) -> Match | None:
-        return _attempt(lambda: compare_near(pictures[first], pictures[second], guess, plan.rules))
-
-    return cluster(matches, confirm)
+    return matches
 
 
 def _compare(pictures: Pictures, rules: Rules, first: int, second: int) -> Match | None:
@@ -116,7 +120,7 @@ def _groups(
             continue
         members = [Member(_name(r, folder), _exact(r, same[0]), 1.0) for r in same[1:]]
         for other, match in matches.items():
-            word = relation(pictures[other], pictures[number], match.matrix)
+            word = relation(pictures[other], pictures[number], match)
             members += [Member(_name(r, folder), word, round(match.similarity, 4)) for r in copies[other]]
         groups.append(Group(_name(same[0], folder), tuple(sorted(members, key=lambda member: member.path))))
     return groups

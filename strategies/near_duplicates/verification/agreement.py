@@ -17,8 +17,15 @@ WINDOW = 17
 FAINT = 5.0
 """Grey levels of the stretched picture; windows with less spread in both pictures are empty and say nothing."""
 
+BROAD = 10.0
 ALIKE = 0.5
 FEWEST_PIXELS = 400
+LEAST_TEXTURE = 0.02
+LEAST_CUT_OUT_TEXTURE = 0.1
+"""Part of the pixels in common that must be textured; more where the ground of a cut-out object was left aside."""
+
+# px around the ground of a cut-out object to which its edge reaches after blur, high pass and window
+EDGE = 45
 
 
 @dataclass(frozen=True)
@@ -64,10 +71,11 @@ def agreement(first: Picture, second: Picture, matrix: Matrix, *, outlines: bool
         b, ground, moved_ground = _smooth(second.grey), second.ground, first.ground
     if not outlines:
         mask &= ~_beside(ground, moved_ground, b.shape, matrix)
-    correlation, textured = _local_correlation(a, b)
+    correlation, textured = _local_correlation(_detail(a), _detail(b))
     textured &= mask
     common, said = int(mask.sum()), int(textured.sum())
-    if said < FEWEST_PIXELS:
+    cut_out = not outlines and (first.ground is not None or second.ground is not None)
+    if said < max(FEWEST_PIXELS, common * (LEAST_CUT_OUT_TEXTURE if cut_out else LEAST_TEXTURE)):
         return Agreement(0.0, 0.0, said / max(common, 1), cover_first, cover_second)
     values = correlation[textured]
     return Agreement(float((values > ALIKE).mean()), float(values.mean()), said / common, cover_first, cover_second)
@@ -96,11 +104,16 @@ def _beside(
         both |= np.asarray(cv2.warpAffine(moved.astype(np.uint8), matrix, size, flags=cv2.INTER_NEAREST), np.uint8)
     if not both.any():
         return both.astype(bool)
-    return np.asarray(cv2.dilate(both, np.ones((WINDOW + 6, WINDOW + 6), np.uint8)).astype(bool))
+    return np.asarray(cv2.dilate(both, np.ones((EDGE, EDGE), np.uint8)).astype(bool))
 
 
 def _smooth(grey: NDArray[np.uint8], sigma: float = 1.0) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), sigma), np.float32)
+
+
+def _detail(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without broad shading: round cells and lit fields share it and show different things."""
+    return np.asarray(values - cv2.GaussianBlur(values, (0, 0), BROAD), np.float32)
 
 
 def _bring(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from strategies.near_duplicates.verification.fit import compose, invert
@@ -31,7 +31,7 @@ class Cluster:
     members: Mapping[int, Match]
 
 
-def cluster(matches: Mapping[Pair, Match], confirm: Confirm) -> list[Cluster]:
+def cluster(matches: Mapping[Pair, Match], confirm: Confirm, leaders: Collection[int] = ()) -> list[Cluster]:
     """Group images so that the groups cover the verified pairs without joining unverified ones.
 
     The image with most verified partners becomes a representative. Images that are linked to it through others only are
@@ -40,25 +40,54 @@ def cluster(matches: Mapping[Pair, Match], confirm: Confirm) -> list[Cluster]:
     Args:
         matches: `(i, j)` with i < j -> match that maps i onto j.
         confirm: verifies one more pair.
+        leaders: images that never become members: each has a group of its own or none.
 
     Returns:
         Groups of two or more, by representative.
     """
     links: dict[int, dict[int, Matrix]] = {}
     known: dict[Pair, Match] = {}
+    apart = frozenset(leaders)
     for (first, second), match in sorted(matches.items()):
-        _link(links, known, first, second, match)
-    left = set(links)
+        if not {first, second} <= apart:
+            _link(links, known, first, second, match)
+    groups = [group for together in _connected(links) for group in _split(together, apart, links, known, confirm)]
+    return sorted(groups, key=lambda group: group.representative)
+
+
+def _connected(links: Mapping[int, Mapping[int, Matrix]]) -> list[set[int]]:
+    """Images that are linked somehow, together."""
+    unseen, found = set(links), []
+    while unseen:
+        together, queue = set(), [min(unseen)]
+        while queue:
+            image = queue.pop()
+            if image not in together:
+                together.add(image)
+                queue += links[image]
+        found.append(together)
+        unseen -= together
+    return found
+
+
+def _split(
+    left: set[int],
+    apart: frozenset[int],
+    links: dict[int, dict[int, Matrix]],
+    known: dict[Pair, Match],
+    confirm: Confirm,
+) -> list[Cluster]:
+    """Stars of one connected part: the best linked image first, leaders before all."""
     groups = []
     while left:
         degrees = {image: sum(other in left for other in links[image]) for image in left}
-        hub = min(left, key=lambda image: (-degrees[image], image))
+        hub = min(left, key=lambda image: (not (image in apart and degrees[image]), -degrees[image], image))
         if not degrees[hub]:
             break
-        members = _star(hub, left, links, known, confirm)
+        members = _star(hub, left - apart, links, known, confirm)
         groups.append(Cluster(hub, dict(sorted(members.items()))))
         left -= {hub, *members}
-    return sorted(groups, key=lambda group: group.representative)
+    return groups
 
 
 def _link(links: dict[int, dict[int, Matrix]], known: dict[Pair, Match], first: int, second: int, match: Match) -> None:

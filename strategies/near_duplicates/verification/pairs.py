@@ -14,17 +14,17 @@ from strategies.near_duplicates.verification.turns import best_turn
 FEWEST_INLIERS = 6
 """Below this a map is not looked at; what decides is whether the pixels agree."""
 
-SHARE = 0.75
-"""Part of the textured pixels in common that must agree. Copies reach 0.99, other pairs stay below 0.25."""
+SHARE = 0.7
+"""Part of the textured pixels in common that must agree. Copies reach 0.99, other takes of one field 0.85, other
+pairs stay below 0.5."""
 
-CORRELATION = 0.6
+CORRELATION = 0.55
 
 OUTLINE_SHARE, OUTLINE_CORRELATION = 0.97, 0.93
 """Cut-out objects without texture have their outline only, and many cells are round: it must fit closely."""
 
 HINT = 0.3
 LEAST_OVERLAP = 0.5
-LEAST_TEXTURE = 0.02
 REFINEMENTS = 3
 
 
@@ -100,7 +100,6 @@ def accepted(match: Match, rules: Rules) -> bool:
     return bool(
         seen.share >= rules.share
         and seen.correlation >= CORRELATION
-        and seen.texture >= LEAST_TEXTURE
         and max(seen.cover_first, seen.cover_second) >= rules.overlap
     )
 

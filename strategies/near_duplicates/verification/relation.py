@@ -6,6 +6,7 @@ import numpy as np
 
 from strategies.near_duplicates.verification.agreement import covers
 from strategies.near_duplicates.verification.fit import compose, invert
+from strategies.near_duplicates.verification.pairs import Match
 from strategies.near_duplicates.verification.picture import Matrix, Picture
 
 EXACT_BYTES = "exact-bytes"
@@ -15,6 +16,7 @@ TURNED = "turned"
 CROP = "crop"
 OVERLAP = "overlap"
 STRETCHED = "stretched"
+RETAKEN = "retaken"
 STAIN_SHIFT = "stain-shift"
 RESIZED = "resized"
 RE_ENCODED = "re-encoded"
@@ -27,27 +29,31 @@ RELATIONS = (
     CROP,
     OVERLAP,
     STRETCHED,
+    RETAKEN,
     STAIN_SHIFT,
     RESIZED,
     RE_ENCODED,
 )
-"""All words, the first that applies is given: a mirrored crop is "mirrored", a resized crop is "crop"."""
+"""All words, the first that applies is given: a mirrored crop is "mirrored", a resized crop is "crop".
+"retaken" is the same field photographed again, for example in another focus."""
 
 SMALL_ANGLE = 4.0
 WHOLE = 0.93
 SAME_SHAPE = 1.06
 SAME_SIZE = 1.02
 COLOUR_STEP = 6.0
+SAME_TAKE = 0.9
 
 
-def relation(member: Picture, representative: Picture, matrix: Matrix) -> str:
+def relation(member: Picture, representative: Picture, match: Match) -> str:
     """The relation of two pictures that were verified to show the same.
 
     Args:
-        member: picture that `matrix` maps.
-        representative: picture onto which it is mapped.
-        matrix: maps working px of the member to working px of the representative.
+        member: one picture.
+        representative: the other.
+        match: maps the member onto the representative.
     """
+    matrix = match.matrix
     original = compose(compose(member.to_working, matrix), invert(representative.to_working))
     linear = original[:, :2]
     if np.linalg.det(linear) < 0:
@@ -60,6 +66,8 @@ def relation(member: Picture, representative: Picture, matrix: Matrix) -> str:
     large, small = np.linalg.svd(linear, compute_uv=False)
     if large > SAME_SHAPE * small:
         return STRETCHED
+    if match.similarity < SAME_TAKE:
+        return RETAKEN
     if np.abs(member.colour - representative.colour).max() > COLOUR_STEP:
         return STAIN_SHIFT
     sizes = np.array(member.size) / np.array(representative.size)
