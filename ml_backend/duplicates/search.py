@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from ml_backend.duplicates.reading import Pictures, Reading, image_files, read_all
+import numpy as np
+
+from ml_backend.duplicates.reading import Reading, image_files, read_all
 from ml_backend.duplicates.report import Conflict, Group, Kinship, Member, Report
+from ml_backend.duplicates.shelf import Shelf
 from strategies.near_duplicates.candidates import PARTNERS, propose_pairs
 from strategies.near_duplicates.verification.clusters import Cluster, cluster
 from strategies.near_duplicates.verification.pairs import Match, Rules, compare, compare_near
-from strategies.near_duplicates.verification.picture import Matrix
+from strategies.near_duplicates.verification.picture import Matrix, Picture
 from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_PIXELS, relation
-from training.data.images import ImageDecodeError
 from training.types import Progress
 
 Stage = Callable[[str], Progress]
@@ -53,24 +54,40 @@ def find_duplicates(folder: Path, plan: Plan, stage: Stage) -> Report:
         NotFound: no such folder.
         BadRequest: it holds no image.
     """
-    readings = read_all(image_files(folder), stage("Read images"), plan.threads)
-    unreadable = {_name(r, folder): r.reason for r in readings if r.reason}
-    good = [reading for reading in readings if not reading.reason]
-    copies = _copies(good)
-    pictures = Pictures([same[0] for same in copies])
+    files = image_files(folder)
+    with Shelf() as shelf:
+        readings = read_all(files, shelf, stage("Read images"), plan.threads)
+        unreadable = {_name(r, folder): r.reason for r in readings if r.reason}
+        copies = _copies([reading for reading in readings if not reading.reason])
+        groups, kin = _compared(copies, _Pictures(shelf, copies), folder, plan, stage)
+    return Report(len(readings), groups, _conflicts(groups), unreadable, kin)
+
+
+class _Pictures:
+    """Pictures of images without their copies, by number."""
+
+    def __init__(self, shelf: Shelf, copies: Sequence[Sequence[Reading]]) -> None:
+        self._shelf, self.leads = shelf, [same[0] for same in copies]
+
+    def __getitem__(self, number: int) -> Picture:
+        return self._shelf.get(self.leads[number].picture)
+
+
+def _compared(
+    copies: Sequence[Sequence[Reading]], pictures: _Pictures, folder: Path, plan: Plan, stage: Stage
+) -> tuple[list[Group], list[Kinship]]:
+    def confirm(first: int, second: int, guess: Matrix) -> Match | None:
+        return compare_near(pictures[first], pictures[second], guess, plan.rules)
+
     matches = {} if plan.exact_only else _verified(pictures, plan, stage)
     leaders = [] if plan.join_copies else [number for number, same in enumerate(copies) if len(same) > 1]
-
-    def confirm(first: int, second: int, guess: Matrix) -> Match | None:
-        return _attempt(lambda: compare_near(pictures[first], pictures[second], guess, plan.rules))
-
     groups = _groups(cluster(matches, confirm, leaders), copies, pictures, folder)
     kin = [
         Kinship(_name(copies[a][0], folder), _name(copies[b][0], folder), relation(pictures[a], pictures[b], match))
         for (a, b), match in matches.items()
         if {a, b} <= set(leaders)
     ]
-    return Report(len(readings), groups, _conflicts(groups), unreadable, kin)
+    return groups, kin
 
 
 def _copies(readings: Sequence[Reading]) -> list[list[Reading]]:
@@ -81,35 +98,27 @@ def _copies(readings: Sequence[Reading]) -> list[list[Reading]]:
     return list(together.values())
 
 
-def _verified(pictures: Pictures, plan: Plan, stage: Stage) -> dict[tuple[int, int], Match]:
+def _verified(pictures: _Pictures, plan: Plan, stage: Stage) -> dict[tuple[int, int], Match]:
     """Propose pairs and keep those whose pixels agree; `(i, j)` -> the match that maps i onto j."""
+    if len(pictures.leads) < 2:
+        return {}
     report = stage("Propose pairs")
-    pairs = propose_pairs(pictures.summaries, pictures.thumbnails, plan.partners)
+    summaries = np.stack([lead.summary for lead in pictures.leads if lead.summary is not None])
+    thumbnails = np.stack([lead.thumbnail for lead in pictures.leads if lead.thumbnail is not None])
+    pairs = propose_pairs(summaries, thumbnails, plan.partners)
     report(1.0, f"{len(pairs)} pairs")
     report = stage("Compare pixels")
     matches = {}
     for number, (first, second) in enumerate(pairs, 1):
-        match = _attempt(partial(_compare, pictures, plan.rules, first, second))
+        match = compare(pictures[first], pictures[second], plan.rules)
         if match is not None:
             matches[first, second] = match
         report(number / len(pairs), f"{len(matches)} of {number} pairs agree")
     return matches
 
 
-def _compare(pictures: Pictures, rules: Rules, first: int, second: int) -> Match | None:
-    return compare(pictures[first], pictures[second], rules)
-
-
-def _attempt(comparison: Callable[[], Match | None]) -> Match | None:
-    try:
-        return comparison()
-    except ImageDecodeError:
-        # the file was there a moment ago; what is gone is no duplicate
-        return None
-
-
 def _groups(
-    clusters: Sequence[Cluster], copies: Sequence[Sequence[Reading]], pictures: Pictures, folder: Path
+    clusters: Sequence[Cluster], copies: Sequence[Sequence[Reading]], pictures: _Pictures, folder: Path
 ) -> list[Group]:
     found = {c.representative: c.members for c in clusters}
     taken = {member for c in clusters for member in c.members}
