@@ -7,6 +7,8 @@ existing groups do not change when images arrive, and any batching of the same o
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +22,81 @@ BLOCK = 1024
 # Float32 sums of a batched product differ with the batch, and lengths may be off by `UNIT_TOLERANCE`: FAISS proposes
 # a bit more, `cosine_distances` decides.
 ROUNDING = 5e-3
+
+
+class Index(Protocol):
+    """What a search among representatives must offer."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, vectors: FloatArray) -> None:
+        """Append vectors."""
+        ...
+
+    def within(self, queries: FloatArray, radius: float) -> Found:
+        """Positions within a radius of each query."""
+        ...
+
+    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
+        """Vectors at these positions."""
+        ...
+
+
+class Grouper:
+    """Groups that grow as vectors arrive; holds the representatives of all groups in order of creation.
+
+    Args:
+        index: the representatives so far; new ones are added to it. An `ApproximateIndex` is right from about 300,000.
+        radius: largest cosine distance between a member and its representative.
+
+    Raises:
+        StrategyError: radius outside [0, 2).
+    """
+
+    def __init__(self, index: Index, radius: float = DEFAULT_RADIUS) -> None:
+        if not 0.0 <= radius < 2.0:
+            raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
+        self.index, self.radius = index, radius
+
+    def assign(self, vectors: FloatArray) -> IntArray:
+        """The group number of each of `(n, d)` vectors; a number that was not there before is a new group.
+
+        Raises:
+            StrategyError: vectors that are not finite, not of length 1, or of another dimension.
+        """
+        rows = unit_rows(vectors)
+        numbers = np.empty(len(rows), np.int64)
+        for start in range(0, len(rows), BLOCK):
+            numbers[start : start + BLOCK] = self._assign_block(rows[start : start + BLOCK])
+        return numbers
+
+    def _assign_block(self, block: NDArray[np.float32]) -> IntArray:
+        reach = min(2.0, self.radius + ROUNDING)
+        lims, _, positions = self.index.within(block, reach)
+        old = self.index.vectors(positions) if len(positions) else block[:0]
+        near_lims, near = _inside(block, reach)
+        numbers = np.empty(len(block), np.int64)
+        created: list[int] = []
+        number_of: dict[int, int] = {}
+        for row in range(len(block)):
+            here = slice(lims[row], lims[row + 1])
+            fresh = [p for p in near[near_lims[row] : near_lims[row + 1]].tolist() if p in number_of]
+            candidates = np.array([*positions[here], *(number_of[p] for p in fresh)], np.int64)
+            number = _nearest(block[row], np.concatenate([old[here], block[fresh]]), candidates, self.radius)
+            if number is None:
+                number = number_of[row] = len(self.index) + len(created)
+                created.append(row)
+            numbers[row] = number
+        self.index.add(block[created])
+        return numbers
+
+
+def _inside(block: NDArray[np.float32], reach: float) -> tuple[IntArray, IntArray]:
+    """Neighbours within a block."""
+    index = VectorIndex(block.shape[1])
+    index.add(block)
+    lims, _, positions = index.within(block, reach)
+    return lims, positions
 
 
 def assign_groups(new_vectors: FloatArray, representatives: FloatArray, radius: float = DEFAULT_RADIUS) -> IntArray:
@@ -37,50 +114,10 @@ def assign_groups(new_vectors: FloatArray, representatives: FloatArray, radius: 
     Raises:
         StrategyError: vectors that are not finite, not of length 1, or of unequal dimension; radius outside [0, 2).
     """
-    if not 0.0 <= radius < 2.0:
-        raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
-    new = unit_rows(new_vectors)
-    known = unit_rows(representatives, new.shape[1]) if len(representatives) else new[:0]
-    index = VectorIndex(new.shape[1])
-    index.add(known)
-    founders = [known]
-    groups = np.empty(len(new), np.int64)
-    for start in range(0, len(new), BLOCK):
-        block = new[start : start + BLOCK]
-        table = np.concatenate(founders) if len(founders) > 1 else founders[0]
-        founders = [table]
-        numbers, created = _assign_block(block, table, index.within(block, min(2.0, radius + ROUNDING)), radius)
-        groups[start : start + len(block)] = numbers
-        if created:
-            fresh = block[created]
-            index.add(fresh)
-            founders.append(fresh)
-    return groups
-
-
-def _assign_block(
-    block: NDArray[np.float32], table: NDArray[np.float32], found: Found, radius: float
-) -> tuple[IntArray, list[int]]:
-    """Decide one block in order; `created` are the rows of the block that became representatives."""
-    lims, _, positions = found
-    inside = VectorIndex(block.shape[1])
-    inside.add(block)
-    near_lims, _, near = inside.within(block, min(2.0, radius + ROUNDING))
-    numbers = np.empty(len(block), np.int64)
-    created: list[int] = []
-    number_of: dict[int, int] = {}
-    for row in range(len(block)):
-        old = positions[lims[row] : lims[row + 1]]
-        fresh = [int(p) for p in near[near_lims[row] : near_lims[row + 1]] if int(p) in number_of]
-        candidates = np.array([*old, *(number_of[p] for p in fresh)], np.int64)
-        vectors = np.concatenate([table[old], block[fresh]]) if len(candidates) else block[:0]
-        number = _nearest(block[row], vectors, candidates, radius)
-        if number is None:
-            number = len(table) + len(created)
-            number_of[row] = number
-            created.append(row)
-        numbers[row] = number
-    return numbers, created
+    index = VectorIndex(unit_rows(new_vectors).shape[1])
+    if len(representatives):
+        index.add(representatives)
+    return Grouper(index, radius).assign(new_vectors)
 
 
 def _nearest(vector: NDArray[np.float32], vectors: NDArray[np.float32], numbers: IntArray, radius: float) -> int | None:

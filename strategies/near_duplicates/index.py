@@ -50,6 +50,18 @@ def unit_rows(vectors: FloatArray, dimension: int | None = None) -> NDArray[np.f
     return rows
 
 
+def threshold(radius: float) -> float:
+    """The inner product above which FAISS keeps a neighbour within `radius`, its rounding included.
+
+    Raises:
+        StrategyError: a radius outside [0, 2].
+    """
+    if not 0.0 <= radius <= 2.0:
+        raise StrategyError(f"A radius is a cosine distance between 0 and 2, not {radius}.")
+    # FAISS keeps what is strictly above
+    return float(np.nextafter(1.0 - radius, -3.0)) - 1e-7
+
+
 def sorted_neighbours(lims: NDArray[np.integer], similarity: NDArray[np.float32], positions: IntArray) -> Found:
     """Turn FAISS's answer of inner products into distances, nearest first, ties by lower position."""
     counts = np.diff(lims.astype(np.int64))
@@ -107,12 +119,10 @@ class VectorIndex:
             StrategyError: see `unit_rows`; or a radius outside [0, 2].
         """
         rows = unit_rows(queries, self.dimension)
-        if not 0.0 <= radius <= 2.0:
-            raise StrategyError(f"A radius is a cosine distance between 0 and 2, not {radius}.")
+        least = threshold(radius)
         if not len(rows) or not len(self):
             return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        # FAISS keeps what is strictly above the threshold
-        lims, similarity, positions = self._flat.range_search(rows, float(np.nextafter(1.0 - radius, -3.0)) - 1e-7)
+        lims, similarity, positions = self._flat.range_search(rows, least)
         return sorted_neighbours(lims, similarity, positions)
 
     def nearest(self, queries: FloatArray, k: int) -> tuple[NDArray[np.float32], IntArray]:
@@ -132,3 +142,7 @@ class VectorIndex:
             return np.zeros((len(rows), k), np.float32), np.zeros((len(rows), k), np.int64)
         similarity, positions = self._flat.search(rows, k)
         return np.maximum(0.0, 1.0 - similarity).astype(np.float32), positions.astype(np.int64)
+
+    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
+        """`(k, d)` the vectors at these positions."""
+        return np.asarray(self._flat.reconstruct_batch(np.ascontiguousarray(positions, np.int64)), np.float32)
