@@ -159,7 +159,7 @@ def _match_lost_imports(services: Services, project_id: int) -> None:
     here = {item.task_id for item in services.store.items(project_id) if item.task_id is not None}
     unknown = sorted(services.label_studio.task_ids(project_id) - here)
     if unknown:
-        remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown))
+        remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
 
 
 class _Importer:

@@ -71,7 +71,7 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int]:
     items = store.items(project_id)
     here = {item.task_id for item in items if item.task_id is not None and item.state != "deleted"}
     missing = sorted(there - here)
-    new = remember_tasks(services, project_id, client.tasks_by_ids(project_id, missing)) if missing else 0
+    new = remember_tasks(services, project_id, client.tasks_by_ids(project_id, missing), listed=True) if missing else 0
     gone = sorted(here - there)
     if gone:
         store.mark_tasks_deleted(project_id, gone)

@@ -24,13 +24,17 @@ def _foreign(task_id: int, image: str) -> NewItem:
     return NewItem(source=task_source(task_id), task_id=task_id, data={"image": image}, state="new")
 
 
-def remember_tasks(services: Services, project_id: int, found: Iterable[Mapping[str, Any]]) -> int:
+def remember_tasks(
+    services: Services, project_id: int, found: Iterable[Mapping[str, Any]], *, listed: bool = False
+) -> int:
     """Keep which task shows which item; unknown images become new items.
 
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
         found: task objects with `id` and `data`.
+        listed: Label Studio has just listed them, so they exist. A webhook may be late or come twice: it brings no
+            deleted task back.
 
     Returns:
         How many tasks were not known before.
@@ -51,6 +55,17 @@ def remember_tasks(services: Services, project_id: int, found: Iterable[Mapping[
         else:
             foreign.append(_foreign(task_id, image))
     taken = services.store.items_by_id(project_id, list(ours))
+    deleted = [item for item in taken.values() if item.state == "deleted"]
+    if listed:
+        services.store.update_items(
+            [{"id": i.id, "reason": "", "state": "new" if i.vector_row is None else "ready"} for i in deleted]
+        )
+    else:
+        ours = {
+            item_id: task_id
+            for item_id, task_id in ours.items()
+            if item_id not in taken or taken[item_id].state != "deleted"
+        }
     fresh = {item_id: task_id for item_id, task_id in ours.items() if item_id in taken and not taken[item_id].task_id}
     services.store.set_tasks(project_id, fresh)
     images = {task["id"]: task_image(task["data"], key) for task in tasks}

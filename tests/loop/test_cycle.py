@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ml_backend.ingest import ingest
+from ml_backend.redaction import redact
 from ml_backend.runs import request_run, rollback
 from tests.loop.conftest import Loop, quiet
 
@@ -131,3 +132,22 @@ def test_an_import_whose_answer_was_lost_is_not_done_twice(loop: Loop, cells: Pa
     report = ingest(loop.services, loop.project, more, stage=quiet)
     assert len(loop.fake.state.tasks_of(loop.project)) == before + made
     assert report.tasks == 0
+
+
+def test_webhooks_that_come_twice_change_nothing(loop: Loop) -> None:
+    loop.label(5)
+    gone = loop.label(1)
+    loop.services.label_studio.delete_tasks(loop.project, gone)
+    bodies = [redact(sent["body"]) for sent in loop.fake.sent]
+    assert {"ANNOTATION_CREATED", "TASKS_DELETED"} <= {body["action"] for body in bodies}
+    loop.apply()
+    store = loop.store
+
+    def state() -> tuple[object, ...]:
+        return store.annotations(loop.project), store.items(loop.project), store.last_change(loop.project)
+
+    before = state()
+    for body in [*bodies, *reversed(bodies)]:
+        store.add_event(loop.project, body["action"], body, loop.services.clock())
+    loop.apply()
+    assert state() == before
