@@ -7,6 +7,7 @@ existing groups do not change when images arrive, and any batching of the same o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,15 @@ from strategies.base import FloatArray, IntArray, StrategyError
 from strategies.near_duplicates.index import Found, VectorIndex, unit_rows
 
 DEFAULT_RADIUS = 0.03
-"""Cosine distance."""
+"""Cosine distance for the default encoder. Among 240 images of six microscopy sets the nearest unlike one was 0.054
+away; 0.03 caught 57 % of copies at half size, 28 % of strong JPEG copies, 8 % of mirrored and no turned ones. Where
+more is wanted, a wider radius needs `confirm`, the look at the pixels."""
+
+MOST_CHECKS = 3
+"""Nearest representatives that `confirm` is asked about."""
+
+Confirm = Callable[[int, int], bool]
+"""Asked with the row of the vectors at hand and the number of a group: do both images show the same?"""
 
 BLOCK = 1024
 # Float32 sums of a batched product differ with the batch, and lengths may be off by `UNIT_TOLERANCE`: FAISS proposes
@@ -48,15 +57,16 @@ class Grouper:
     Args:
         index: the representatives so far; new ones are added to it. An `ApproximateIndex` is right from about 300,000.
         radius: largest cosine distance between a member and its representative.
+        confirm: asked about the nearest representatives before a vector joins; without it the distance decides.
 
     Raises:
         StrategyError: radius outside [0, 2).
     """
 
-    def __init__(self, index: Index, radius: float = DEFAULT_RADIUS) -> None:
+    def __init__(self, index: Index, radius: float = DEFAULT_RADIUS, confirm: Confirm | None = None) -> None:
         if not 0.0 <= radius < 2.0:
             raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
-        self.index, self.radius = index, radius
+        self.index, self.radius, self._confirm = index, radius, confirm
 
     def assign(self, vectors: FloatArray) -> IntArray:
         """The group number of each of `(n, d)` vectors; a number that was not there before is a new group.
@@ -67,10 +77,10 @@ class Grouper:
         rows = unit_rows(vectors)
         numbers = np.empty(len(rows), np.int64)
         for start in range(0, len(rows), BLOCK):
-            numbers[start : start + BLOCK] = self._assign_block(rows[start : start + BLOCK])
+            numbers[start : start + BLOCK] = self._assign_block(rows[start : start + BLOCK], start)
         return numbers
 
-    def _assign_block(self, block: NDArray[np.float32]) -> IntArray:
+    def _assign_block(self, block: NDArray[np.float32], start: int) -> IntArray:
         reach = min(2.0, self.radius + ROUNDING)
         lims, _, positions = self.index.within(block, reach)
         old = self.index.vectors(positions) if len(positions) else block[:0]
@@ -82,13 +92,19 @@ class Grouper:
             here = slice(lims[row], lims[row + 1])
             fresh = [p for p in near[near_lims[row] : near_lims[row + 1]].tolist() if p in number_of]
             candidates = np.array([*positions[here], *(number_of[p] for p in fresh)], np.int64)
-            number = _nearest(block[row], np.concatenate([old[here], block[fresh]]), candidates, self.radius)
+            near_first = _by_distance(block[row], np.concatenate([old[here], block[fresh]]), candidates, self.radius)
+            number = self._first_confirmed(start + row, near_first)
             if number is None:
                 number = number_of[row] = len(self.index) + len(created)
                 created.append(row)
             numbers[row] = number
         self.index.add(block[created])
         return numbers
+
+    def _first_confirmed(self, row: int, numbers: list[int]) -> int | None:
+        if self._confirm is None:
+            return numbers[0] if numbers else None
+        return next((number for number in numbers[:MOST_CHECKS] if self._confirm(row, number)), None)
 
 
 def _inside(block: NDArray[np.float32], reach: float) -> tuple[IntArray, IntArray]:
@@ -99,13 +115,19 @@ def _inside(block: NDArray[np.float32], reach: float) -> tuple[IntArray, IntArra
     return lims, positions
 
 
-def assign_groups(new_vectors: FloatArray, representatives: FloatArray, radius: float = DEFAULT_RADIUS) -> IntArray:
+def assign_groups(
+    new_vectors: FloatArray,
+    representatives: FloatArray,
+    radius: float = DEFAULT_RADIUS,
+    confirm: Confirm | None = None,
+) -> IntArray:
     """Give each new vector the number of its group.
 
     Args:
         new_vectors: `(n, d)` unit vectors in order of arrival.
         representatives: `(m, d)` unit vectors, the representatives of groups 0 to m - 1 in order of creation.
         radius: largest cosine distance between a member and its representative.
+        confirm: see `Grouper`.
 
     Returns:
         `(n,)` int64. Below m: joins that group. Otherwise groups m, m + 1, ... in order of creation; the first vector
@@ -117,18 +139,19 @@ def assign_groups(new_vectors: FloatArray, representatives: FloatArray, radius: 
     index = VectorIndex(unit_rows(new_vectors).shape[1])
     if len(representatives):
         index.add(representatives)
-    return Grouper(index, radius).assign(new_vectors)
+    return Grouper(index, radius, confirm).assign(new_vectors)
 
 
-def _nearest(vector: NDArray[np.float32], vectors: NDArray[np.float32], numbers: IntArray, radius: float) -> int | None:
-    """The number of the nearest vector within the radius (ties: the older one), or None."""
+def _by_distance(
+    vector: NDArray[np.float32], vectors: NDArray[np.float32], numbers: IntArray, radius: float
+) -> list[int]:
+    """The numbers of the vectors within the radius, nearest first (ties: the older one)."""
     if not len(numbers):
-        return None
+        return []
     distances = cosine_distances(vector, vectors)
     inside = np.flatnonzero(distances <= radius)
-    if not len(inside):
-        return None
-    return int(numbers[inside[np.lexsort((numbers[inside], distances[inside]))[0]]])
+    order: list[int] = numbers[inside[np.lexsort((numbers[inside], distances[inside]))]].tolist()
+    return order
 
 
 def cosine_distances(vector: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -97,3 +97,32 @@ def test_a_vector_that_is_not_a_number_is_named() -> None:
     vectors[1, 1] = np.nan
     with pytest.raises(StrategyError, match="Vector 1"):
         assign_groups(vectors, vectors[:0], 0.1)
+
+
+def test_a_vector_joins_the_nearest_representative_that_is_confirmed() -> None:
+    angles = np.radians([0.0, 12.0, 5.0, 5.0])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    asked: list[tuple[int, int]] = []
+
+    def confirm(row: int, number: int) -> bool:
+        asked.append((row, number))
+        return (row, number) == (2, 1)
+
+    # 5 degrees are nearer to 0 than to 12, yet only the latter is confirmed; the copy of it is not confirmed at all
+    assert assign_groups(vectors, vectors[:0], 0.01, confirm).tolist() == [0, 1, 1, 2]
+    assert asked == [(2, 0), (2, 1), (3, 0), (3, 1)]
+    asked.clear()
+    assert assign_groups(vectors[2:], vectors[:2], 0.01, lambda row, number: (row, number) == (0, 1)).tolist() == [1, 2]
+
+
+def test_confirmation_sees_rows_of_the_whole_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups_module, "BLOCK", 2)
+    vectors = np.repeat(clustered(1, 1, 8, 1.0), 5, axis=0)
+    asked: list[tuple[int, int]] = []
+
+    def confirm(row: int, number: int) -> bool:
+        asked.append((row, number))
+        return False
+
+    assert assign_groups(vectors, vectors[:0], 0.0, confirm).tolist() == [0, 1, 2, 3, 4]
+    assert [row for row, _ in asked] == [1, 2, 2, 3, 3, 3, 4, 4, 4]

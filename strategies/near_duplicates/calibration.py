@@ -1,0 +1,163 @@
+"""From a few yes/no answers about pairs near the boundary to a threshold with precision and recall.
+
+A logistic curve of "is a duplicate" over the score (Platt 1999, "Probabilistic outputs for support vector machines") is
+fitted to the answers and then read over all candidate pairs, so that the answers, which crowd at the boundary, do not
+distort the estimate. Intervals: curves drawn around the fitted one by Laplace's approximation (MacKay 1992, "The
+evidence framework applied to classification networks"), and for each the truth of the pairs drawn from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies.base import BoolArray, FloatArray, IntArray, StrategyError
+
+FEWEST_ANSWERS = 8
+ROUNDS = 400
+
+# A weak pull towards zero gives separable answers a finite curve. Platt's smoothed
+# targets would too, but they flatten the curve far from the boundary, where most pairs lie.
+_PULL = np.diag([0.02, 0.002])
+_STEPS = 50
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and what it is worth; intervals hold 95 percent.
+
+    Attributes:
+        threshold: pairs that score at least this count as duplicates.
+        precision: expected part in [0, 1] of those that are duplicates.
+        precision_interval: lower and upper end.
+        recall: expected part in [0, 1] of the duplicates among the candidates that are found.
+        recall_interval: lower and upper end.
+        answers: how many answers it rests on.
+    """
+
+    threshold: float
+    precision: float
+    precision_interval: Interval
+    recall: float
+    recall_interval: Interval
+    answers: int
+
+
+def boundary_pairs(scores: FloatArray, threshold: float, count: int, rng: np.random.Generator) -> IntArray:
+    """Choose pairs to ask about: most near the threshold on both sides, some spread over the rest.
+
+    Args:
+        scores: `(n,)` of all candidate pairs, higher = more alike.
+        threshold: the present one.
+        count: how many to choose, 20 to 40 are sensible.
+        rng: source of the spread ones.
+
+    Returns:
+        `(min(n, count),)` int64 positions, from the lowest score to the highest.
+
+    Raises:
+        StrategyError: a score is not finite, or `count` is below 1.
+    """
+    values = _finite(scores)
+    if count < 1:
+        raise StrategyError(f"{count} pairs cannot be asked about; give 20 to 40.")
+    near = max(1, (3 * count) // 8)
+    order = np.argsort(values, kind="stable")
+    split = int(np.searchsorted(values[order], threshold))
+    chosen = list(order[max(0, split - near) : split]) + list(order[split : split + near])
+    rest = np.setdiff1d(order, chosen)
+    more = min(len(rest), count - len(chosen))
+    picked = np.array([*chosen, *rng.choice(rest, more, replace=False)], np.int64)[:count]
+    return picked[np.argsort(values[picked], kind="stable")]
+
+
+def calibrate(
+    scores: FloatArray,
+    asked: IntArray,
+    answers: BoolArray,
+    rng: np.random.Generator,
+    wanted_precision: float = 0.95,
+) -> Calibration:
+    """The lowest threshold whose expected precision reaches the wanted one.
+
+    Args:
+        scores: `(n,)` of all candidate pairs.
+        asked: `(k,)` positions of the pairs that were answered.
+        answers: `(k,)` True for "these are duplicates".
+        rng: source of the draws.
+        wanted_precision: in (0, 1].
+
+    Raises:
+        StrategyError: too few answers, answers of one kind only, or a score that is not finite.
+    """
+    values = _finite(scores)
+    said = np.asarray(answers, np.bool_)
+    if len(said) < FEWEST_ANSWERS or said.all() or not said.any():
+        raise StrategyError(
+            f"{len(said)} answers with {int(said.sum())} times yes do not fix a threshold; "
+            f"answer at least {FEWEST_ANSWERS} pairs, some of them yes and some no."
+        )
+    centre, spread = float(values[asked].mean()), float(max(values[asked].std(), 1e-6))
+    scaled = (values - centre) / spread
+    curve, spread_of_curve = _curve(scaled[asked], said)
+    chance = _chance(scaled, curve)
+    threshold = _threshold(values, chance, wanted_precision)
+    taken = values >= threshold
+    draws = []
+    for slope, offset in rng.multivariate_normal(curve, spread_of_curve, ROUNDS):
+        truth = rng.random(len(scaled)) < _chance(scaled, (slope, offset))
+        draws.append(_worth(truth.astype(np.float64), taken))
+    precision, recall = _worth(chance, taken)
+    low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0)
+    return Calibration(
+        float(threshold),
+        precision,
+        (float(min(low[0], precision)), float(max(high[0], precision))),
+        recall,
+        (float(min(low[1], recall)), float(max(high[1], recall))),
+        len(said),
+    )
+
+
+def _finite(scores: FloatArray) -> NDArray[np.float64]:
+    values = np.asarray(scores, np.float64)
+    bad = np.flatnonzero(~np.isfinite(values))
+    if values.ndim != 1 or len(bad):
+        raise StrategyError(f"Pair {bad[0] if len(bad) else 0} has no finite score; leave it out.")
+    return values
+
+
+def _curve(x: NDArray[np.float64], said: BoolArray) -> tuple[tuple[float, float], NDArray[np.float64]]:
+    """Slope and offset of the logistic curve by Newton's method, and their `(2, 2)` covariance."""
+    target = said.astype(np.float64)
+    design = np.column_stack([x, np.ones_like(x)])
+    weights, curvature = np.zeros(2), _PULL
+    for _ in range(_STEPS):
+        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (chance - target) + _PULL @ weights
+        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + _PULL
+        step = np.linalg.solve(curvature, gradient)
+        weights -= np.clip(step, -5, 5)
+        if np.abs(step).max() < 1e-8:
+            break
+    return (float(weights[0]), float(weights[1])), np.linalg.inv(curvature)
+
+
+def _chance(x: NDArray[np.float64], curve: tuple[float, float]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(curve[0] * x + curve[1], -30, 30))))
+
+
+def _threshold(values: NDArray[np.float64], chance: NDArray[np.float64], wanted: float) -> float:
+    order = np.argsort(-values, kind="stable")
+    precision = np.cumsum(chance[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(precision >= wanted)
+    return float(values[order[enough[-1]]] if len(enough) else values[order[0]])
+
+
+def _worth(chance: NDArray[np.float64], taken: BoolArray) -> tuple[float, float]:
+    found = float(chance[taken].sum())
+    return found / max(int(taken.sum()), 1), found / max(float(chance.sum()), 1e-12)
