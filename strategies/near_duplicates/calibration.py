@@ -1,9 +1,8 @@
 """From a few yes/no answers about pairs near the boundary to a threshold with precision and recall.
 
-A logistic curve of "is a duplicate" over the score (Platt 1999, "Probabilistic outputs for support vector machines") is
-fitted to the answers and then read over all candidate pairs, so that the answers, which crowd at the boundary, do not
-distort the estimate. Intervals: curves drawn around the fitted one by Laplace's approximation (MacKay 1992, "The
-evidence framework applied to classification networks"), and for each the truth of the pairs drawn from it.
+Every rising logistic curve of "is a duplicate" over the score is weighed by how well it explains the answers (Bayes'
+rule on a grid of middles and steepnesses), then read over all candidate pairs, so that the answers, which crowd at
+the boundary, do not distort the estimate. Intervals: curves drawn by their weight, and for each the truth of the pairs.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from strategies.base import BoolArray, FloatArray, IntArray, StrategyError
 FEWEST_ANSWERS = 8
 ROUNDS = 400
 
-# A weak pull towards zero gives separable answers a finite curve. Platt's smoothed
-# targets would too, but they flatten the curve far from the boundary, where most pairs lie.
-_PULL = np.diag([0.02, 0.002])
-_STEPS = 50
+# in units of the spread of the scores asked about
+_STEEPNESS = np.geomspace(0.7, 40.0, 40)
+_BEYOND = 1.0
+_MIDDLES = 81
 
 Interval = tuple[float, float]
 
@@ -103,14 +102,12 @@ def calibrate(
         )
     centre, spread = float(values[asked].mean()), float(max(values[asked].std(), 1e-6))
     scaled = (values - centre) / spread
-    curve, spread_of_curve = _curve(scaled[asked], said)
-    chance = _chance(scaled, curve)
+    curves, weights = _curves(scaled[asked], said)
+    drawn = curves[rng.choice(len(curves), ROUNDS, p=weights)]
+    chance = np.asarray(sum(_chance(scaled, curve) for curve in drawn) / ROUNDS)
     threshold = _threshold(values, chance, wanted_precision)
     taken = values >= threshold
-    draws = []
-    for slope, offset in rng.multivariate_normal(curve, spread_of_curve, ROUNDS):
-        truth = rng.random(len(scaled)) < _chance(scaled, (slope, offset))
-        draws.append(_worth(truth.astype(np.float64), taken))
+    draws = [_worth((rng.random(len(scaled)) < _chance(scaled, curve)).astype(np.float64), taken) for curve in drawn]
     precision, recall = _worth(chance, taken)
     low, high = np.quantile(np.array(draws), [0.025, 0.975], axis=0)
     return Calibration(
@@ -131,24 +128,18 @@ def _finite(scores: FloatArray) -> NDArray[np.float64]:
     return values
 
 
-def _curve(x: NDArray[np.float64], said: BoolArray) -> tuple[tuple[float, float], NDArray[np.float64]]:
-    """Slope and offset of the logistic curve by Newton's method, and their `(2, 2)` covariance."""
-    target = said.astype(np.float64)
-    design = np.column_stack([x, np.ones_like(x)])
-    weights, curvature = np.zeros(2), _PULL
-    for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (chance - target) + _PULL @ weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + _PULL
-        step = np.linalg.solve(curvature, gradient)
-        weights -= np.clip(step, -5, 5)
-        if np.abs(step).max() < 1e-8:
-            break
-    return (float(weights[0]), float(weights[1])), np.linalg.inv(curvature)
+def _curves(x: NDArray[np.float64], said: BoolArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`(g, 2)` steepness and middle of curves, and `(g,)` how much each is believed after the answers."""
+    middles = np.linspace(x.min() - _BEYOND, x.max() + _BEYOND, _MIDDLES)
+    curves = np.stack(np.meshgrid(_STEEPNESS, middles, indexing="ij"), axis=-1).reshape(-1, 2)
+    heights = curves[:, :1] * (x[None] - curves[:, 1:])
+    explained = -np.logaddexp(0.0, np.where(said, -heights, heights)).sum(axis=1)
+    weights = np.exp(explained - explained.max())
+    return curves, weights / weights.sum()
 
 
-def _chance(x: NDArray[np.float64], curve: tuple[float, float]) -> NDArray[np.float64]:
-    return np.asarray(1 / (1 + np.exp(-np.clip(curve[0] * x + curve[1], -30, 30))))
+def _chance(x: NDArray[np.float64], curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-np.clip(curve[0] * (x - curve[1]), -30, 30))))
 
 
 def _threshold(values: NDArray[np.float64], chance: NDArray[np.float64], wanted: float) -> float:
