@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.duplicates.confirming import PixelCheck
 from ml_backend.errors import ImageError
 from ml_backend.items import display_name
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
-from strategies.near_duplicates.groups import assign_groups
+from strategies.near_duplicates.groups import Grouper
+from strategies.near_duplicates.index import VectorIndex
 from training.data.images import content_hash
 from training.data.split import place, source_group
 from training.encoders import Encoder, embed_files, load_encoder
@@ -143,12 +145,25 @@ def _groups(
     matrix: FloatArray,
     old: dict[int, ItemRow],
 ) -> dict[int, int]:
-    """Item id -> item id of its group's representative."""
+    """Item id -> item id of its group's representative: near in the embedding, and confirmed on the pixels."""
     founders = sorted(i.id for i in old.values() if i.group_id == i.id and i.encoder == encoder.key)
     rows: IntArray = np.array([old[founder].vector_row for founder in founders], dtype=np.int64)
     table = services.vectors(encoder.key, encoder.dimension).rows(rows)
     fresh = [row for row, item in enumerate(items) if item.group_id is None]
-    numbers = assign_groups(matrix[fresh], table, settings.duplicate_radius)
+    index = VectorIndex(encoder.dimension)
+    index.add(table)
+    waiting = {item.id: item for item in items}
+    check = PixelCheck(
+        lambda item_id: services.image_path(waiting.get(item_id) or old[item_id]), services.settings.max_image_pixels
+    )
+
+    def confirm(row: int, number: int) -> bool:
+        founder = grouper.founder(number)
+        other = founders[number] if founder is None else items[fresh[founder]].id
+        return check.same(items[fresh[row]].id, other)
+
+    grouper = Grouper(index, settings.duplicate_radius, confirm)
+    numbers = grouper.assign(matrix[fresh])
     representative = dict(enumerate(founders))
     answer = {item.id: item.group_id for item in items if item.group_id is not None}
     for row, number in zip(fresh, numbers.tolist(), strict=True):

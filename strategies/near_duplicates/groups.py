@@ -67,6 +67,8 @@ class Grouper:
         if not 0.0 <= radius < 2.0:
             raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
         self.index, self.radius, self._confirm = index, radius, confirm
+        self._created: list[int] = []
+        self._known = len(index)
 
     def assign(self, vectors: FloatArray) -> IntArray:
         """The group number of each of `(n, d)` vectors; a number that was not there before is a new group.
@@ -75,10 +77,15 @@ class Grouper:
             StrategyError: vectors that are not finite, not of length 1, or of another dimension.
         """
         rows = unit_rows(vectors)
+        self._created, self._known = [], len(self.index)
         numbers = np.empty(len(rows), np.int64)
         for start in range(0, len(rows), BLOCK):
             numbers[start : start + BLOCK] = self._assign_block(rows[start : start + BLOCK], start)
         return numbers
+
+    def founder(self, number: int) -> int | None:
+        """The row of the vectors at hand that founded a group, None for a group that was there before."""
+        return None if number < self._known else self._created[number - self._known]
 
     def _assign_block(self, block: NDArray[np.float32], start: int) -> IntArray:
         reach = min(2.0, self.radius + ROUNDING)
@@ -97,6 +104,7 @@ class Grouper:
             if number is None:
                 number = number_of[row] = len(self.index) + len(created)
                 created.append(row)
+                self._created.append(start + row)
             numbers[row] = number
         self.index.add(block[created])
         return numbers

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from strategies.base import StrategyError
 from strategies.near_duplicates import groups as groups_module
-from strategies.near_duplicates.groups import assign_groups, cosine_distances
+from strategies.near_duplicates.groups import Grouper, assign_groups, cosine_distances
+from strategies.near_duplicates.index import VectorIndex
 
 
 def clustered(seed: int, count: int, dimension: int, spread: float) -> np.ndarray:
@@ -126,3 +127,19 @@ def test_confirmation_sees_rows_of_the_whole_call(monkeypatch: pytest.MonkeyPatc
 
     assert assign_groups(vectors, vectors[:0], 0.0, confirm).tolist() == [0, 1, 2, 3, 4]
     assert [row for row, _ in asked] == [1, 2, 2, 3, 3, 3, 4, 4, 4]
+
+
+def test_the_founder_of_a_new_group_is_known_while_it_is_confirmed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups_module, "BLOCK", 2)
+    vectors = clustered(1, 3, 8, 1.0)
+    index = VectorIndex(8)
+    index.add(vectors[:1])
+    asked: list[tuple[int, int | None]] = []
+
+    def confirm(row: int, number: int) -> bool:
+        asked.append((row, grouper.founder(number)))
+        return True
+
+    grouper = Grouper(index, 0.0, confirm)
+    assert grouper.assign(vectors[[1, 0, 2, 2, 1]]).tolist() == [1, 0, 2, 2, 1]
+    assert asked == [(1, None), (3, 2), (4, 0)]
