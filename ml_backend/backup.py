@@ -1,4 +1,4 @@
-"""Backup and restore of what cannot be computed again: database, embeddings, active models, keys.
+"""Backup and restore of what cannot be computed again: database, waiting events, embeddings, active models, keys.
 
 Not in it: images, fetched copies, models that are not active, and Label Studio's own data.
 """
@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +78,8 @@ def backup(
     with in_words(f"write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(data, ()) as folder:
+        # Before the database: an event that moves into it meanwhile is then in both, which does no harm.
+        waiting = list(_inbox_members(data))
         progress(0.0, "Copying the database.")
         copy = folder / "paploop.db"
         with in_words(f"copy the database to {folder}"):
@@ -92,6 +94,7 @@ def backup(
             *_vector_members(data),
             *_run_members(data, None if all_runs else runs),
             *_secret_members(data),
+            *waiting,
         ]
         write_archive(target, members, about, progress)
     progress(1.0, "Done.")
@@ -121,6 +124,13 @@ def _run_members(data: DataDir, runs: list[int] | None) -> Iterator[Member]:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not path.is_symlink() and not path.name.endswith((".part", ".lock")):
                 yield Member(path.relative_to(data.root).as_posix(), path.stat().st_size, path)
+
+
+def _inbox_members(data: DataDir) -> Iterator[Member]:
+    for path in sorted((data.root / "inbox").glob("*.json")):
+        with suppress(FileNotFoundError):
+            content = path.read_bytes()
+            yield Member(f"inbox/{path.name}", len(content), content)
 
 
 def _secret_members(data: DataDir) -> Iterator[Member]:
@@ -208,7 +218,8 @@ def _check(database: Path, now: float) -> int:
 def _swap(data: DataDir, database: Path, unpacked: Path) -> Path | None:
     aside = data.root / f"before-restore-{secrets.token_hex(4)}"
     companions = [database.with_name(database.name + suffix) for suffix in ("-wal", "-shm")]
-    old = [data.root / "vectors", data.runs_dir, secrets_path(data), *companions, database]
+    folders = [data.root / name for name in ("vectors", "inbox")]
+    old = [*folders, data.runs_dir, secrets_path(data), *companions, database]
     moved = None
     with in_words(f"replace the state in {data.root}"):
         for path in old:
@@ -216,7 +227,7 @@ def _swap(data: DataDir, database: Path, unpacked: Path) -> Path | None:
                 aside.mkdir(exist_ok=True)
                 shutil.move(path, aside / path.name)
                 moved = aside
-        for name in ("vectors", "runs", "secrets.json"):
+        for name in ("vectors", "runs", "inbox", "secrets.json"):
             if (unpacked / name).exists():
                 target = data.root / name
                 if target.is_dir():

@@ -30,6 +30,7 @@ _MOST_CONTENTS = 64 * 2**20
 _BLOCK = 2**20
 _NAME = re.compile(
     r"paploop\.db|secrets\.json"
+    r"|inbox/[0-9]{1,24}-[0-9]{1,10}-[0-9]{1,12}\.json"
     r"|vectors/[A-Za-z0-9_-][A-Za-z0-9._-]{0,160}/(?:vectors\.f32|rows\.json)"
     r"|runs/[0-9]{6,12}/(?:[^/\0]{1,255}/){0,10}[^/\0]{1,255}"
 )

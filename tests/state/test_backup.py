@@ -42,6 +42,23 @@ def test_there_and_back(filled: Settings, tmp_path: Path) -> None:
     assert not [name for name in os.listdir(filled.data_dir) if name.startswith(".")]
 
 
+def test_events_that_no_database_has_yet(filled: Settings, tmp_path: Path) -> None:
+    """A webhook is acknowledged once it is a file: a backup that left the file out would lose what it said."""
+    waiting = DataDir(filled.data_dir).root / "inbox" / "00000000000000000007-12-000000.json"
+    waiting.parent.mkdir()
+    waiting.write_text('{"project_id": 1}')
+    waiting.with_suffix(".part").write_text("{")
+    target = tmp_path / "b.tar.gz"
+    save(filled, target)
+    other = elsewhere(tmp_path)
+    restore(other, target)
+    kept = DataDir(other.data_dir).root / "inbox"
+    assert [path.name for path in kept.iterdir()] == [waiting.name]
+    assert (kept / waiting.name).read_text() == '{"project_id": 1}'
+    assert restore(other, target, force=True).moved_aside is not None
+    assert (kept / waiting.name).exists()
+
+
 def test_all_runs(filled: Settings, tmp_path: Path) -> None:
     assert save(filled, tmp_path / "b.tar.gz", all_runs=True).runs == 3
 
