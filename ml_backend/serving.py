@@ -15,6 +15,7 @@ from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.first_use import FirstUse, Wanted
 from ml_backend.items import task_image
 from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow, Served
@@ -99,7 +100,8 @@ class Serving:
         for place, task_id in enumerate(ids):
             row = served.get(task_id) if task_id is not None else None
             if row is not None and (row.probs is not None or _is_cold(row)):
-                answers[place] = _element(version, row.score, _regions(job, job.classes, row.probs, row.item_id))
+                name = region_id(row.run_id or 0, row.item_id)
+                answers[place] = _element(version, row.score, _regions(job, job.classes, row.probs, name))
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
@@ -112,7 +114,9 @@ class Serving:
                 row = served.get(task_id) if task_id is not None else None
                 number = row.item_id if row is not None else task_id or place
                 answers[place] = _element(
-                    version, row.score if row is not None else LAST, _regions(job, classes, probs, number)
+                    version,
+                    row.score if row is not None else LAST,
+                    _regions(job, classes, probs, region_id(project.active_run_id, number)),
                 )
         return version
 
@@ -154,7 +158,7 @@ def _element(version: str, score: float, regions: Sequence[Mapping[str, Any]]) -
 
 
 def _regions(
-    job: LabelingJob, classes: Sequence[str], probs: FloatArray | None, number: int
+    job: LabelingJob, classes: Sequence[str], probs: FloatArray | None, name: str
 ) -> Sequence[Mapping[str, Any]]:
     """The most probable class that the label config still has; none when nothing is known.
 
@@ -162,7 +166,7 @@ def _regions(
         job: what the label config asks.
         classes: names of the columns of `probs`.
         probs: `(classes,)` float32 or None.
-        number: makes the region's id.
+        name: the region's id.
     """
     if probs is None or len(probs) != len(classes) or not np.isfinite(probs).all():
         return []
@@ -170,4 +174,4 @@ def _regions(
     if not allowed:
         return []
     best = max(allowed, key=lambda column: float(probs[column]))
-    return choice_result(job, classes[best], min(1.0, max(0.0, float(probs[best]))), f"paploop-{number}")
+    return choice_result(job, classes[best], min(1.0, max(0.0, float(probs[best]))), name)

@@ -13,6 +13,7 @@ from ml_backend.label_config import LabelingJob
 from ml_backend.labelstudio import LabelStudio
 from ml_backend.labelstudio.predictions import UnknownTasks
 from ml_backend.ranking import OrderRequest, order_project
+from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
 from ml_backend.state.records import RankingRow, RunRow
@@ -139,7 +140,7 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int |
             "task": items[entry.item_id].task_id,
             "score": entry.score,
             "model_version": version,
-            "result": pre_annotation(job, probs.get(entry.item_id), entry.item_id),
+            "result": pre_annotation(job, probs.get(entry.item_id), entry.item_id, model_run or 0),
         }
         for entry in entries
     ]
@@ -174,12 +175,12 @@ def _rows(services: Services, model_run: int | None) -> dict[int, Any]:
     return {int(item_id): row for item_id, row in zip(ids, probs, strict=True)}
 
 
-def pre_annotation(job: LabelingJob, probs: Any | None, item_id: int) -> Sequence[Mapping[str, Any]]:
+def pre_annotation(job: LabelingJob, probs: Any | None, item_id: int, run: int) -> Sequence[Mapping[str, Any]]:
     """The regions shown for an item: its most probable class, or none while no model knows anything."""
     if probs is None or len(probs) != len(job.classes):
         return []
     best = int(np.argmax(probs))
-    return choice_result(job, job.classes[best], float(probs[best]), f"paploop-{item_id}")
+    return choice_result(job, job.classes[best], float(probs[best]), region_id(run, item_id))
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:
