@@ -36,7 +36,7 @@ def test_the_first_single_choice_over_an_image_wins() -> None:
           <View><Image name="img" value="$img.url"/></View>
           <Choices name="tone" toName="t"><Choice value="a"/><Choice value="b"/></Choices>
           <Choices name="flags" toName="img" choice="multiple"><Choice value="blur"/><Choice value="dark"/></Choices>
-          <RectangleLabels name="box" toName="img"><Label value="x"/></RectangleLabels>
+          <RectangleLabels name="box" toName="img" paploop="off"><Label value="x"/></RectangleLabels>
           <View visibleWhen="choice-selected"><Choices name="cell" toName="t,img" choice="single-radio">
             <Choice value="HSIL" alias="hsil" hotkey="1"/><Choice value="N&amp;M &lt; 3"/><Choice value="Zelle Ü"/>
             <Choice value="HSIL" alias="hsil"/></Choices></View>
@@ -58,8 +58,8 @@ def test_several_choices_are_taken_where_nothing_else_is() -> None:
         ("", "not valid XML"),
         ("<View>", "not valid XML"),
         ("not xml", "not valid XML"),
-        ("<View/>", "no Choices control"),
-        (_view('<RectangleLabels name="b" toName="img"><Label value="x"/></RectangleLabels>'), "no Choices control"),
+        ("<View/>", "neither a Choices control nor one that draws"),
+        (_view('<RectangleLabels name="b" toName="nope"><Label value="x"/></RectangleLabels>'), "not tied by toName"),
         (
             _view('<Choices name="c" toName="nope"><Choice value="a"/><Choice value="b"/></Choices>'),
             "not tied by toName",

@@ -1,0 +1,89 @@
+"""The XML of a labeling config as a tree of tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from ml_backend.errors import LabelConfigError
+
+MAX_CONFIG = 1 << 20
+"""Longest config read, characters."""
+
+_KEY = re.compile(r"\$([^\s$]+)")
+
+
+@dataclass
+class Tag:
+    """One element."""
+
+    name: str
+    attributes: dict[str, str]
+    children: list[Tag] = field(default_factory=list)
+
+    def walk(self) -> Sequence[Tag]:
+        """This tag and all below it, in the order of the text."""
+        found, waiting = [], [self]
+        while waiting:
+            tag = waiting.pop()
+            found.append(tag)
+            waiting.extend(reversed(tag.children))
+        return found
+
+    def get(self, name: str) -> str:
+        """An attribute, empty where it is missing."""
+        return self.attributes.get(name, "")
+
+    def says(self, name: str) -> bool:
+        """Whether an attribute is "true"."""
+        return self.get(name).lower() == "true"
+
+    @property
+    def targets(self) -> list[str]:
+        """Names in `toName`."""
+        return self.get("toName").split(",")
+
+
+def parse_tags(xml: str) -> Tag:
+    """Read XML without entities or document types, which are the ways to make a small text explode.
+
+    Raises:
+        LabelConfigError: it is no XML, too long, or declares something.
+    """
+    if len(xml) > MAX_CONFIG:
+        raise LabelConfigError(f"The labeling config is longer than {MAX_CONFIG} characters; shorten it.")
+    root = Tag("", {})
+    open_tags = [root]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        tag = Tag(name, attributes)
+        open_tags[-1].children.append(tag)
+        open_tags.append(tag)
+
+    def refuse(*_: object) -> None:
+        raise LabelConfigError("The labeling config declares a document type or an entity; remove the declaration.")
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.EndElementHandler = lambda _: open_tags.pop()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(xml.encode("utf-8", errors="replace"), True)
+    except expat.ExpatError as error:
+        raise LabelConfigError(
+            f"The labeling config is not valid XML ({error}); correct it in the project's settings."
+        ) from None
+    return root
+
+
+def image_keys(tags: Sequence[Tag]) -> dict[str, str]:
+    """Name of each image -> the key of the data it shows."""
+    keys = {}
+    for tag in tags:
+        key = _KEY.fullmatch(tag.get("value"))
+        if tag.name == "Image" and tag.get("name") and key:
+            keys[tag.get("name")] = key.group(1)
+    return keys
