@@ -178,6 +178,7 @@ class Served:
         probs: `(classes,)` float32 of the run behind the ranking, or None when nothing is stored.
         run_id: that run, or None at cold start.
         version: model_version of the active ranking, empty when there is none.
+        found: what the detector of that run said, as `ml_backend.detection.packing` writes it, or None.
     """
 
     item_id: int
@@ -186,3 +187,4 @@ class Served:
     probs: FloatArray | None
     run_id: int | None
     version: str
+    found: bytes | None = None

@@ -141,6 +141,15 @@ predictions = Table(
     sqlite_with_rowid=False,
 )
 
+# With row numbers: answers of tens of kilobytes would bloat the inner nodes of a clustered index.
+detections = Table(
+    "detections",
+    metadata,
+    Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
+    Column("found", LargeBinary, nullable=False, doc="as ml_backend.detection.packing writes it"),
+)
+
 rankings = Table(
     "rankings",
     metadata,

@@ -10,7 +10,7 @@ from sqlalchemy import Table, and_, case, delete, insert, select
 from ml_backend.errors import BadRequest
 from ml_backend.state.database import CHUNK, Database, chunks, paced
 from ml_backend.state.records import Served
-from ml_backend.state.tables import items, predictions, projects, ranking_entries, rankings
+from ml_backend.state.tables import detections, items, predictions, projects, ranking_entries, rankings
 from strategies.base import FloatArray, IntArray
 
 from .base import Rows
@@ -67,9 +67,10 @@ class PredictionRows(Rows):
         with self._db.read() as connection:
             for part in chunks(wanted):
                 query = _SERVED.where(items.c.project_id == int(project_id), items.c.task_id.in_(part))
-                for task, item, score, position, probs, run, version in connection.execute(query):
+                for task, item, score, position, probs, run, version, seen in connection.execute(query):
                     array = None if probs is None else np.frombuffer(probs, dtype="<f4").astype(np.float32)
-                    found[task] = Served(item, 1.0 if score is None else score, position, array, run, version or "")
+                    place = 1.0 if score is None else score
+                    found[task] = Served(item, place, position, array, run, version or "", seen)
         return found
 
 
@@ -84,6 +85,7 @@ _SERVED = select(
     predictions.c.probs,
     _RUN,
     rankings.c.version,
+    detections.c.found,
 ).select_from(
     items.join(projects, projects.c.id == items.c.project_id)
     .outerjoin(rankings, and_(rankings.c.project_id == projects.c.id, rankings.c.state == "active"))
@@ -92,6 +94,7 @@ _SERVED = select(
         and_(ranking_entries.c.ranking_id == rankings.c.id, ranking_entries.c.item_id == items.c.id),
     )
     .outerjoin(predictions, and_(predictions.c.run_id == _RUN, predictions.c.item_id == items.c.id))
+    .outerjoin(detections, and_(detections.c.run_id == _RUN, detections.c.item_id == items.c.id))
 )
 
 

@@ -1,0 +1,1 @@
+"""The loop for projects in which objects are drawn: labels, training, judging, predicting, ordering."""

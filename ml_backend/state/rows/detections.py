@@ -1,0 +1,60 @@
+"""What detectors said about images, packed, by run and item."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import delete, insert, select
+
+from ml_backend.state.database import chunks, paced
+from ml_backend.state.tables import detections, runs
+
+from .base import Rows
+from .predictions import delete_in_parts
+
+
+class DetectionRows(Rows):
+    """SQL of the detections table."""
+
+    def save_detections(self, run_id: int, found: Mapping[int, bytes]) -> None:
+        """Store answers by item id; those of the same items are replaced, others stay."""
+        rows = [
+            {"run_id": int(run_id), "item_id": int(item), "found": bytes(found[item])}
+            for item in sorted(map(int, found))
+        ]
+        for part in paced(rows):
+            ids = [row["item_id"] for row in part]
+            with self._db.write() as connection:
+                connection.execute(
+                    delete(detections).where(detections.c.run_id == int(run_id), detections.c.item_id.in_(ids))
+                )
+                connection.execute(insert(detections), part)
+
+    def detected_items(self, run_id: int) -> set[int]:
+        """Items that a run has an answer for."""
+        query = select(detections.c.item_id).where(detections.c.run_id == int(run_id))
+        with self._db.read() as connection:
+            return set(connection.execute(query).scalars())
+
+    def detections(self, run_id: int, item_ids: Iterable[int]) -> dict[int, bytes]:
+        """Answers of a run for some items, by item id; items without one are left out."""
+        found: dict[int, bytes] = {}
+        wanted = sorted({int(item) for item in item_ids})
+        with self._db.read() as connection:
+            for part in chunks(wanted):
+                query = select(detections.c.item_id, detections.c.found).where(
+                    detections.c.run_id == int(run_id), detections.c.item_id.in_(part)
+                )
+                found.update({item: bytes(content) for item, content in connection.execute(query)})
+        return found
+
+    def delete_detections(self, run_id: int) -> None:
+        """Remove the answers of a run."""
+        delete_in_parts(self._db, detections, "run_id", int(run_id))
+
+    def runs_with_detections(self, project_id: int) -> list[int]:
+        """Runs of a project that answers are stored of, oldest first."""
+        stored = select(detections.c.run_id).where(detections.c.run_id == runs.c.id).exists()
+        query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
+        with self._db.read() as connection:
+            return list(connection.execute(query).scalars())
