@@ -9,26 +9,10 @@ from typing import Any
 from ml_backend.errors import BadRequest
 from ml_backend.geometry.orientation import upright, upright_size
 from ml_backend.geometry.shapes import Shape, Size, shape_of, value_of
+from ml_backend.label_config.job import LABEL_TYPES as LABEL_TYPES
+from ml_backend.label_config.job import Control as Control
 
 Result = Mapping[str, Any]
-LABEL_TYPES = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
-
-
-@dataclass(frozen=True)
-class Control:
-    """A control tag that draws labeled regions.
-
-    Attributes:
-        from_name: its name.
-        to_name: the image it draws on.
-        type: of `LABEL_TYPES`.
-        classes: the labels it offers.
-    """
-
-    from_name: str
-    to_name: str
-    type: str
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ml_backend.geometry.results import Control
-
 Kind = Literal["classification", "detection", "segmentation"]
+LABEL_TYPES = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control tag that draws labeled regions.
+
+    Attributes:
+        from_name: its name.
+        to_name: the image it draws on.
+        type: of `LABEL_TYPES`.
+        classes: the labels it offers.
+    """
+
+    from_name: str
+    to_name: str
+    type: str
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from ml_backend.geometry.results import Control
-from ml_backend.label_config.job import Form, LabelingJob
+from ml_backend.label_config.job import Control, Form, LabelingJob
 from ml_backend.label_config.tags import Tag
 
 TYPES: Final[Mapping[str, str]] = {
