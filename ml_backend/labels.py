@@ -78,7 +78,7 @@ def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
     labels: dict[int, str] = {}
     left_out: dict[int, str] = {}
     for task_id in sorted(of_task):
-        label, reason = _decide(sorted(of_task[task_id], key=_age), job)
+        label, reason = _decide(sorted(of_task[task_id], key=age), job)
         if label is None:
             left_out[task_id] = reason
         else:
@@ -86,7 +86,8 @@ def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
     return Confirmed(labels, left_out)
 
 
-def _age(annotation: Annotated) -> tuple[datetime, int]:
+def age(annotation: Annotated) -> tuple[datetime, int]:
+    """What sorts annotations from the oldest change to the newest, whatever their times look like."""
     try:
         moment = datetime.fromisoformat(annotation.updated_at)
     except ValueError:

@@ -25,6 +25,22 @@ class ProjectSettings(BaseModel):
         30.0, gt=0, le=525_600, description="Minutes after which a single new label makes a run due."
     )
     method: Literal["auto", "head", "finetune"] = Field("auto", description="How to train; auto chooses by policy.")
+    train_minutes: float = Field(
+        8.0, gt=0, le=10_080, description="Time that training a detector may take, measuring included."
+    )
+    train_steps: int = Field(
+        0, ge=0, le=1_000_000, description="Steps of training a detector; 0 = as many as fit into train_minutes."
+    )
+    backbone: Literal["lite0", "r18", "r50"] = Field("lite0", description="Backbone of a detector.")
+    shown_from: float = Field(
+        0.5, gt=0, le=1, description="Least score of a pre-annotated object, where no better threshold is known."
+    )
+    outline_tolerance: float = Field(
+        0.01, ge=0, le=0.2, description="Share of IoU that a pre-annotated polygon may lose to have fewer corners."
+    )
+    shown_as: Literal["auto", "boxes", "polygons", "ellipses", "brush"] = Field(
+        "auto", description="How pre-annotated objects are drawn; auto chooses for each image."
+    )
     encoder: str = Field("lite0", min_length=1, max_length=150, description="Image encoder.")
     validation_fraction: float = Field(0.2, ge=0, lt=1, description="Share of groups put into validation.")
     validation_cap: int = Field(200, ge=0, le=1_000_000, description="Labeled validation items used at most.")
