@@ -57,7 +57,7 @@ def read_coco(folder: Path) -> DetectionSet:
     if not images:
         reason = f" ({problems[0]})" if problems else ""
         raise TrainingError(f"No image of {folder.name} can be used{reason}; put the files into {IMAGES}/.")
-    return DetectionSet(tuple(categories.values()), tuple(_alike(images, problems)), tuple(problems))
+    return DetectionSet(tuple(categories.values()), tuple(alike(images, problems)), tuple(problems))
 
 
 def write_coco(path: Path, data: DetectionSet) -> None:
@@ -169,14 +169,14 @@ def _with_objects(
         size=size,
         boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
         classes=np.array(classes, dtype=np.int64),
-        masks=tuple(masks) if any(mask is not None for mask in masks) else None,  # type: ignore[arg-type]  # see _alike
+        masks=tuple(masks) if any(mask is not None for mask in masks) else None,  # type: ignore[arg-type]  # see alike
         ignore=np.array(ignore, dtype=np.float32).reshape(-1, 4),
         checked=None if checked is None else np.array([_corners(box, size) for box in checked]).reshape(-1, 4),
         group=str(entry.get("group") or ""),
     )
 
 
-def _alike(images: list[LabelledImage], problems: list[str]) -> list[LabelledImage]:
+def alike(images: list[LabelledImage], problems: list[str]) -> list[LabelledImage]:
     """Masks for all objects or for none: where few lack one they become ignore regions, where most do boxes remain."""
     have = sum(mask is not None for image in images for mask in image.masks or ())
     total = sum(len(image.boxes) for image in images)

@@ -1,0 +1,169 @@
+"""The list of images with objects that a training job reads: JSON lines, one `ObjectSample` each."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.data.coco import alike
+from training.data.detection_set import DetectionSet, LabelledImage, no_boxes
+from training.data.manifest import SPLITS
+from training.files import write_bytes_atomic
+from training.geometry.runs import Runs
+from training.types import FloatArray, IntArray, TrainingError
+
+
+@dataclass(frozen=True)
+class ObjectSample:
+    """One image of a manifest; see `LabelledImage` for what its fields mean.
+
+    Attributes:
+        id: the caller's identifier.
+        split: "train" or "validation".
+        path: the image file.
+        size: `(height, width)` px of the upright image.
+        group: the leak-proof group (patient, slide, source image) the image belongs to.
+        boxes: `(r, 4)` float32 px.
+        classes: `(r,)` int64.
+        masks: outline of each object, or None for one that has a box alone.
+        ignore: `(k, 4)` float32 px.
+        checked: `(c, 4)` float32 px, or None.
+    """
+
+    id: int
+    split: str
+    path: Path
+    size: tuple[int, int]
+    group: str
+    boxes: FloatArray
+    classes: IntArray
+    masks: tuple[Runs | None, ...]
+    ignore: FloatArray = field(default_factory=no_boxes)
+    checked: FloatArray | None = None
+
+
+def write_object_manifest(path: Path, samples: Iterable[ObjectSample]) -> None:
+    """Write samples to `path` in order; readers see the old file or the whole new one."""
+    lines = [
+        json.dumps(
+            {
+                "id": sample.id,
+                "split": sample.split,
+                "path": str(sample.path),
+                "size": list(sample.size),
+                "group": sample.group,
+                "boxes": np.asarray(sample.boxes, dtype=float).tolist(),
+                "classes": np.asarray(sample.classes).tolist(),
+                "masks": list(sample.masks),
+                "ignore": np.asarray(sample.ignore, dtype=float).tolist(),
+                "checked": None if sample.checked is None else np.asarray(sample.checked, dtype=float).tolist(),
+            },
+            ensure_ascii=False,
+        )
+        for sample in samples
+    ]
+    write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+
+
+def read_object_manifest(path: Path) -> list[ObjectSample]:
+    """The samples of `path` in order.
+
+    Raises:
+        TrainingError: the file is missing, or a line is no sample; the message names the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TrainingError(f"The manifest {path.name} cannot be read ({error}); start the run again.") from error
+    samples = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            samples.append(_sample(json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise TrainingError(
+                f"Line {number} of the manifest {path.name} is not a sample ({error}); start the run again."
+            ) from error
+    return samples
+
+
+def _sample(fields: dict[str, Any]) -> ObjectSample:
+    if fields["split"] not in SPLITS:
+        raise ValueError(f"split is {fields['split']!r}, not train or validation")
+    height, width = fields["size"]
+    boxes, masks = _boxes(fields["boxes"]), tuple(fields["masks"])
+    classes = np.array(fields["classes"], dtype=np.int64)
+    if len(classes) != len(boxes) or len(masks) != len(boxes):
+        raise ValueError("boxes, classes and masks are not as many")
+    return ObjectSample(
+        id=int(fields["id"]),
+        split=str(fields["split"]),
+        path=Path(fields["path"]),
+        size=(int(height), int(width)),
+        group=str(fields["group"]),
+        boxes=boxes,
+        classes=classes,
+        masks=masks,
+        ignore=_boxes(fields["ignore"]),
+        checked=None if fields["checked"] is None else _boxes(fields["checked"]),
+    )
+
+
+def _boxes(values: Any) -> FloatArray:
+    return np.array(values, dtype=np.float32).reshape(-1, 4)
+
+
+def detection_sets(
+    samples: Sequence[ObjectSample], classes: Sequence[str]
+) -> tuple[DetectionSet, DetectionSet, list[int]]:
+    """Training and validation part.
+
+    Outlines are learned where most objects have one; objects without one are then left out of learning and counting.
+
+    Returns:
+        Training part, validation part, and the ids of the validation images in its order.
+
+    Raises:
+        TrainingError: a group lies on both sides.
+    """
+    _check_no_leak(samples)
+    problems: list[str] = []
+    images = alike([_image(sample) for sample in samples], problems)
+    parts = {
+        split: tuple(image for image, sample in zip(images, samples, strict=True) if sample.split == split)
+        for split in SPLITS
+    }
+    train, validation = (DetectionSet(tuple(classes), parts[split], tuple(problems)) for split in SPLITS)
+    return train, validation, [sample.id for sample in samples if sample.split == "validation"]
+
+
+def _image(sample: ObjectSample) -> LabelledImage:
+    return LabelledImage(
+        path=sample.path,
+        name=sample.path.name,
+        size=sample.size,
+        boxes=sample.boxes,
+        classes=sample.classes,
+        masks=sample.masks if any(sample.masks) else None,  # type: ignore[arg-type]  # `alike` takes the Nones out
+        ignore=sample.ignore,
+        checked=sample.checked,
+        group=sample.group,
+    )
+
+
+def _check_no_leak(samples: Iterable[ObjectSample]) -> None:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for sample in samples:
+        sides[sample.group].add(sample.split)
+    leaking = sorted(group for group, splits in sides.items() if len(splits) > 1)
+    if leaking:
+        raise TrainingError(
+            f"The group {leaking[0]!r} lies in training and validation; give its images one side, then train again."
+        )
