@@ -188,3 +188,33 @@ class Served:
     run_id: int | None
     version: str
     found: bytes | None = None
+
+
+@dataclass(frozen=True)
+class EffortRow:
+    """What became of the regions that an annotation began with.
+
+    Attributes:
+        annotation_id: Label Studio's annotation id.
+        updated_at: its `updated_at` when it was looked at.
+        run_id: the run whose model proposed the regions, None where nothing was proposed or nobody knows.
+        start: "proposal": regions were shown; "nothing": drawn by hand from an empty image; "elsewhere": it did not
+            come from the editor (an import, a script).
+        accepted: regions left as they were shown.
+        moved: regions with another place or shape, same label.
+        relabeled: regions with another label, moved or not.
+        added: regions drawn by hand.
+        deleted: shown regions that are gone; None when it is not known any more what was shown.
+        seconds: time in the editor (`lead_time`), or None.
+    """
+
+    annotation_id: int
+    updated_at: str
+    run_id: int | None
+    start: str
+    accepted: int
+    moved: int
+    relabeled: int
+    added: int
+    deleted: int | None
+    seconds: float | None

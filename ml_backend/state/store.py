@@ -10,6 +10,7 @@ from .database import Database
 from .migrate import migrate
 from .rows.annotations import AnnotationRows
 from .rows.detections import DetectionRows
+from .rows.effort import EffortRows
 from .rows.events import EventRows
 from .rows.items import ItemRows
 from .rows.predictions import PredictionRows
@@ -18,8 +19,10 @@ from .rows.rankings import RankingRows
 from .rows.runs import RunRows
 
 
-class Store(ProjectRows, ItemRows, AnnotationRows, EventRows, RunRows, PredictionRows, DetectionRows, RankingRows):
-    """Projects, items, annotations, events, runs, predictions, detections and rankings.
+class Store(
+    ProjectRows, ItemRows, AnnotationRows, EventRows, RunRows, PredictionRows, DetectionRows, RankingRows, EffortRows
+):
+    """Projects, items, annotations, events, runs, predictions, detections, rankings and effort.
 
     Safe for threads and for several processes on one database. Every method is a transaction of its own; bulk writes
     are a series of short ones that can be repeated.

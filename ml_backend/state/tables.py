@@ -178,3 +178,20 @@ ranking_entries = Table(
     Index("ix_entries_position", "ranking_id", "position"),
     sqlite_with_rowid=False,
 )
+
+effort = Table(
+    "effort",
+    metadata,
+    Column("annotation_id", Integer, primary_key=True, autoincrement=False),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("updated_at", String(40), nullable=False, doc="of the annotation when it was looked at"),
+    Column("run_id", Integer, nullable=True, doc="whose model's proposals were shown, or NULL"),
+    Column("start", String(20), nullable=False, doc="proposal, nothing or elsewhere"),
+    Column("accepted", Integer, nullable=False),
+    Column("moved", Integer, nullable=False),
+    Column("relabeled", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("deleted", Integer, nullable=True, doc="NULL when it is not known any more what was shown"),
+    Column("seconds", Float, nullable=True, doc="lead_time, or NULL"),
+    Index("ix_effort_project", "project_id"),
+)
