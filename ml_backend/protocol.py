@@ -46,6 +46,7 @@ def protocol(services: Services, serving: Serving, inbox: Inbox) -> Blueprint:
             _tasks(body.get("tasks")),
             label_config=_text(body.get("label_config")),
             interactive=_is_interactive(body),
+            context=_context(body),
         )
         return jsonify(results=results)
 
@@ -88,10 +89,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _context(body: dict[str, Any]) -> Any:
+    """What the expert drew with a smart tool; None in every other call."""
+    params = body.get("params")
+    return params.get("context") if isinstance(params, dict) else None
+
+
 def _is_interactive(body: dict[str, Any]) -> bool:
     """Whether the editor waits for an answer: it sends a context, and tasks with their drafts."""
-    params = body.get("params")
-    if isinstance(params, dict) and params.get("context") is not None:
+    if _context(body) is not None:
         return True
     tasks = body.get("tasks")
     return isinstance(tasks, list) and len(tasks) == 1 and isinstance(tasks[0], dict) and "drafts" in tasks[0]

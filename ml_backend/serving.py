@@ -6,7 +6,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from ml_backend.regions import choice_result
 from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow, Served
 from strategies.base import FloatArray
+
+if TYPE_CHECKING:
+    from ml_backend.smart_tool import SmartTool
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +70,21 @@ class Serving:
         self._deadline = deadline
         self._first_use = first_use or FirstUse(services, timer)
 
+    @cached_property
+    def _smart(self) -> SmartTool:
+        # Imported late: OpenCV has no place in a web process that nobody asks for outlines.
+        from ml_backend.smart_tool import SmartTool
+
+        return SmartTool(self._services, timer=self._timer)
+
     def predict(
-        self, project_id: int, tasks: Sequence[Any], *, label_config: str = "", interactive: bool = False
+        self,
+        project_id: int,
+        tasks: Sequence[Any],
+        *,
+        label_config: str = "",
+        interactive: bool = False,
+        context: object = None,
     ) -> list[Element]:
         """One element for every task, in order; never an exception because of one of them.
 
@@ -76,11 +93,16 @@ class Serving:
             tasks: task objects as Label Studio sends them.
             label_config: the label config in the request; empty = the one we know.
             interactive: the editor waits, and needs an object even when there is nothing to say.
+            context: what the expert drew with a smart tool, or None.
         """
         until = self._timer() + self._deadline
         project = known_project(self._services, project_id)
         answers: list[Element] = [[] for _ in tasks]
         version = version_of(project)
+        if project is not None and context and len(tasks) == 1:
+            drawn = self._smart.outline(project, tasks[0], context, label_config)
+            if drawn is not None:
+                return [_element(version, LAST, drawn)]
         if project is not None:
             job = _job(label_config or project.label_config, project_id)
             if job is not None:

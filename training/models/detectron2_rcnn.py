@@ -15,8 +15,9 @@ from training.data.images import RGBArray, load_rgb
 from training.data.tiles import Tile, merge, tiles
 from training.geometry.boxes import VIEWS, Float32, clip
 from training.geometry.runs import Runs, from_window
+from training.geometry.runs import window as part_of
 from training.models import detection_checkpoint
-from training.models.detection_plan import Plan
+from training.models.detection_plan import OBJECT_SIDE, Plan
 from training.models.detection_views import zoomed
 from training.models.detectron2_forward import Regions, find, look
 from training.models.detectron2_network import build
@@ -99,6 +100,42 @@ class Detector:
         found = look(self.network, picture, ((cut - shift) * scale)[None].astype(np.float32))
         return _put_together([_moved(found, window, picture.shape[:2])], [window], size, self.plan.masks)
 
+    def at(
+        self,
+        pixels: RGBArray,
+        inside: Sequence[tuple[float, float]],
+        outside: Sequence[tuple[float, float]] = (),
+    ) -> Detections:
+        """The object that a point lies on; one region, whose surroundings alone are looked at.
+
+        Args:
+            pixels: `(h, w, 3)` uint8.
+            inside: x, y px of points on the object, at least one, the first decides where to look.
+            outside: points that are not on it.
+
+        Raises:
+            TrainingError: the point is not on the image.
+        """
+        size = (pixels.shape[0], pixels.shape[1])
+        x, y = inside[0]
+        if not (0 <= x < size[1] and 0 <= y < size[0]):
+            raise TrainingError("The point is outside of the image; click on an object.")
+        reach = OBJECT_SIDE / self.plan.zoom / 2
+        usual = np.array([x - reach, y - reach, x + reach, y + reach], dtype=np.float32)
+        window = self._around(clip(usual[None], size)[0], size)
+        picture = zoomed(pixels[window.y1 : window.y2, window.x1 : window.x2], self.plan.zoom)
+        moved = _moved(find(self.network, [picture])[0], window, picture.shape[:2])
+        found = _put_together([moved], [window], size, self.plan.masks)
+        for index in range(len(found.boxes)):
+            if all(_covers(found, index, at) for at in inside) and not any(_covers(found, index, at) for at in outside):
+                return _only(found, index)
+        # Nothing was found there: what the network makes of an object of the usual size.
+        return self.inside(pixels, usual)
+
+    def warm_up(self) -> None:
+        """One pass over an empty picture: the first real one then takes as long as the others."""
+        find(self.network, [np.zeros((self.plan.tile, self.plan.tile, 3), dtype=np.uint8)])
+
     def _around(self, box: FloatArray, size: tuple[int, int]) -> Tile:
         """A tile with the box in its middle, larger only where the box is."""
         side = max(self.plan.tile / self.plan.zoom, 1.5 * float((box[2:] - box[:2]).max()))
@@ -122,6 +159,21 @@ class Detector:
         if max(size) <= WHOLE * side:
             return [Tile(0, 0, size[1], size[0])]
         return tiles(size, side, round(self.plan.overlap / self.plan.zoom))
+
+
+def _covers(found: Detections, index: int, point: tuple[float, float]) -> bool:
+    """Whether a region's outline, or its box where it has none, holds a point."""
+    x, y = point
+    x1, y1, x2, y2 = found.boxes[index]
+    if found.masks is None or not (x1 <= x < x2 and y1 <= y < y2):
+        return bool(x1 <= x < x2 and y1 <= y < y2)
+    return bool(part_of(found.masks[index], (int(x), int(y), int(x) + 1, int(y) + 1)).any())
+
+
+def _only(found: Detections, index: int) -> Detections:
+    part = slice(index, index + 1)
+    masks = None if found.masks is None else list(found.masks[part])
+    return Detections(found.size, found.boxes[part], found.probs[:, part], masks)
 
 
 def pick_device(device: str) -> torch.device:
