@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
+from ml_backend.label_config.smart import has_smart_tools
 from ml_backend.labelstudio import LabelStudio
 from ml_backend.labelstudio.wire import Json
 from ml_backend.settings import Settings
@@ -71,7 +72,8 @@ def connect(label_studio: LabelStudio, settings: Settings, project_id: int) -> C
     before = label_studio.project(project_id)
     done: list[str] = []
     everyone = label_studio.ml_backends(project_id)
-    backend, warnings = _backend(label_studio, settings, project_id, everyone, done)
+    fields = _backend_fields(settings, interactive=has_smart_tools(str(before.get("label_config") or "")))
+    backend, warnings = _backend(label_studio, settings, project_id, everyone, fields, done)
     webhook_id = _webhook(label_studio, settings, project_id, everyone, done)
     _project(label_studio, project_id, before, done)
     return Connection(backend, webhook_id, done, warnings)
@@ -102,13 +104,13 @@ def _is_ours(backend: Json, settings: Settings) -> bool:
     return same_place or backend.get("title") == TITLE
 
 
-def _backend_fields(settings: Settings) -> Json:
+def _backend_fields(settings: Settings, *, interactive: bool) -> Json:
     password = settings.basic_auth_password.get_secret_value()
     if not password:
-        return {"title": TITLE, "is_interactive": False}
+        return {"title": TITLE, "is_interactive": interactive}
     return {
         "title": TITLE,
-        "is_interactive": False,
+        "is_interactive": interactive,
         "auth_method": "BASIC_AUTH",
         "basic_auth_user": settings.basic_auth_user,
         "basic_auth_pass": password,
@@ -116,9 +118,14 @@ def _backend_fields(settings: Settings) -> Json:
 
 
 def _backend(
-    label_studio: LabelStudio, settings: Settings, project_id: int, everyone: Sequence[Json], done: list[str]
+    label_studio: LabelStudio,
+    settings: Settings,
+    project_id: int,
+    everyone: Sequence[Json],
+    fields: Json,
+    done: list[str],
 ) -> tuple[int, list[str]]:
-    url, fields = settings.resolved_public_url, _backend_fields(settings)
+    url = settings.resolved_public_url
     ours = [entry for entry in everyone if _is_ours(entry, settings)]
     try:
         if ours:

@@ -51,6 +51,22 @@ def test_a_bare_project_is_connected_and_repeating_changes_nothing(
     assert (again.backend_id, again.webhook_id) == (first.backend_id, first.webhook_id)
 
 
+SMART = """<View><Image name="img" value="$image"/><RectangleLabels name="box" toName="img" smart="true">
+<Label value="cell"/></RectangleLabels></View>"""
+
+
+@pytest.mark.parametrize(("config", "asks"), [(SMART, True), (SMART.replace('"true"', '"false"'), False)])
+def test_the_editor_asks_where_the_config_has_smart_tools(
+    fake: FakeLabelStudio, client: LabelStudio, settings: Settings, config: str, asks: bool
+) -> None:
+    project = fake.add_project(config)
+    connect(client, settings, project)
+    assert [row["is_interactive"] for row in fake.state.backends.values()] == [asks]
+    client.update_project(project, label_config=SMART)
+    connect(client, settings, project)
+    assert [row["is_interactive"] for row in fake.state.backends.values()] == [True]
+
+
 def test_the_active_order_survives_connecting(fake: FakeLabelStudio, client: LabelStudio, settings: Settings) -> None:
     project = fake.add_project(tasks=2)
     client.import_predictions(project, [{"task": 1, "score": 0.5, "model_version": "v1", "result": []}])
