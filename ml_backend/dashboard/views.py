@@ -116,7 +116,8 @@ def _headers(routes: Blueprint) -> None:
             "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        # With "no-referrer" browsers send forms with "Origin: null", which `refuse_other_sites` turns away.
+        response.headers["Referrer-Policy"] = "same-origin"
         if request.endpoint != "dashboard.static":
             response.headers["Cache-Control"] = "no-store"
         return response

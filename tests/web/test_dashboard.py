@@ -181,6 +181,15 @@ def test_forms_from_other_sites_are_refused_even_with_a_token(world: World, loop
     assert world.client.post("/dashboard/3/train", data={"form_token": good}, headers=headers).status_code == 403
 
 
+def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: World, loop: Loop) -> None:
+    page = world.call("/dashboard/3")
+    # "no-referrer" makes browsers say "Origin: null" even here.
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    headers = {**basic(), "Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"}
+    sent = world.client.post("/dashboard/3/reconcile", data={"form_token": token(page.text)}, headers=headers)
+    assert sent.status_code == 303
+
+
 def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: World, loop: Loop) -> None:
     cookie = world.call("/dashboard/3").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
