@@ -93,18 +93,20 @@ def fit(
     torch.set_num_threads(max(1, recipe.threads))
     torch.manual_seed(recipe.seed)
     device = pick_device(recipe.device)
-    plan, network, taken = _network(train, recipe, device, init)
+    plan, network, taken, notes = _network(train, recipe, device, init)
     run = _Run(plan, network, train, validation, recipe, progress)
     facts = run.go()
-    facts["warm_start_tensors"] = taken
+    facts |= {"warm_start_tensors": taken, "notes": notes}
     detection_checkpoint.save(out, plan, run.best, facts)
     return facts
 
 
-def _network(train: DetectionSet, recipe: Recipe, device: torch.device, init: Path | None) -> tuple[Plan, Any, int]:
+def _network(
+    train: DetectionSet, recipe: Recipe, device: torch.device, init: Path | None
+) -> tuple[Plan, Any, int, list[str]]:
     plan = plan_for(train, backbone=recipe.backbone, zoom=recipe.zoom)
     if init is None:
-        return plan, build(plan, device), 0
+        return plan, build(plan, device), 0, []
     before, weights, _ = detection_checkpoint.read(init)
     # The old network's shape, the new data's classes: only what depends on classes and outlines may change.
     fields = before.to_json() | {
@@ -114,7 +116,12 @@ def _network(train: DetectionSet, recipe: Recipe, device: torch.device, init: Pa
     }
     plan = Plan(**fields)
     network = build(plan, device, pretrained=False)
-    return plan, network, detection_checkpoint.warm_start(network, plan, weights, before)
+    notes = [
+        f"The class {name} is not in the data any more; the model forgets it, the others go on from what they know."
+        for name in before.classes
+        if name not in plan.classes
+    ]
+    return plan, network, detection_checkpoint.warm_start(network, plan, weights, before), notes
 
 
 class _Run:

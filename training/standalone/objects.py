@@ -51,7 +51,7 @@ def fit_objects(
         "train": {"images": len(train.images), "objects": train.counts()},
         "held_out": measured,
         "training": facts,
-        "problems": [*whole.problems, *notes],
+        "problems": [*whole.problems, *facts["notes"], *notes],
     }
     write_json_atomic(out / METRICS, metrics)
     progress(1.0, "fitted")
