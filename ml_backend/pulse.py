@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from ml_backend.effort.record import record_effort
 from ml_backend.errors import QueueUnavailable, Unavailable
 from ml_backend.events import apply_open_events
 from ml_backend.runs import project_lock, request_run
@@ -53,11 +54,15 @@ class Pulse(threading.Thread):
 
 def beat(services: Services) -> None:
     """One look at everything that may have become due."""
-    while len(apply_open_events(services)) > 0:
-        pass
+    touched: set[int] = set()
+    while events := apply_open_events(services):
+        touched.update(event.project_id for event in events)
     open_due_runs(services)
     queue_open_runs(services)
     queue_polls(services)
+    for project in services.store.projects():
+        if project.id in touched:
+            record_effort(services, project.id)
 
 
 def open_due_runs(services: Services) -> None:

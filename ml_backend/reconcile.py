@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.events import annotation_row, refresh_project
 from ml_backend.services import Services
@@ -62,6 +63,7 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
         more_changed, more_deleted, until = _poll(services, project_id, EPOCH)
         changed, deleted, full = changed + more_changed, deleted + more_deleted, True
     store.update_project(project_id, reconciled_until=until, reconciled_at=started)
+    record_effort(services, project_id)
     return Report(new, gone, changed, deleted, full)
 
 

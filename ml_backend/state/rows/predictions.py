@@ -45,11 +45,20 @@ class PredictionRows(Rows):
             with self._db.write() as connection:
                 connection.execute(insert(predictions), part)
 
-    def predictions(self, run_id: int) -> tuple[IntArray, FloatArray]:
-        """Item ids `(n,)` int64 ascending and their probabilities `(n, classes)` float32."""
+    def predictions(self, run_id: int, item_ids: Iterable[int] | None = None) -> tuple[IntArray, FloatArray]:
+        """Item ids `(n,)` int64 ascending and their probabilities `(n, classes)` float32; all if none is named."""
         query = select(predictions.c.item_id, predictions.c.probs).where(predictions.c.run_id == int(run_id))
+        parts = [None] if item_ids is None else list(chunks(sorted({int(item) for item in item_ids})))
         with self._db.read() as connection:
-            rows = connection.execute(query.order_by(predictions.c.item_id)).all()
+            rows = [
+                row
+                for part in parts
+                for row in connection.execute(
+                    (query if part is None else query.where(predictions.c.item_id.in_(part))).order_by(
+                        predictions.c.item_id
+                    )
+                ).all()
+            ]
         if not rows:
             return np.empty(0, np.int64), np.empty((0, 0), np.float32)
         ids = np.fromiter((row.item_id for row in rows), np.int64, len(rows))

@@ -1,0 +1,59 @@
+"""Write down what experts did with proposals while it is known what was proposed: models and their answers go away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ml_backend.effort.compare import compare
+from ml_backend.effort.marks import marks_of
+from ml_backend.effort.shown import ELSEWHERE, Proposals
+from ml_backend.errors import LabelConfigError
+from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.services import Services
+from ml_backend.state.records import AnnotationRow, EffortRow
+
+MEANINGLESS = 0.0
+"""Scripts hand in a time of 0."""
+
+
+def record_effort(services: Services, project_id: int) -> int:
+    """Look at every finished annotation that was not looked at in its present state; answers how many these were.
+
+    Raises:
+        NotFound: PapLoop does not know the project.
+    """
+    store = services.store
+    try:
+        job = parse_label_config(store.project(project_id).label_config)
+    except LabelConfigError:
+        return 0
+    seen = 0
+    while waiting := store.effort_missing(project_id):
+        store.save_effort(project_id, list(_rows(services, project_id, job, waiting)))
+        seen += len(waiting)
+    return seen
+
+
+def _rows(
+    services: Services, project_id: int, job: LabelingJob, annotations: Sequence[AnnotationRow]
+) -> Iterator[EffortRow]:
+    items = services.store.items_by_task(project_id, {row.task_id for row in annotations})
+    proposals = Proposals(services, project_id, job)
+    for annotation in annotations:
+        item = items.get(annotation.task_id)
+        final = marks_of(annotation.result, job)
+        shown = proposals.shown_to(annotation, item.id if item is not None else None, final)
+        changes = compare(shown.marks, final)
+        is_work = shown.start != ELSEWHERE and (annotation.lead_time or 0) > MEANINGLESS
+        yield EffortRow(
+            annotation_id=annotation.id,
+            updated_at=annotation.updated_at,
+            run_id=shown.run,
+            start=shown.start,
+            accepted=changes.accepted,
+            moved=changes.moved,
+            relabeled=changes.relabeled,
+            added=changes.added,
+            deleted=changes.deleted,
+            seconds=annotation.lead_time if is_work else None,
+        )
