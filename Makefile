@@ -82,12 +82,17 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What needs a browser and finds none fails with the sentence of that script; the rest is tested all the same.
+.PHONY: chromium
+chromium:
+	@bash tools/install_chromium.sh || true
+
 .PHONY: test
-test: check
+test: check chromium
 	$(BIN)/python -m pytest
 
 .PHONY: e2e
-e2e: setup
+e2e: setup chromium
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
 .PHONY: bench
@@ -97,6 +102,6 @@ bench: setup
 # State in .paploop is never touched here; delete that folder by hand to begin anew.
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(LABEL_STUDIO_VENV) build dist *.egg-info bench-results
+	rm -rf $(VENV) $(LABEL_STUDIO_VENV) build dist *.egg-info bench-results test-artifacts
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from ml_backend.labelstudio import LabelStudio
 from ml_backend.launch import probes
 from ml_backend.launch.stack import Stack
 from ml_backend.launch.up import prepare, wait_until_ready
+from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
+from ml_backend.state.records import RunRow
+from tests.e2e.browser import Editor, open_browser
 from training.types import Progress
 
 PATIENCE = 600.0
@@ -46,6 +50,8 @@ class RealStack:
     settings: Settings
     stack: Stack
     services: Services
+    password: str
+    """Of the expert in Label Studio."""
 
     @property
     def label_studio(self) -> LabelStudio:
@@ -96,14 +102,35 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def run_to_end(stack: RealStack, project: int, kind: str) -> RunRow:
+    """Open a run, wait for it, and make sure that it ended well."""
+    run = request_run(stack.services, project, kind=kind, reason="The test asks for it.")
+    stack.settled(project)
+    ended = stack.services.store.run(run.id)
+    assert ended.state == "done", ended.error
+    return ended
+
+
+def ranked_tasks(stack: RealStack, project: int, count: int) -> list[int]:
+    """Tasks at the head of the active ranking that nobody has labeled yet."""
+    store = stack.services.store
+    ranking = store.active_ranking(project)
+    assert ranking is not None
+    entries = store.ranking_entries(ranking.id)
+    items = store.items_by_id(project, [entry.item_id for entry in entries])
+    done = store.annotation_ids(project)
+    tasks = [items[entry.item_id].task_id for entry in entries]
+    return [task for task in tasks if task is not None and task not in done][:count]
+
+
 def silent(title: str) -> Progress:
     print(f"{title} ...", flush=True)
     return lambda fraction, message: None
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
-    """The whole stack in a folder of its own; stopped, and the environment as before, when the module ends."""
+    """The whole stack in a folder of its own; stopped, and the environment as before, when the session ends."""
     root: Path = tmp_path_factory.mktemp("stack") / "state"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAPLOOP_DATA_DIR", str(root))
@@ -115,7 +142,20 @@ def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
         try:
             wait_until_ready(machine, silent)
             services = build_services(machine.settings)
-            yield RealStack(services.settings, machine.stack, services)
+            yield RealStack(services.settings, machine.stack, services, machine.secrets.label_studio_password)
             services.store.close()
         finally:
             machine.stack.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def editor(real_stack: RealStack, browser: Browser) -> Editor:
+    """The labeling screen of Label Studio, logged in."""
+    return Editor.log_in(browser, real_stack.settings, real_stack.password)

@@ -16,7 +16,7 @@ from ml_backend.simulate.oracle import project_oracle
 from ml_backend.simulate.watching import wait_for_labels
 from ml_backend.state.records import RunRow
 from ml_backend.strategy_choice import change_settings
-from tests.e2e.conftest import PATIENCE, RealStack, silent, wait_for
+from tests.e2e.conftest import PATIENCE, RealStack, ranked_tasks, run_to_end, silent, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
@@ -58,24 +58,10 @@ class Story:
         wait_for_labels(self.services, self.project, known + count, PATIENCE)
 
     def run(self, kind: str) -> RunRow:
-        run = request_run(self.services, self.project, kind=kind, reason="The test asks for it.")
-        self.stack.settled(self.project)
-        ended = self.store.run(run.id)
-        assert ended.state == "done", ended.error
-        return ended
-
-    def ranked_tasks(self, count: int) -> list[int | None]:
-        """Task ids at the head of the active ranking."""
-        ranking = self.store.active_ranking(self.project)
-        assert ranking is not None
-        entries = self.store.ranking_entries(ranking.id)
-        items = self.store.items_by_id(self.project, [entry.item_id for entry in entries])
-        done = self.store.annotation_ids(self.project)
-        tasks = [items[entry.item_id].task_id for entry in entries]
-        return [task for task in tasks if task is not None and task not in done][:count]
+        return run_to_end(self.stack, self.project, kind)
 
     def labels_come_in_ranked_order(self, count: int) -> None:
-        wanted = self.ranked_tasks(count)
+        wanted = ranked_tasks(self.stack, self.project, count)
         start = len(self.expert.tally.tasks)
         self.label(count)
         assert self.expert.tally.tasks[start:] == wanted
