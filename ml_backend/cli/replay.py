@@ -19,13 +19,13 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    pool: Annotated[Path | None, typer.Argument(help="Folder of class folders to choose from.")] = None,
+    pool: Annotated[Path | None, typer.Argument(help="Class folder or COCO folder to choose from.")] = None,
     project: Annotated[int | None, typer.Option(help="Replay on a project's own confirmed labels instead.")] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Folder of class folders to measure on; without it, part of POOL.")
+        Path | None, typer.Option(help="Folder of the same kind to measure on; without it, part of POOL.")
     ] = None,
     strategies: Annotated[str, typer.Option(help="Names, separated by commas; empty = the usual seven.")] = "",
-    seeds: Annotated[int, typer.Option(help="Repetitions.")] = 5,
+    seeds: Annotated[int | None, typer.Option(help="Repetitions; 5, for objects 3.")] = None,
     budgets: Annotated[str, typer.Option(help="Numbers of labels, separated by commas.")] = "",
     group_pattern: Annotated[
         str, typer.Option(help="Regular expression for the slide, patient or source image in a file name.")
@@ -34,6 +34,18 @@ def replay(
     test_fraction: Annotated[float, typer.Option(help="Share held out when there is no --test.")] = 0.3,
     encoder: Annotated[str, typer.Option(help="Encoder of the images.")] = "lite0",
     plot: Annotated[Path | None, typer.Option(help="Write the learning curves to this picture.")] = None,
+    minutes_per_round: Annotated[
+        float | None, typer.Option(min=0.01, help="Objects: training time of a round; the pace is measured once.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Objects: training steps of a round instead.")] = None,
+    zoom: Annotated[
+        float | None, typer.Option(min=0.01, help="Objects: network px per image px; small = fast.")
+    ] = None,
+    backbone: Annotated[str, typer.Option(help="Objects: lite0 (pretrained), r18 or r50.")] = "lite0",
+    threads: Annotated[int, typer.Option(min=1, help="Objects: CPU threads.")] = 1,
+    work: Annotated[
+        Path | None, typer.Option(help="Objects: keep every round here; the same command goes on where it stopped.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
@@ -41,11 +53,36 @@ def replay(
     from ml_backend.replay.plot import plot as draw
     from ml_backend.replay.report import report
 
+    if pool is not None and project is None and _holds_objects(pool):
+        from ml_backend.cli._replay_objects import Asked, replay_folder
+
+        replay_folder(
+            Asked(
+                pool=pool,
+                test=test,
+                strategies=_names(strategies),
+                seeds=3 if seeds is None else seeds,
+                budgets=_numbers(budgets),
+                pattern=group_pattern,
+                fraction=test_fraction,
+                encoder=encoder,
+                minutes=minutes_per_round,
+                steps=steps,
+                zoom=zoom,
+                backbone=backbone,
+                threads=threads,
+                work=work,
+                plot=plot,
+            ),
+            as_json,
+        )
+        return
     chosen = _names(strategies) or list(engine.STRATEGIES)
-    steps = _numbers(budgets) or list(engine.BUDGETS)
+    seeds = 5 if seeds is None else seeds
+    rounds = _numbers(budgets) or list(engine.BUDGETS)
     source, held = _source(pool, project, test, encoder, group_pattern, group_gap)
     with progress_bar("Replaying") as progress:
-        done = engine.replay(source, held, chosen, seeds, steps, fraction=test_fraction, progress=progress)
+        done = engine.replay(source, held, chosen, seeds, rounds, fraction=test_fraction, progress=progress)
         progress(1.0, "done")
     answer = report(done)
     if plot is not None:
@@ -54,6 +91,12 @@ def replay(
         print_json(answer)
     else:
         _show(answer)
+
+
+def _holds_objects(folder: Path) -> bool:
+    from training.standalone.layout import data_kind
+
+    return data_kind(folder) == "objects"
 
 
 def _source(

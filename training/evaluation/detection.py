@@ -17,6 +17,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from training.data.detection_set import DetectionSet, LabelledImage
+from training.evaluation.matching import Matches
 from training.geometry.runs import pixels
 from training.types import Detections, FloatArray, TrainingError
 
@@ -65,6 +66,16 @@ def curves(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox")
     precision = _run(data, found, kind).eval["precision"][0, :, :, 0, -1].astype(np.float64)
     precision[precision < 0] = np.nan
     return [Curve(name, precision[:, number]) for number, name in enumerate(data.classes)]
+
+
+def matched(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox") -> Matches:
+    """What became of each region at IoU 0.5; its AP50 is that of `evaluate`, and can be asked for a part of the images.
+
+    Raises:
+        TrainingError: as `evaluate`.
+    """
+    run = _run(data, found, kind)
+    return Matches.of(run.evalImgs, len(data.images), len(data.classes), len(run.params.areaRng))
 
 
 def scored(found: Detections) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -1,0 +1,125 @@
+"""`paploop replay` where the folder holds images with boxes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from ml_backend.cli._answer import print_json, print_table, progress_bar, say
+from ml_backend.cli._measured import warn
+
+if TYPE_CHECKING:
+    from ml_backend.replay.objects_terms import Terms
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says about a detection replay; see `ml_backend.cli.replay`."""
+
+    pool: Path
+    test: Path | None
+    strategies: Sequence[str]
+    seeds: int
+    budgets: Sequence[int]
+    pattern: str
+    fraction: float
+    encoder: str
+    minutes: float | None
+    steps: int | None
+    zoom: float | None
+    backbone: str
+    threads: int
+    work: Path | None
+    plot: Path | None
+
+
+def replay_folder(asked: Asked, as_json: bool) -> None:
+    """Replay, draw and answer."""
+    from ml_backend.replay.objects import replay_objects
+    from ml_backend.replay.objects_material import counts, read_material
+    from ml_backend.replay.objects_plot import plot
+    from ml_backend.replay.objects_report import report
+    from ml_backend.replay.objects_rounds import Rounds
+    from ml_backend.replay.objects_terms import checked, facts
+
+    with progress_bar("Reading the images") as progress:
+        material = read_material(asked.pool, asked.test, asked.fraction, asked.pattern, progress)
+        progress(1.0, "read")
+    warn(material.problems)
+    terms = checked(material, _terms(asked))
+    with _folder(asked.work) as work:
+        rounds = Rounds(work, facts(material, terms))
+        with progress_bar("Replaying") as progress:
+            done = replay_objects(
+                material, terms, rounds, progress, lambda text: typer.echo(text, err=True), asked.encoder
+            )
+    answer = report(done) | {"data": dict(counts(material)), "steps": done.steps, "problems": list(material.problems)}
+    if asked.plot is not None:
+        plot(done, asked.plot)
+    if as_json:
+        print_json(answer)
+    else:
+        _show(answer)
+
+
+def _terms(asked: Asked) -> Terms:
+    from ml_backend.replay import objects_terms
+    from training.models.detectron2_training import Recipe
+
+    recipe = Recipe(
+        checks=0,
+        batch=objects_terms.BATCH,
+        rate=objects_terms.RATE,
+        zoom=asked.zoom,
+        backbone=asked.backbone,
+        threads=asked.threads,
+    )
+    return objects_terms.Terms(
+        names=tuple(asked.strategies or objects_terms.STRATEGIES),
+        seeds=asked.seeds,
+        budgets=tuple(asked.budgets or objects_terms.BUDGETS),
+        steps=asked.steps,
+        minutes=None if asked.steps else asked.minutes,
+        recipe=recipe,
+    )
+
+
+@contextmanager
+def _folder(work: Path | None) -> Iterator[Path]:
+    """The folder of the rounds; without one a temporary folder that goes away."""
+    if work is not None:
+        yield work
+        return
+    with tempfile.TemporaryDirectory(prefix="paploop-replay-") as name:
+        yield Path(name)
+
+
+def _show(answer: dict[str, Any]) -> None:
+    full = answer["full"]
+    rows = []
+    for name, found in sorted(answer["strategies"].items(), key=lambda entry: -entry[1]["area"]):
+        curve = [f"{ap50:.3f} ({objects:.0f})" for ap50, objects in zip(found["ap50"], found["objects"], strict=True)]
+        goal = found["needed"]["0.9"]
+        needed = [_count(goal["images"]), _count(goal["objects"])]
+        rows.append((name, *curve, *needed, _percent(found["saved_vs_uniform"]["objects"])))
+    budgets = next(iter(answer["strategies"].values()))["labels"]
+    columns = ("strategy", *(f"{budget} images" for budget in budgets), "images for 90 %", "objects for 90 %")
+    title = f"AP50 (labeled objects); all {full['labels']} images, {full['objects']} objects: {full['ap50']:.3f}"
+    print_table((*columns, "objects saved"), rows, title=title)
+    say(answer["verdict"])
+
+
+def _count(number: float | None) -> str:
+    return "-" if number is None else f"{number:.0f}"
+
+
+def _percent(saved: dict[str, float | None]) -> str:
+    if saved["percent"] is None:
+        return ""
+    return f"{saved['percent']:.0f} % ({saved['low']:.0f} to {saved['high']:.0f})"

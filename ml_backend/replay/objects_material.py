@@ -1,0 +1,109 @@
+"""Images with known objects as the material of a replay: a pool to choose from and a frozen test part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ml_backend.errors import BadRequest
+from training.data.detection_set import DetectionSet, LabelledImage, grouped, renumbered, split
+from training.data.images import ImageDecodeError, content_hash, load_rgb
+from training.data.importers.objects import read_objects
+from training.types import Progress
+
+SALT = "replay"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is replayed.
+
+    Attributes:
+        pool: images to choose from, with the objects that an annotator would draw.
+        test: images that only measure; no source group is in both.
+        problems: what was left out and why, one sentence each.
+    """
+
+    pool: DetectionSet
+    test: DetectionSet
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of images and objects: rounds of other data are never mixed."""
+        digest = hashlib.sha256()
+        for part in (self.pool, self.test):
+            digest.update(repr((part.classes, len(part.images))).encode())
+            for image in part.images:
+                digest.update(repr((image.name, image.size)).encode())
+                digest.update(image.boxes.tobytes())
+                digest.update(image.classes.tobytes())
+        return digest.hexdigest()[:16]
+
+
+def read_material(pool: Path, test: Path | None, fraction: float, pattern: str, progress: Progress) -> Material:
+    """Read a COCO, YOLO or VOC folder; without a test folder whole source groups of it are held out.
+
+    Images that cannot be decoded are left out, and so are images of the pool that are in the test folder as well.
+
+    Args:
+        pool: folder to choose from.
+        test: folder to measure on, or None.
+        fraction: share held out where there is no test folder.
+        pattern: finds the source group in a file name; empty: see `training.data.detection_set.default_group`.
+        progress: told how far it is.
+
+    Raises:
+        TrainingError: a folder is no such folder, or nothing in it can be used.
+        BadRequest: too little is left.
+    """
+    problems: list[str] = []
+    whole = _readable(grouped(read_objects(pool), pattern), problems, progress)
+    if len(whole.images) < 2:
+        raise BadRequest(f"{pool.name} has {len(whole.images)} usable image; a replay needs a dozen or more to choose.")
+    if test is None:
+        chosen, held = split(whole, fraction, SALT)
+    else:
+        held = _readable(renumbered(grouped(read_objects(test), pattern), whole.classes), problems, progress)
+        problems += held.problems
+        chosen = _without(whole, held, problems)
+    for part, what in ((chosen, "to choose from"), (held, "to measure on")):
+        if not any(len(image.boxes) for image in part.images):
+            raise BadRequest(f"No image {what} has a labeled object; give more labeled images.")
+    return Material(chosen, held, (*whole.problems, *problems))
+
+
+def _readable(data: DetectionSet, problems: list[str], progress: Progress) -> DetectionSet:
+    kept: list[LabelledImage] = []
+    for number, image in enumerate(data.images, start=1):
+        progress(number / len(data.images), image.name)
+        try:
+            load_rgb(image.path)
+        except ImageDecodeError as error:
+            problems.append(f"{error} It was left out.")
+            continue
+        kept.append(image)
+    return replace(data, images=tuple(kept))
+
+
+def _without(pool: DetectionSet, test: DetectionSet, problems: list[str]) -> DetectionSet:
+    """The pool without the files of the test part."""
+    known = {content_hash(image.path) for image in test.images}
+    kept = tuple(image for image in pool.images if content_hash(image.path) not in known)
+    if len(kept) < len(pool.images):
+        problems.append(f"{len(pool.images) - len(kept)} images of the pool are test images too; they were left out.")
+    if not kept:
+        raise BadRequest("Every image of the pool is a test image too, so nothing is left to choose; give another one.")
+    return replace(pool, images=kept)
+
+
+def counts(material: Material) -> Mapping[str, int]:
+    """Images and objects on both sides."""
+    return {
+        "pool_images": len(material.pool.images),
+        "pool_objects": sum(material.pool.counts().values()),
+        "test_images": len(material.test.images),
+        "test_objects": sum(material.test.counts().values()),
+    }
