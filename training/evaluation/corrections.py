@@ -1,0 +1,193 @@
+"""The score from which on a proposed object spares an annotator more work than it makes.
+
+A wrong proposal costs a deletion, an object that is not proposed has to be drawn, one with the wrong class relabeled.
+For each class the threshold is taken under which the sum of these costs is lowest on images with known objects that
+the model did not learn from. Classes influence each other, since a region of one class may stand for an object of
+another: the classes are gone through in turn until nothing changes (coordinate descent), from several starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.detection_set import LabelledImage
+from training.evaluation.correction_parts import Costs, Part, Tally, parts_of
+from training.types import Detections, TrainingError
+
+DEFAULT = 0.5
+LEAST = 20
+"""Objects of a class below which its threshold is the one that fits all classes together."""
+LOWEST = 0.05
+ROUNDS = 10
+
+
+@dataclass(frozen=True)
+class ClassThreshold:
+    """The threshold of one class and what speaks for it.
+
+    Attributes:
+        name: the class.
+        threshold: least score shown, in (0, 1].
+        objects: objects of the class in the images it was chosen on.
+        basis: "own": chosen for this class; "all": too few objects of it, so the one that fits all classes together;
+            "default": too few objects of any class.
+    """
+
+    name: str
+    threshold: float
+    objects: int
+    basis: str
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Thresholds of all classes.
+
+    Attributes:
+        classes: in the order of the class names.
+        images: how many images they were chosen on.
+        expected: what annotators would have to do to all these images under the chosen thresholds.
+        before: the same with every class at `DEFAULT` (or the one given).
+        default: that threshold.
+        costs: of the corrections.
+    """
+
+    classes: tuple[ClassThreshold, ...]
+    images: int
+    expected: Tally
+    before: Tally
+    default: float
+    costs: Costs
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """By class name."""
+        return {each.name: each.threshold for each in self.classes}
+
+
+def best_thresholds(
+    found: Sequence[Detections],
+    truth: Sequence[LabelledImage],
+    classes: Sequence[str],
+    costs: Costs | None = None,
+    *,
+    default: float = DEFAULT,
+    least: int = LEAST,
+) -> Chosen:
+    """The thresholds with the lowest cost of corrections on images whose objects are known.
+
+    Args:
+        found: one an image; their distributions end with the background.
+        truth: the images in the same order, class numbers as in `classes`.
+        classes: names.
+        costs: of the corrections; None: `Costs()`.
+        default: threshold where there are too few objects, and what the choice is compared with.
+        least: objects that a class needs for a threshold of its own, and all together for any choice.
+
+    Raises:
+        TrainingError: the numbers of images differ.
+    """
+    if len(found) != len(truth):
+        raise TrainingError(f"There are {len(truth)} images but {len(found)} answers; predict every image once.")
+    costs = costs or Costs()
+    parts = parts_of(found, truth, len(classes))
+    objects = np.bincount(
+        np.concatenate([np.zeros(0, np.int64), *(image.classes for image in truth)]), minlength=len(classes)
+    )
+    limits: NDArray[np.float64] = np.full(len(classes), default)
+    bases = ["default"] * len(classes)
+    if objects.sum() >= least:
+        together = _sweep(parts, costs, limits, range(len(classes)))
+        own = [number for number in range(len(classes)) if objects[number] >= least]
+        limits = _descend(parts, costs, np.full(len(classes), together), own, default)
+        bases = ["own" if number in own else "all" for number in range(len(classes))]
+    return Chosen(
+        classes=tuple(
+            ClassThreshold(name, float(limits[number]), int(objects[number]), bases[number])
+            for number, name in enumerate(classes)
+        ),
+        images=len(truth),
+        expected=tally(parts, limits, costs),
+        before=tally(parts, np.full(len(classes), default), costs),
+        default=default,
+        costs=costs,
+    )
+
+
+def tally(parts: Sequence[Part], limits: NDArray[np.float64], costs: Costs) -> Tally:
+    """What annotators have to do when every class is shown from its limit on."""
+    return sum((part.tally(limits, costs) for part in parts), Tally())
+
+
+def _descend(
+    parts: Sequence[Part], costs: Costs, start: NDArray[np.float64], own: Sequence[int], default: float
+) -> NDArray[np.float64]:
+    """The best of several descents; classes that are not in `own` keep their limit."""
+    other = start.copy()
+    other[list(own)] = default
+    tries: list[tuple[float, int, NDArray[np.float64]]] = []
+    for begin in (start, other):
+        for order in (own, own[::-1]):
+            limits = begin.copy()
+            for _ in range(ROUNDS):
+                before = limits.copy()
+                for number in order:
+                    limits[number] = _sweep(parts, costs, limits, (number,))
+                if np.array_equal(before, limits):
+                    break
+            tries.append((tally(parts, limits, costs).cost(costs), len(tries), limits))
+    return min(tries, key=lambda entry: entry[:2])[2]
+
+
+def _sweep(parts: Sequence[Part], costs: Costs, limits: NDArray[np.float64], varied: Sequence[int]) -> float:
+    """The one limit for the classes `varied` that costs least while the others keep theirs."""
+    steps: list[tuple[float, float]] = []
+    numbers = frozenset(varied)
+    for part in parts:
+        steps += part.steps(limits, numbers, costs)
+    if not steps:
+        return float(limits[varied[0]])
+    scores, changes = (np.array(column) for column in zip(*sorted(steps, reverse=True), strict=True))
+    # Equal scores are shown together or not at all.
+    last = np.append(scores[1:] < scores[:-1], True)
+    sums = np.concatenate([[0.0], np.cumsum(changes)[last]])
+    edges = scores[last]
+    upper = np.concatenate([[1.0], edges])
+    lower = np.concatenate([edges, [min(LOWEST, float(edges[-1]) / 2)]])
+    best = np.flatnonzero(sums <= sums.min() + 1e-9)
+    # Where several cuts cost the same, the one nearest to the usual threshold changes least.
+    cuts = [_between(float(lower[place]), float(upper[place])) for place in best]
+    return min(cuts, key=lambda cut: (abs(cut - DEFAULT), cut))
+
+
+def _between(hidden: float, shown: float) -> float:
+    """A limit above the score `hidden` and not above `shown`: the usual one, else the middle in few digits."""
+    if hidden < DEFAULT <= shown:
+        return DEFAULT
+    middle = (hidden + shown) / 2
+    for digits in (2, 3, 4, 6):
+        short = round(middle, digits)
+        if hidden < short <= shown:
+            return short
+    return shown
+
+
+def in_words(chosen: Chosen) -> str:
+    """Why these thresholds, in one or two sentences."""
+    if all(each.basis == "default" for each in chosen.classes):
+        total = sum(each.objects for each in chosen.classes)
+        return (
+            f"Objects are shown from a score of {chosen.default:g} on: {total} known objects on {chosen.images} "
+            f"held-out images are too few to choose better ({LEAST} are needed)."
+        )
+    after, before = chosen.expected, chosen.before
+    return (
+        f"On {chosen.images} held-out images these thresholds leave {after.corrections} corrections "
+        f"({after.deleted} to delete, {after.added} to draw, {after.relabeled} to relabel); "
+        f"with {chosen.default:g} for every class there would be {before.corrections} "
+        f"({before.deleted}, {before.added}, {before.relabeled})."
+    )
