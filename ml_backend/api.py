@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from ml_backend.bodies import identifier, json_object
+from ml_backend.duplicates.routes import group_routes
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.overview import next_items, overview, ranked_items, run_summary
 from ml_backend.services import Services
@@ -21,6 +22,7 @@ def api(services: Services) -> Blueprint:
     _project_routes(routes, services)
     _run_routes(routes, services)
     _ranking_routes(routes, services)
+    group_routes(routes, services)
     return routes
 
 

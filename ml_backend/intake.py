@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ml_backend.duplicates.confirming import PixelCheck
+from ml_backend.duplicates.regroup import groups_lock, is_founder
 from ml_backend.errors import ImageError
 from ml_backend.items import display_name
 from ml_backend.project_settings import ProjectSettings
@@ -81,7 +82,8 @@ def _embed_chunk(
         return
     matrix = np.stack(vectors).astype(np.float32)
     first_row = services.vectors(encoder.key, encoder.dimension).append(matrix)
-    _settle(services, project_id, settings, encoder, read, matrix, sizes, first_row)
+    with services.files.lock(groups_lock(project_id)):
+        _settle(services, project_id, settings, encoder, read, matrix, sizes, first_row)
 
 
 def _files(services: Services, project_id: int, chunk: Sequence[ItemRow]) -> Iterator[tuple[ItemRow, Path]]:
@@ -146,7 +148,7 @@ def _groups(
     old: dict[int, ItemRow],
 ) -> dict[int, int]:
     """Item id -> item id of its group's representative: near in the embedding, and confirmed on the pixels."""
-    founders = sorted(i.id for i in old.values() if i.group_id == i.id and i.encoder == encoder.key)
+    founders = sorted(i.id for i in old.values() if is_founder(i) and i.encoder == encoder.key)
     rows: IntArray = np.array([old[founder].vector_row for founder in founders], dtype=np.int64)
     table = services.vectors(encoder.key, encoder.dimension).rows(rows)
     fresh = [row for row, item in enumerate(items) if item.group_id is None]
@@ -164,7 +166,7 @@ def _groups(
 
     grouper = Grouper(index, settings.duplicate_radius, confirm)
     numbers = grouper.assign(matrix[fresh])
-    representative = dict(enumerate(founders))
+    representative = {number: int(old[founder].group_id or founder) for number, founder in enumerate(founders)}
     answer = {item.id: item.group_id for item in items if item.group_id is not None}
     for row, number in zip(fresh, numbers.tolist(), strict=True):
         answer[items[row].id] = representative.setdefault(number, items[row].id)

@@ -1,0 +1,44 @@
+"""`paploop groups`: a project's duplicate groups, corrected by hand, and those with different labels."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_json, print_table, say
+from ml_backend.cli._open import ProjectId, chosen_project, opened
+
+Items = Annotated[list[int] | None, typer.Option(help="Item number; give the option once for each.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop groups 7 --merge 12 --merge 40; paploop groups 7 --split 15")
+    def groups(
+        project: ProjectId = None,
+        merge: Items = None,
+        split: Items = None,
+        conflicts: Annotated[bool, typer.Option("--conflicts", help="Only groups with different labels.")] = False,
+        as_json: AsJson = False,
+    ) -> None:
+        """List duplicate groups; merge the groups of items, or split items off; it stays so whatever arrives."""
+        from ml_backend.duplicates.regroup import correct
+        from ml_backend.duplicates.review import group_list
+
+        with opened() as services:
+            project_id = chosen_project(services, project)
+            if merge or split:
+                correct(services, project_id, merge=merge or (), split=split or ())
+            rows = [row for row in group_list(services, project_id) if row["conflict"] or not conflicts]
+        if as_json:
+            print_json(rows)
+            return
+        table = [
+            (row["group"], m["item"], m["task"], m["name"], m["split"], m["label"], m["offered"])
+            for row in rows
+            for m in row["members"]
+        ]
+        print_table(("group", "item", "task", "image", "split", "label", "proposed"), table)
+        say(f"{len(rows)} groups, {sum(row['conflict'] for row in rows)} with different labels.")

@@ -1,0 +1,128 @@
+"""What confirmed labels say about duplicate groups: conflicts for review, and labels that members can take over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ml_backend.duplicates.regroup import groups_of
+from ml_backend.errors import LabelConfigError
+from ml_backend.items import display_name
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.steps.labels import project_labels
+
+
+@dataclass(frozen=True)
+class LabelConflict:
+    """A group whose members were labeled differently: task id -> label."""
+
+    group: int
+    labels: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A label that an item can take over from its group, and the member it was confirmed on."""
+
+    label: str
+    labelled: ItemRow
+
+    @property
+    def why(self) -> str:
+        """In words, for the order."""
+        return f"shows the same as {display_name(self.labelled)}, which is labeled {self.label}: that label is proposed"
+
+
+def label_conflicts(items: Iterable[ItemRow], labels: Mapping[int, str]) -> list[LabelConflict]:
+    """Groups to look at again.
+
+    Args:
+        items: of one project; those with a confirmed label are enough.
+        labels: task id -> confirmed label.
+    """
+    conflicts = []
+    for group, members in groups_of(items).items():
+        said = {m.task_id: labels[m.task_id] for m in members if m.task_id is not None and m.task_id in labels}
+        if len(set(said.values())) > 1:
+            conflicts.append(LabelConflict(group, said))
+    return conflicts
+
+
+def offers(items: Iterable[ItemRow], labels: Mapping[int, str]) -> dict[int, Offer]:
+    """Item id -> label that its group agrees on, for members that nobody labeled; a conflict offers nothing."""
+    found: dict[int, Offer] = {}
+    for members in groups_of(items).values():
+        told = [m for m in members if m.task_id is not None and m.task_id in labels]
+        said = {labels[m.task_id or -1] for m in told}
+        if len(said) == 1:
+            offer = Offer(said.pop(), told[0])
+            found.update({m.id: offer for m in members if m.task_id is None or m.task_id not in labels})
+    return found
+
+
+def explain_offers(entries: Sequence[RankingEntry], offered: Mapping[int, Offer]) -> list[RankingEntry]:
+    """An order whose entries say where a proposed label comes from."""
+    return [replace(entry, why=offered[entry.item_id].why) if entry.item_id in offered else entry for entry in entries]
+
+
+def conflict_list(services: Services, project_id: int) -> list[dict[str, Any]]:
+    """Every group with different confirmed labels: its number and the tasks with image and label.
+
+    Only items with a confirmed label are read, so that a page can ask at any time.
+    """
+    labels = confirmed_labels(services, project_id)
+    items = services.store.items_by_task(project_id, labels)
+    return [
+        {
+            "group": conflict.group,
+            "members": [
+                {"item": items[task].id, "task": task, "name": display_name(items[task]), "label": label}
+                for task, label in sorted(conflict.labels.items())
+            ],
+        }
+        for conflict in label_conflicts(items.values(), labels)
+    ]
+
+
+def group_list(services: Services, project_id: int) -> list[dict[str, Any]]:
+    """Every group of two or more items: members with task, image, split, confirmed label or the one offered."""
+    labels = confirmed_labels(services, project_id)
+    items = services.store.items(project_id)
+    clashing = {conflict.group for conflict in label_conflicts(items, labels)}
+    offered = offers(items, labels)
+    return [
+        {
+            "group": group,
+            "conflict": group in clashing,
+            "members": [
+                {
+                    "item": m.id,
+                    "task": m.task_id,
+                    "name": display_name(m),
+                    "split": m.split,
+                    "label": labels.get(m.task_id or -1),
+                    "offered": offered[m.id].label if m.id in offered else None,
+                }
+                for m in members
+            ],
+        }
+        for group, members in sorted(groups_of(items).items())
+        if len(members) > 1
+    ]
+
+
+def confirmed_labels(services: Services, project_id: int) -> Mapping[int, str]:
+    """Task id -> class of a classification project; nothing for projects of other kinds."""
+    try:
+        labels = project_labels(services, project_id)
+    except LabelConfigError:
+        return {}
+    return labels.labels if labels.job.kind == "classification" else {}
+
+
+def offers_of(services: Services, project_id: int) -> dict[int, Offer]:
+    """The offers of a project as it stands; none where objects are drawn: a copy's boxes lie elsewhere."""
+    labels = confirmed_labels(services, project_id)
+    return offers(services.store.items(project_id, states=("ready",)), labels) if labels else {}
