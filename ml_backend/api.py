@@ -8,6 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from ml_backend.bodies import identifier, json_object
 from ml_backend.duplicates.routes import group_routes
+from ml_backend.effort.routes import effort_routes
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.overview import next_items, overview, ranked_items, run_summary
 from ml_backend.services import Services
@@ -23,6 +24,7 @@ def api(services: Services) -> Blueprint:
     _run_routes(routes, services)
     _ranking_routes(routes, services)
     group_routes(routes, services)
+    effort_routes(routes, services)
     return routes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -35,6 +35,15 @@ class ProjectSettings(BaseModel):
     shown_from: float = Field(
         0.5, gt=0, le=1, description="Least score of a pre-annotated object, where no better threshold is known."
     )
+    choose_shown_from: bool = Field(
+        True, description="Choose for each class from which score objects are shown, by the corrections to expect."
+    )
+    shown_from_class: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        default_factory=dict, description="Least score of pre-annotated objects by class, over what was chosen."
+    )
+    cost_delete: float = Field(1.0, gt=0, le=1000, description="Cost of deleting a pre-annotated object.")
+    cost_add: float = Field(1.0, gt=0, le=1000, description="Cost of drawing an object that was not pre-annotated.")
+    cost_relabel: float = Field(1.0, gt=0, le=1000, description="Cost of giving an object another class.")
     outline_tolerance: float = Field(
         0.01, ge=0, le=0.2, description="Share of IoU that a pre-annotated polygon may lose to have fewer corners."
     )

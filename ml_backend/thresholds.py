@@ -1,10 +1,57 @@
-"""From which score on an object is shown to the annotator."""
+"""From which score on an object is shown: set by the lead, chosen by the corrections to expect, or the usual one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
+from ml_backend.errors import LabelConfigError, NotFound
+from ml_backend.label_config import parse_label_config
+from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
+
+METRIC = "thresholds"
+"""Where a run's metrics hold what `ml_backend.effort.choosing` chose for its detector."""
+
+
+@dataclass(frozen=True)
+class ClassLimit:
+    """The threshold of one class.
+
+    Attributes:
+        name: the class.
+        shown_from: least score shown.
+        basis: "set": by the project's settings; "own": chosen for this class; "all": chosen for all classes together,
+            for want of objects of this one; "default": the usual one.
+        objects: objects of the class that the choice rests on.
+    """
+
+    name: str
+    shown_from: float
+    basis: str
+    objects: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds of a project's detector.
+
+    Attributes:
+        run: the run whose detector they hold for, None before the first.
+        classes: in the order of the label config.
+        why: one or two sentences.
+        numbers: what was counted, as `ml_backend.effort.choosing` stored it; empty where nothing was chosen.
+    """
+
+    run: int | None
+    classes: Sequence[ClassLimit]
+    why: str
+    numbers: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
 
 
 def thresholds_of(services: Services, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
@@ -15,4 +62,53 @@ def thresholds_of(services: Services, project_id: int, run_id: int | None = None
         project_id: Label Studio's project id.
         run_id: the run whose detector speaks; None: that of the active one.
     """
-    return services.store.settings(project_id).shown_from
+    limits = {limit.name: limit.shown_from for limit in limits_of(services, project_id, run_id).classes}
+    usual = services.store.settings(project_id).shown_from
+    return limits if set(limits.values()) - {usual} else usual
+
+
+def limits_of(services: Services, project_id: int, run_id: int | None = None) -> Limits:
+    """The thresholds with what speaks for them; arguments as `thresholds_of`."""
+    store = services.store
+    project, settings = store.project(project_id), store.settings(project_id)
+    run = project.active_run_id if run_id is None else run_id
+    chosen = _chosen(services, run) if settings.choose_shown_from else {}
+    try:
+        names = list(parse_label_config(project.label_config).classes)
+    except LabelConfigError:
+        names = []
+    names += [name for name in chosen.get("classes", {}) if name not in names]
+    classes = [_limit(name, settings, chosen.get("classes", {}).get(name)) for name in names]
+    return Limits(run, classes, _why(settings, chosen, classes), {k: v for k, v in chosen.items() if k != "classes"})
+
+
+def _chosen(services: Services, run_id: int | None) -> Mapping[str, Any]:
+    if run_id is None:
+        return {}
+    try:
+        found = services.store.run(run_id).metrics.get(METRIC)
+    except NotFound:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _limit(name: str, settings: ProjectSettings, chosen: Mapping[str, Any] | None) -> ClassLimit:
+    objects = int(chosen["objects"]) if chosen else 0
+    if name in settings.shown_from_class:
+        return ClassLimit(name, settings.shown_from_class[name], "set", objects)
+    if chosen is None or chosen["basis"] == "default":
+        return ClassLimit(name, settings.shown_from, "default", objects)
+    return ClassLimit(name, float(chosen["threshold"]), str(chosen["basis"]), objects)
+
+
+def _why(settings: ProjectSettings, chosen: Mapping[str, Any], classes: Sequence[ClassLimit]) -> str:
+    ours = [limit.name for limit in classes if limit.basis == "set"]
+    fixed = f" Set by hand: {', '.join(ours)}." if ours else ""
+    if not settings.choose_shown_from:
+        return f"Objects are shown from a score of {settings.shown_from:g} on, as the project's settings say.{fixed}"
+    if not chosen:
+        return (
+            f"Objects are shown from a score of {settings.shown_from:g} on until a detector was judged on held-out "
+            f"images.{fixed}"
+        )
+    return f"{chosen.get('why', '')}{fixed}"

@@ -84,6 +84,11 @@ class EffortReport:
     cut_off: int
     lacks: str
 
+    @property
+    def finds_objects(self) -> bool:
+        """Whether objects are drawn in the project."""
+        return self.kind not in ("", "classification")
+
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
         plain = {name: getattr(self, name) for name in ("project", "kind", "by_hand", "elsewhere", "costs", "cut_off")}

@@ -93,7 +93,9 @@ def test_few_objects_of_a_class_take_the_threshold_of_all_and_few_of_any_the_def
     few = best_thresholds([detections(regions)], [image(truth)], ["a", "b"])
     assert few.thresholds == {"a": 0.5, "b": 0.5}
     assert "too few to choose better" in in_words(few)
-    assert "leave 0 corrections" in in_words(answer)
+    said = in_words(best_thresholds([detections(regions)], [image(truth)], ["a", "b"], Costs(add=3), least=5))
+    assert "leave 0 corrections (0 to delete, 0 to draw, 0 to relabel)" in said
+    assert "with 0.5 for every class there would be 3 (0, 3, 0), 0 instead of 9 when weighed by their costs." in said
 
 
 def test_places_that_are_ignored_or_unchecked_count_for_nothing() -> None:

@@ -31,7 +31,7 @@ class Costs:
     """
 
     delete: float = 1.0
-    add: float = 2.0
+    add: float = 1.0
     relabel: float = 1.0
 
 

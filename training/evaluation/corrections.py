@@ -184,10 +184,13 @@ def in_words(chosen: Chosen) -> str:
             f"Objects are shown from a score of {chosen.default:g} on: {total} known objects on {chosen.images} "
             f"held-out images are too few to choose better ({LEAST} are needed)."
         )
-    after, before = chosen.expected, chosen.before
+    after, before, costs = chosen.expected, chosen.before, chosen.costs
+    weighed = ""
+    if (costs.delete, costs.add, costs.relabel) != (1, 1, 1):
+        weighed = f", {after.cost(costs):g} instead of {before.cost(costs):g} when weighed by their costs"
     return (
         f"On {chosen.images} held-out images these thresholds leave {after.corrections} corrections "
         f"({after.deleted} to delete, {after.added} to draw, {after.relabeled} to relabel); "
         f"with {chosen.default:g} for every class there would be {before.corrections} "
-        f"({before.deleted}, {before.added}, {before.relabeled})."
+        f"({before.deleted}, {before.added}, {before.relabeled}){weighed}."
     )
