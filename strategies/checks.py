@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies._math.threads import each, spans
 from strategies.base import Pool, Ranking, StrategyError
 
 SUM_TOLERANCE = 1e-2
 LENGTH_TOLERANCE = 2e-3
-CHUNK_BYTES = 1 << 21
+CHUNK_BYTES = 1 << 19
+PART_BYTES = 1 << 24
 
 
 def _refuse_item(pool: Pool, position: int, what: str, advice: str) -> None:
@@ -47,23 +51,29 @@ def _check_probs(pool: Pool) -> None:
     members, regions, classes = pool.probs.shape
     if not members or not regions:
         return
-    ones = np.ones(classes, dtype=np.float32)
-    step = max(1, CHUNK_BYTES // (4 * max(1, classes)))
+    parts = spans(regions, PART_BYTES // (4 * max(1, classes)))
     for member in range(members):
-        for start in range(0, regions, step):
-            chunk = pool.probs[member, start : start + step]
-            sums = chunk @ ones.astype(chunk.dtype)
-            if np.abs(sums - 1.0).max() <= SUM_TOLERANCE and chunk.min() >= -1e-6:
-                continue
-            bad = ~(np.abs(sums - 1.0) <= SUM_TOLERANCE) | ~(chunk.min(axis=1) >= -1e-6)
-            region = start + int(np.flatnonzero(bad)[0])
-            position = int(np.searchsorted(pool.offsets, region, side="right")) - 1
-            _refuse_item(
-                pool,
-                position,
-                f"has probabilities {np.array2string(pool.probs[member, region, :4], precision=3)}, no distribution",
-                "predict it again or leave it out of the pool",
-            )
+        found = each(partial(_no_distribution, pool.probs[member]), parts)
+        bad = [region for region in found if region is not None]
+        if bad:
+            row = np.array2string(pool.probs[member, bad[0], :4], precision=3)
+            position = int(np.searchsorted(pool.offsets, bad[0], side="right")) - 1
+            what = f"has probabilities {row}, no distribution"
+            _refuse_item(pool, position, what, "predict it again or leave it out of the pool")
+
+
+def _no_distribution(rows: NDArray[np.floating], part: tuple[int, int]) -> int | None:
+    """The first row of a part of `(regions, classes)` that is negative, NaN or does not sum to 1."""
+    ones = np.ones(rows.shape[1], dtype=rows.dtype)
+    for first, last in spans(part[1] - part[0], CHUNK_BYTES // (4 * max(1, rows.shape[1]))):
+        chunk = rows[part[0] + first : part[0] + last]
+        sums = chunk @ ones
+        if sums.max() <= 1 + SUM_TOLERANCE and sums.min() >= 1 - SUM_TOLERANCE and chunk.min() >= -1e-6:
+            continue
+        bad = ~(np.abs(sums - 1.0) <= SUM_TOLERANCE) | ~(chunk.min(axis=1) >= -1e-6)
+        if bad.any():
+            return part[0] + first + int(np.flatnonzero(bad)[0])
+    return None
 
 
 def _check_unit(pool: Pool, vectors: NDArray[np.floating], what: str, owner: NDArray[np.int64] | None) -> None:
@@ -91,6 +101,8 @@ def check_pool(pool: Pool) -> None:
         StrategyError: shapes or offsets that do not fit, ids that repeat.
     """
     _check_shapes(pool)
+    if np.all(pool.ids[1:] > pool.ids[:-1]):
+        return
     if len(np.unique(pool.ids)) != len(pool):
         values, counts = np.unique(pool.ids, return_counts=True)
         raise StrategyError(f"Id {int(values[counts > 1][0])} occurs more than once in the pool; ids must be distinct.")

@@ -6,15 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies._math.kmeans import kmeans
-from strategies.base import FloatArray, IntArray
+from strategies.base import BoolArray, FloatArray, IntArray
 
 Float32 = NDArray[np.float32]
+Words = NDArray[np.uint64]
 
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 512
+BLOCK_COLUMNS = 2048
+"""Both multiples of 8, the bits of a byte; the product of two blocks stays in the cache until it is read."""
 QUERIES = 500
 RECOUNTED = 64
-WHOLE = 12_000
-"""Up to here the matrix of pairs is held as bytes for a moment, which halves the products."""
 
 
 def pure_radius(
@@ -32,9 +33,13 @@ def pure_radius(
     chosen: IntArray = np.arange(len(positions), dtype=np.int64)
     if len(chosen) > QUERIES:
         chosen = np.sort(rng.choice(len(chosen), QUERIES, replace=False))
-    rows = np.asarray(vectors[positions], dtype=np.float32)
-    similarity = rows[chosen] @ rows.T
-    similarity[label[chosen][:, None] == label[None, :]] = -2
+    # Sorted by cluster, an item's own cluster is one slice.
+    by_cluster = np.argsort(label, kind="stable")
+    edges = np.searchsorted(label[by_cluster], np.arange(count + 1))
+    rows = np.asarray(vectors[positions[by_cluster]], dtype=np.float32)
+    similarity = np.asarray(vectors[positions[chosen]], dtype=np.float32) @ rows.T
+    for place, own in enumerate(label[chosen]):
+        similarity[place, edges[own] : edges[own + 1]] = -2
     gaps = np.sort(np.sqrt(np.maximum(2 - 2 * similarity.max(axis=1), 0)))
     # A hair below the distance, so that rounding does not let the neighbour in.
     return float(gaps[int((1 - purity) * (len(gaps) - 1))]) * (1 - 1e-5)
@@ -57,24 +62,28 @@ class BallCover:
         for start in range(0, len(centres), BLOCK_ROWS):
             block = np.asarray(vectors[centres[start : start + BLOCK_ROWS]], dtype=np.float32)
             covered |= ((block @ rows.T) >= least).any(axis=0)
-        self._open = np.packbits(~covered)
-        self._near = np.empty((len(rows), (len(rows) + 7) // 8), dtype=np.uint8)
-        self._fill(rows, least)
+        self._open = _words(~covered[None])[0]
+        self._near = self._graph(rows, least)
         self.counts = self._count(self._near)
 
-    def _fill(self, rows: Float32, least: np.float32) -> None:
-        """Products of two blocks are taken once; the lower left blocks are the upper right ones turned."""
-        near = np.zeros((len(rows), len(rows)), dtype=bool) if len(rows) <= WHOLE else None
+    def _graph(self, rows: Float32, least: np.float32) -> Words:
+        """One bit a pair `(m, words)`; products of two blocks are taken once, their bits turned for the other half."""
+        bits = np.zeros((len(rows), -(-len(rows) // 64) * 8), dtype=np.uint8)
+        # One piece of memory for all products: fresh pages for each would cost a fifth of the time.
+        product = np.empty(BLOCK_ROWS * BLOCK_COLUMNS, dtype=np.float32)
         for start in range(0, len(rows), BLOCK_ROWS):
-            stop = min(start + BLOCK_ROWS, len(rows))
-            if near is not None:
-                near[start:stop, start:] = (rows[start:stop] @ rows[start:].T) >= least
-                near[stop:, start:stop] = near[start:stop, stop:].T
-                block = near[start:stop]
-            else:
-                block = (rows[start:stop] @ rows.T) >= least
-            block[np.arange(stop - start), np.arange(start, stop)] = True
-            self._near[start:stop] = np.packbits(block, axis=1)
+            left = rows[start : start + BLOCK_ROWS]
+            for first in range(start, len(rows), BLOCK_COLUMNS):
+                right = rows[first : first + BLOCK_COLUMNS]
+                block = product[: len(left) * len(right)].reshape(len(left), len(right))
+                near = np.matmul(left, right.T, out=block) >= least
+                if first == start:
+                    np.fill_diagonal(near, True)
+                packed = np.packbits(near, axis=1)
+                bits[start : start + len(left), first // 8 : first // 8 + packed.shape[1]] = packed
+                turned = packed_down(near)
+                bits[first : first + len(right), start // 8 : start // 8 + len(turned)] = turned.T
+        return bits.view(np.uint64)
 
     def picks(self, count: int, rng: np.random.Generator) -> tuple[IntArray, NDArray[np.float64], NDArray[np.float64]]:
         """The next picks `(count,)`, how many each covered `(count,)`, and what is left for each item `(m,)`.
@@ -103,6 +112,27 @@ class BallCover:
         self.counts = self._count(self._near)
         return np.array(chosen, dtype=np.int64), np.array(reached), self.counts.astype(np.float64)
 
-    def _count(self, near: NDArray[np.uint8]) -> IntArray:
-        """How many uncovered items each row of bits `(m, bytes)` holds."""
+    def _count(self, near: Words) -> IntArray:
+        """How many uncovered items each row of bits `(m, words)` holds."""
         return np.asarray(np.bitwise_count(near & self._open).sum(axis=1, dtype=np.int64))
+
+
+def _words(flags: BoolArray) -> Words:
+    """Rows of flags `(m, n)` as bits, 64 a word."""
+    packed = np.packbits(flags, axis=1)
+    out = np.zeros((len(packed), -(-packed.shape[1] // 8) * 8), dtype=np.uint8)
+    out[:, : packed.shape[1]] = packed
+    return out.view(np.uint64)
+
+
+def packed_down(flags: BoolArray) -> NDArray[np.uint8]:
+    """`packbits` along the first axis, `(b, n)` -> `(b / 8, n)`, in whole rows instead of column by column."""
+    missing = -len(flags) % 8
+    if missing:
+        flags = np.concatenate([flags, np.zeros((missing, flags.shape[1]), dtype=bool)])
+    planes = flags.view(np.uint8).reshape(len(flags) // 8, 8, flags.shape[1])
+    out = planes[:, 0].copy()
+    for bit in range(1, 8):
+        out <<= np.uint8(1)
+        out |= planes[:, bit]
+    return out

@@ -47,6 +47,8 @@ class DistanceSampler:
         self._rng = rng
         self._pending: list[int] = []
         self._chosen = np.zeros(len(geometry), dtype=bool)
+        self._nearest = np.zeros(len(geometry), dtype=np.int64)
+        self._settled = 0
 
     def take(self, point: int) -> None:
         """Make a point a centre."""
@@ -58,11 +60,21 @@ class DistanceSampler:
         centres = np.array(self._pending, dtype=np.int64)
         step = 4096
         for start in range(0, len(self._geometry) if len(centres) else 0, step):
-            block = self._geometry.squared(slice(start, start + step), centres).min(axis=1)
-            np.minimum(self._old[start : start + step], block, out=self._old[start : start + step])
+            gaps = self._geometry.squared(slice(start, start + step), centres)
+            owner = gaps.argmin(axis=1)
+            reached = gaps[np.arange(len(gaps)), owner]
+            closer = reached < self._old[start : start + step]
+            self._old[start : start + step][closer] = reached[closer]
+            self._nearest[start : start + step][closer] = owner[closer] + self._settled
+        self._settled += len(centres)
         self._pending = []
         self._old[self._chosen | (self._old < ROUNDING)] = 0.0
         return self._old
+
+    def nearest(self) -> IntArray:
+        """Which centre is nearest to each point `(m,)`, numbered in the order in which they were taken."""
+        self.distances()
+        return self._nearest
 
     def draw(self, count: int) -> IntArray:
         """The next `count` picks; uniform among the rest once every distance is 0."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from strategies._math.scratch import scratch
 
 Float32 = NDArray[np.float32]
 TINY = np.float32(1e-30)
@@ -14,6 +17,13 @@ def consensus(probs: Float32) -> Float32:
     return probs[0] if len(probs) == 1 else np.asarray(probs.mean(axis=0), dtype=np.float32)
 
 
+def natural_log(values: Float32, out: Float32) -> Float32:
+    """Logarithm, -inf of 0; OpenCV's is four times as fast as numpy's without AVX-512, and as exact."""
+    if values.size:
+        cv2.log(np.ascontiguousarray(values).reshape(1, -1), dst=out.reshape(1, -1))
+    return out
+
+
 def entropy(probs: Float32) -> Float32:
     """Shannon entropy in nats, `(..., c)` -> `(...)`; 0 log 0 = 0.
 
@@ -21,8 +31,19 @@ def entropy(probs: Float32) -> Float32:
         >>> float(entropy(np.array([[0.5, 0.5]], np.float32))[0])
         0.6931471824645996
     """
-    logs = np.log(np.maximum(probs, TINY))
-    return np.asarray(np.maximum(-np.einsum("...c,...c->...", probs, logs), 0), dtype=np.float32)
+    sums = _products(probs, probs)
+    if np.isnan(sums).any():
+        # 0 log 0 came out as NaN; only then the probabilities are read once more.
+        sums = _products(probs, np.maximum(probs, TINY))
+    return np.maximum(-sums, np.float32(0), out=sums).reshape(probs.shape[:-1])
+
+
+def _products(probs: Float32, inside: Float32) -> Float32:
+    """Sum of p log q over the classes, of flattened rows."""
+    terms = natural_log(inside, scratch("terms", probs.shape))
+    with np.errstate(invalid="ignore"):
+        terms *= probs
+    return np.asarray(terms.reshape(-1, probs.shape[-1]) @ np.ones(probs.shape[-1], dtype=np.float32))
 
 
 def normalised_entropy(probs: Float32) -> Float32:
@@ -31,17 +52,35 @@ def normalised_entropy(probs: Float32) -> Float32:
     return entropy(probs) / np.float32(np.log(classes)) if classes > 1 else np.zeros(probs.shape[:-1], np.float32)
 
 
+def planes(probs: Float32) -> Float32:
+    """`(r, c)` -> `(c, r)` scratch: comparing class by class is ten times as fast as within short rows."""
+    out = scratch("planes", probs.shape[::-1])
+    if probs.size:
+        cv2.transpose(np.ascontiguousarray(probs), dst=out)
+    return out
+
+
+def largest(probs: Float32) -> Float32:
+    """Largest probability, `(r, c)` -> `(r,)`."""
+    return np.asarray(planes(probs).max(axis=0))
+
+
 def top_two(probs: Float32) -> tuple[Float32, Float32]:
     """Largest and second largest probability, `(r, c)` -> two `(r,)`; the second is 0 for one class.
 
-    Works class by class on a transposed copy: sorting rows costs ten times as much.
+    A knockout: each round compares one half of the classes with the other; whoever loses may still be second.
     """
-    columns = np.ascontiguousarray(probs.T)
-    first = columns[0].copy()
-    second = np.zeros_like(first)
-    lower = np.empty_like(first)
-    for column in columns[1:]:
-        np.minimum(first, column, out=lower)
-        np.maximum(second, lower, out=second)
-        np.maximum(first, column, out=first)
-    return first, second
+    winners = planes(probs)
+    second = np.zeros(len(probs), dtype=np.float32)
+    while len(winners) > 1:
+        half = len(winners) // 2
+        left, right = winners[:half], winners[half : 2 * half]
+        losers = np.minimum(left, right, out=scratch("losers", left.shape))
+        np.maximum(left, right, out=left)
+        if len(winners) % 2:
+            odd = winners[-1]
+            np.maximum(second, np.minimum(left[0], odd), out=second)
+            np.maximum(left[0], odd, out=left[0])
+        np.maximum(second, losers.max(axis=0), out=second)
+        winners = left
+    return winners[0].copy(), second

@@ -17,12 +17,19 @@ def closeness(probs: Float32) -> Float32:
     if probs.shape[-1] < 2:
         return np.zeros(probs.shape[:-1], dtype=np.float32)
     first, second = simplex.top_two(probs)
-    return np.asarray(np.clip(1 - (first - second), 0, 1), dtype=np.float32)
+    first -= second
+    return _rest(first)
 
 
 def least_confidence(probs: Float32) -> Float32:
     """1 - p1, `(r, c)` -> `(r,)`."""
-    return np.asarray(np.clip(1 - np.ascontiguousarray(probs.T).max(axis=0), 0, 1), dtype=np.float32)
+    return _rest(simplex.largest(probs))
+
+
+def _rest(values: Float32) -> Float32:
+    """1 - values, within [0, 1], in place."""
+    np.subtract(np.float32(1), values, out=values)
+    return np.clip(values, np.float32(0), np.float32(1), out=values)
 
 
 MEASURES: dict[str, Callable[[Float32], Float32]] = {

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 import strategies
-from strategies._math.balls import BallCover, pure_radius
+from strategies._math.balls import BallCover, packed_down, pure_radius
 from strategies._math.coverage import Coverage, gaussian, median_distance
 from strategies._math.kmeans import Points, kmeans
 from strategies._math.sampling import DistanceSampler
@@ -97,13 +97,20 @@ def test_ball_cover_equals_plain_greedy() -> None:
 
 
 def test_ball_cover_is_the_same_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = make_pool(70, dimension=3, seed=6)
-    whole = BallCover(pool.embeddings, np.arange(70), 0.6, np.zeros(0, np.int64)).picks(20, rng())[0]
-    monkeypatch.setattr("strategies._math.balls.BLOCK_ROWS", 16)
-    for limit in (0, 100):
-        monkeypatch.setattr("strategies._math.balls.WHOLE", limit)
-        parts = BallCover(pool.embeddings, np.arange(70), 0.6, np.zeros(0, np.int64)).picks(20, rng())[0]
-        assert parts.tolist() == whole.tolist()
+    pool = make_pool(300, dimension=3, labelled=9, seed=6)
+    open_items = np.flatnonzero(~pool.labelled)
+    whole = BallCover(pool.embeddings, open_items, 0.3, np.flatnonzero(pool.labelled)).picks(20, rng())
+    monkeypatch.setattr("strategies._math.balls.BLOCK_ROWS", 24)
+    monkeypatch.setattr("strategies._math.balls.BLOCK_COLUMNS", 48)
+    parts = BallCover(pool.embeddings, open_items, 0.3, np.flatnonzero(pool.labelled)).picks(20, rng())
+    assert parts[0].tolist() == whole[0].tolist()
+    assert parts[1].tolist() == whole[1].tolist()
+
+
+@pytest.mark.parametrize("rows", [8, 13, 64])
+def test_bits_are_packed_down_like_numpy_does(rows: int) -> None:
+    flags = rng(3).random((rows, 21)) < 0.4
+    assert packed_down(flags).tolist() == np.packbits(flags, axis=0).tolist()
 
 
 def test_the_radius_keeps_balls_pure() -> None:
