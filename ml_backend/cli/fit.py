@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
         steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps instead of by the clock.")] = None,
         method: Annotated[str, typer.Option(help="For classes: head (seconds) or finetune (GPU).")] = "head",
         backbone: Annotated[str, typer.Option(help="For objects: lite0 (pretrained), r18 or r50.")] = "lite0",
+        stages: Annotated[int, typer.Option(help="For objects: 2 (Faster, Mask R-CNN) or 1 (RetinaNet, boxes).")] = 2,
         groups: Annotated[str, typer.Option(help="Regular expression that finds patient or slide in a name.")] = "",
         held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of images kept for measuring.")] = 0.2,
         seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
@@ -39,7 +40,9 @@ def register(app: typer.Typer) -> None:
                 from training.models.detectron2_training import Recipe
                 from training.standalone.objects import fit_objects
 
-                recipe = Recipe(minutes=minutes, iterations=steps, seed=seed, threads=threads, backbone=backbone)
+                recipe = Recipe(
+                    minutes=minutes, iterations=steps, seed=seed, threads=threads, backbone=backbone, stages=stages
+                )
                 metrics = fit_objects(data, out, recipe, progress, init=init, fraction=held_out, pattern=groups)
             else:
                 from training.standalone.classes import fit_classes

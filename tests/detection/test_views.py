@@ -16,8 +16,8 @@ from training.models import detectron2_bridge as d2
 from training.models.detection_plan import from_json, plan_for
 from training.models.detection_views import Cache, Source
 from training.models.detectron2_masks import ChipMasks
-from training.models.detectron2_network import unknown_places
 from training.models.detectron2_rcnn import drawn
+from training.models.detectron2_unknown import unknown_places
 from training.types import TrainingError
 
 

@@ -2,97 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from ml_backend.geometry.results import Control, read_results
-from ml_backend.geometry.shapes import mask_of
-from ml_backend.smart_detectors import Detectors
-from ml_backend.smart_tool import SmartTool
-from ml_backend.state.records import NewItem
 from tests.web.conftest import World, recorded
-from training.geometry.runs import from_window, mask_iou, pixels, trim
-from training.types import Detections, TrainingError
-
-SIZE = (240, 320)
-CONFIG = """<View><Image name="img" value="$image"/>
-<RectangleLabels name="box" toName="img" smart="true" smartOnly="true"><Label value="cell"/><Label value="debris"/>
-</RectangleLabels>
-<KeyPointLabels name="kp" toName="img" smart="true" smartOnly="true"><Label value="cell"/></KeyPointLabels>
-<PolygonLabels name="poly" toName="img"><Label value="cell"/><Label value="debris"/></PolygonLabels>
-<BrushLabels name="brush" toName="img"><Label value="cell"/><Label value="debris"/></BrushLabels></View>"""
-FRAME = {"original_width": 320, "original_height": 240, "image_rotation": 0}
-DISC = (160, 120, 60, 40)
-"""x, y and radii in px of the object on the test picture."""
-
-
-def disc() -> Any:
-    rows, columns = np.mgrid[:240, :320] + 0.5
-    inside = ((columns - DISC[0]) / DISC[2]) ** 2 + ((rows - DISC[1]) / DISC[3]) ** 2 <= 1
-    return from_window(inside, (0, 0), SIZE)
-
-
-def box(x: Any, y: float, width: float, height: float, label: str = "cell", **fields: Any) -> dict[str, Any]:
-    value = {"x": x, "y": y, "width": width, "height": height, "rotation": 0, "rectanglelabels": [label]}
-    base = {"id": "rc1", "from_name": "box", "to_name": "img", "type": "rectanglelabels", **FRAME, "value": value}
-    return base | fields
-
-
-def point(x: Any, y: Any, label: str = "cell", **fields: Any) -> dict[str, Any]:
-    value = {"x": x, "y": y, "width": 0.3, "keypointlabels": [label]}
-    base = {"id": "kp1", "from_name": "kp", "to_name": "img", "type": "keypointlabels", **FRAME, "value": value}
-    return base | fields
-
-
-AROUND = box(30, 31, 40, 38)
+from tests.web.drawings import AROUND, BRUSH, CONFIG, POLYGON, ask, box, disc, drawn_mask, point, with_picture
+from training.geometry.runs import mask_iou, pixels, trim
 
 
 @pytest.fixture
 def project(world: World, tmp_path: Path) -> World:
-    """Project 8 with one picture, task 1: a dark ellipse on noise."""
-    rng = np.random.default_rng(0)
-    picture = rng.normal(190, 8, size=(*SIZE, 3))
-    (x, y), bitmap = trim(disc())
-    picture[y : y + bitmap.shape[0], x : x + bitmap.shape[1]][bitmap > 0] += (-90, -110, -50)
-    Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(tmp_path / "cell.png")
-    world.store.upsert_project(8, "cells", CONFIG, world.now[0])
-    data = {"root": str(tmp_path), "name": "cell.png"}
-    world.store.add_items(
-        8, [NewItem(source=str(tmp_path / "cell.png"), task_id=1, state="ready", data=data)], world.now[0]
-    )
-    return world
-
-
-def ask(world: World, *drawn: Any, config: str = CONFIG, task: Any = None, context: Any = None) -> Any:
-    body = {
-        "tasks": [{"id": 1, "data": {"image": "x"}, "drafts": []} if task is None else task],
-        "project": "8.1795254788",
-        "label_config": config,
-        "params": {"login": None, "password": None, "context": {"result": list(drawn)} if context is None else context},
-    }
-    # A browser's JSON has no NaN, but Python's has, and so may a script.
-    text = json.dumps(body)
-    answer = world.call("/predict", None, method="POST", data=text, headers={"Content-Type": "application/json"})
-    assert answer.status_code == 200, answer.text
-    assert len(answer.json["results"]) == 1
-    return answer.json["results"][0]
-
-
-def drawn_mask(element: Any, control: Control) -> Any:
-    reading = read_results(element["result"], [control], SIZE)
-    assert len(reading.regions) == 1, reading
-    return mask_of(reading.regions[0].shape, SIZE)
-
-
-POLYGON = Control("poly", "img", "polygonlabels", ("cell", "debris"))
-BRUSH = Control("brush", "img", "brushlabels", ("cell", "debris"))
+    """Project 8 with one picture, task 1."""
+    return with_picture(world, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -213,115 +137,3 @@ def test_the_recorded_requests_of_label_studio(project: World) -> None:
     body["tasks"][0]["id"] = 1
     (region,) = project.call("/predict", body).json["results"][0]["result"]
     assert region["value"]["brushlabels" if region["type"] == "brushlabels" else "rectanglelabels"] == ["Cat"]
-
-
-class Detector:
-    """Answers a square where it was asked, says "debris" and is sure of it."""
-
-    def __init__(self, masks: bool = True) -> None:
-        self.plan = type("Plan", (), {"classes": ("cell", "debris")})()
-        self.masks = masks
-        self.asked: list[str] = []
-        self.fails = False
-
-    def inside(self, picture: Any, where: Any) -> Detections:
-        return self._square("box", where[0], where[1])
-
-    def at(self, picture: Any, inside: Any, outside: Any) -> Detections:
-        return self._square("point", *inside[0])
-
-    def _square(self, what: str, x: float, y: float) -> Detections:
-        if self.fails:
-            raise TrainingError("The box is smaller than a pixel; draw a larger one.")
-        self.asked.append(what)
-        probs = np.array([[[0.1, 0.8, 0.1]]], np.float32)
-        corner = int(x), int(y)
-        mask = from_window(np.ones((20, 20), np.uint8), corner, SIZE)
-        where = np.array([[*corner, corner[0] + 20, corner[1] + 20]], np.float32)
-        return Detections(SIZE, where, probs, [mask] if self.masks else None)
-
-
-class Ready(Detectors):
-    """A detector that is loaded already."""
-
-    def __init__(self, detector: Any) -> None:
-        self.detector = detector
-
-    def of_run(self, run_id: int | None, patience: float) -> Any:
-        return self.detector
-
-
-def outline(world: World, detector: Any, *drawn: Any, config: str = CONFIG) -> Any:
-    tool = SmartTool(world.services, detectors=Ready(detector))
-    return tool.outline(world.store.project(8), {"id": 1, "data": {}}, {"result": list(drawn)}, config)
-
-
-def test_the_detector_answers_and_the_label_stays(project: World) -> None:
-    detector = Detector()
-    (region,) = outline(project, detector, AROUND)
-    assert region["value"]["polygonlabels"] == ["cell"]
-    assert region["score"] == pytest.approx(0.1), "how sure the model is of the expert's label"
-    assert "detector of run" in region["meta"]["text"][0]
-    outline(project, detector, point(50, 50))
-    assert detector.asked == ["box", "point"]
-    unlabelled = AROUND | {"value": {**AROUND["value"], "rectanglelabels": []}}
-    assert outline(project, detector, unlabelled)[0]["value"]["polygonlabels"] == ["debris"]
-
-
-def test_a_detector_of_boxes_leaves_the_outline_to_the_colours(project: World) -> None:
-    (region,) = outline(project, Detector(masks=False), AROUND)
-    assert region["meta"]["text"][0].endswith("and by colours.")
-    mask = read_results([region], [POLYGON], SIZE).regions[0].shape
-    assert mask_iou([mask_of(mask, SIZE)], [disc()])[0, 0] > 0.9
-    assert outline(project, Detector(masks=False), point(50, 50))
-
-
-def test_a_detector_that_fails_is_replaced_by_the_colours(project: World) -> None:
-    detector = Detector()
-    detector.fails = True
-    (region,) = outline(project, detector, AROUND)
-    assert region["meta"]["text"] == ["PapLoop smart tool: outline by colours."]
-
-
-def test_a_config_without_drawing_controls_is_not_ours(project: World) -> None:
-    choices = """<View><Image name="img" value="$image"/><KeyPointLabels name="kp" toName="img" smart="true">
-        <Label value="a"/></KeyPointLabels><Choices name="c" toName="img"><Choice value="A"/><Choice value="B"/>
-        </Choices></View>"""
-    assert outline(project, Detector(), point(50, 50, "a"), config=choices) is None
-    assert outline(project, Detector(), AROUND, config="<View") == []
-
-
-def test_the_editor_never_waits_for_a_detector_to_load(
-    project: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    go_on, loads = threading.Event(), []
-
-    def load(folder: Path, **settings: Any) -> Any:
-        loads.append(folder)
-        assert go_on.wait(60)
-        if len(loads) == 1:
-            raise TrainingError("The weights are damaged; train the detector again.")
-        ready = Detector()
-        ready.warm_up = lambda: None  # type: ignore[attr-defined]  # what the real one has
-        return ready
-
-    from training.models import detectron2_rcnn
-
-    monkeypatch.setattr(detectron2_rcnn.Detector, "load", load)
-    now = [0.0]
-    detectors = Detectors(project.services, lambda: now[0])
-    assert detectors.of_run(None, 0) is None
-    assert detectors.of_run(7, 0) is None, "no such checkpoint"
-    folder = project.services.files.run_dir(7) / "checkpoint"
-    folder.mkdir(parents=True)
-    (folder / "plan.json").write_text("{}")
-    assert detectors.of_run(7, 0.01) is None, "still loading"
-    assert detectors.of_run(7, 0.01) is None
-    go_on.set()
-    assert detectors.of_run(7, 60) is None, "it could not be loaded"
-    assert detectors.of_run(7, 60) is None, "and is not tried again at once"
-    assert "The weights are damaged" in caplog.text
-    now[0] = 100.0
-    assert detectors.of_run(7, 60) is not None
-    assert detectors.of_run(7, 0) is detectors.of_run(7, 0)
-    assert len(loads) == 2

@@ -17,6 +17,11 @@ from training.types import TrainingError
 
 PLAN, WEIGHTS = "plan.json", "weights.safetensors"
 KIND = "detector"
+CLASS_LAYER = {
+    1: ("head.cls_score.weight", "head.cls_score.bias"),
+    2: ("roi_heads.box_predictor.cls_score.weight", "roi_heads.box_predictor.cls_score.bias"),
+}
+"""Tensors whose rows belong to classes, by the number of stages."""
 
 
 def is_detector(folder: Path) -> bool:
@@ -78,15 +83,23 @@ def warm_start(network: nn.Module, plan: Plan, weights: Mapping[str, torch.Tenso
     own = network.state_dict()
     taken = {name: tensor for name, tensor in weights.items() if name in own and own[name].shape == tensor.shape}
     if plan.classes != before.classes:
-        for name in ("roi_heads.box_predictor.cls_score.weight", "roi_heads.box_predictor.cls_score.bias"):
-            taken[name] = _by_class(own[name].clone(), weights[name], plan.classes, before.classes)
+        for name in CLASS_LAYER[plan.stages]:
+            taken[name] = _by_class(own[name].clone(), weights[name], _rows(plan), _rows(before))
     network.load_state_dict({**own, **taken})
     return len(taken)
 
 
-def _by_class(new: torch.Tensor, old: torch.Tensor, classes: tuple[str, ...], before: tuple[str, ...]) -> torch.Tensor:
-    for row, name in enumerate(classes):
+def _rows(plan: Plan) -> tuple[str | None, ...]:
+    """What the rows of a class layer stand for; None is the background, which one stage has no row for."""
+    return plan.classes if plan.stages == 1 else (*plan.classes, None)
+
+
+def _by_class(
+    new: torch.Tensor, old: torch.Tensor, rows: tuple[str | None, ...], before: tuple[str | None, ...]
+) -> torch.Tensor:
+    """`new` with the rows of shared classes from `old`; several anchors repeat the rows in groups."""
+    into, from_ = new.view(-1, len(rows), *new.shape[1:]), old.view(-1, len(before), *old.shape[1:])
+    for row, name in enumerate(rows):
         if name in before:
-            new[row] = old[before.index(name)]
-    new[len(classes)] = old[len(before)]
+            into[:, row] = from_[:, before.index(name)]
     return new

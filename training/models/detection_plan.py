@@ -36,6 +36,7 @@ class Plan:
         ratios: height / width of the anchors.
         objects: most objects expected on what prediction sees at once.
         channels: width of the feature pyramid.
+        stages: 2: Faster or Mask R-CNN, every place is looked at again before it is judged; 1: RetinaNet, boxes alone.
     """
 
     classes: tuple[str, ...]
@@ -48,6 +49,7 @@ class Plan:
     ratios: tuple[float, ...]
     objects: int
     channels: int = 64
+    stages: int = 2
 
     @property
     def proposals(self) -> int:
@@ -77,12 +79,15 @@ def from_json(fields: Mapping[str, Any]) -> Plan:
             ratios=tuple(map(float, fields["ratios"])),
             objects=int(fields["objects"]),
             channels=int(fields["channels"]),
+            stages=int(fields.get("stages", 2)),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"The detector's plan is damaged ({error!r}); train it again.") from error
 
 
-def plan_for(data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zoom: float | None = None) -> Plan:
+def plan_for(
+    data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zoom: float | None = None, stages: int = 2
+) -> Plan:
     """A plan from the sizes, shapes and numbers of the labeled objects.
 
     Args:
@@ -90,10 +95,13 @@ def plan_for(data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zo
         backbone: one of `BACKBONES`.
         tile: px of the network, a multiple of 32.
         zoom: overrides the one found.
+        stages: 2, or 1 for RetinaNet, which leaves outlines out.
 
     Raises:
-        TrainingError: no object is labeled, or the backbone is unknown.
+        TrainingError: no object is labeled, or the backbone or the number of stages is unknown.
     """
+    if stages not in (1, 2):
+        raise TrainingError(f"A detector has 1 stage (RetinaNet) or 2 (Faster and Mask R-CNN), not {stages}.")
     if backbone not in BACKBONES:
         raise TrainingError(f"There is no backbone {backbone!r}; choose one of {', '.join(BACKBONES)}.")
     boxes = [image.boxes for image in data.images if len(image.boxes)]
@@ -108,7 +116,7 @@ def plan_for(data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zo
     tile = max(tile, min(32 * math.ceil(1.5 * widest / 32), 800))
     return Plan(
         classes=data.classes,
-        masks=data.has_masks,
+        masks=data.has_masks and stages == 2,
         backbone=backbone,
         zoom=zoom,
         tile=tile,
@@ -117,6 +125,7 @@ def plan_for(data: DetectionSet, *, backbone: str = "lite0", tile: int = 320, zo
         ratios=_ratios(sides),
         # Prediction looks at twice the side.
         objects=_objects_per_tile(data, 2 * tile / zoom),
+        stages=stages,
     )
 
 

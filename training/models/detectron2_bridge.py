@@ -60,9 +60,11 @@ with warnings.catch_warnings():
     from detectron2.modeling import (
         BACKBONE_REGISTRY,
         FPN,
+        META_ARCH_REGISTRY,
         PROPOSAL_GENERATOR_REGISTRY,
         ROI_HEADS_REGISTRY,
         Backbone,
+        RetinaNet,
         StandardROIHeads,
         build_model,
     )
@@ -76,6 +78,7 @@ __all__ = [
     "ANCHOR_GENERATOR_REGISTRY",
     "BACKBONE_REGISTRY",
     "FPN",
+    "META_ARCH_REGISTRY",
     "PROPOSAL_GENERATOR_REGISTRY",
     "ROI_HEADS_REGISTRY",
     "RPN",
@@ -86,6 +89,7 @@ __all__ = [
     "EventStorage",
     "ImageList",
     "Instances",
+    "RetinaNet",
     "ShapeSpec",
     "StandardROIHeads",
     "add_ground_truth_to_proposals",

@@ -13,7 +13,9 @@ from torch import nn
 from training.data.images import RGBArray
 from training.geometry.boxes import VIEWS, Float32, flip, paired_iou, seen
 from training.models import detectron2_bridge as d2
+from training.models import detectron2_retinanet as retinanet
 from training.models.detection_views import View
+from training.models.detectron2_found import Found
 from training.models.detectron2_masks import ChipMasks
 
 SCORE = 0.05
@@ -51,6 +53,8 @@ def losses(network: Any, views: Sequence[View], masks: bool) -> dict[str, torch.
     truth = [_truth(view, masks, network.pixel_mean.device) for view in views]
     with d2.EventStorage(0):
         features = network.backbone(images.tensor)
+        if _one_stage(network):
+            return retinanet.losses(network, images, features, truth)
         proposals, first = network.proposal_generator(images, features, truth)
         _, second = network.roi_heads(images, features, proposals, truth)
     return {**first, **second}
@@ -70,13 +74,12 @@ def find(network: Any, pictures: Sequence[RGBArray], views: Sequence[str] = ("id
     with torch.inference_mode(), d2.EventStorage(0):
         images = _images(network, pictures)
         features = network.backbone(images.tensor)
-        proposals, _ = network.proposal_generator(images, features, None)
-        found = [_chosen(network, each) for each in _judged(network, features, proposals)]
+        found = [_chosen(network, each) for each in _proposed(network, images, features)]
         answers = [_Member(network, features, found)]
         for name in views[1:]:
             flipped = [np.ascontiguousarray(flip(picture, name)) for picture in pictures]
             sizes = [(picture.shape[0], picture.shape[1]) for picture in pictures]
-            places = [_Found(seen(f.boxes, s, name), f.probs, f.vectors) for f, s in zip(found, sizes, strict=True)]
+            places = [Found(seen(f.boxes, s, name), f.probs, f.vectors) for f, s in zip(found, sizes, strict=True)]
             maps = network.backbone(_images(network, flipped).tensor)
             answers.append(_Member(network, maps, places, view=name, sizes=sizes))
     return [_regions(found[index], [answer.of(index) for answer in answers]) for index in range(len(pictures))]
@@ -86,18 +89,11 @@ def look(network: Any, picture: RGBArray, boxes: Float32) -> Regions:
     """What the network says about places that somebody else chose, `(r, 4)` px of the picture; they stay as given."""
     with torch.inference_mode(), d2.EventStorage(0):
         features = network.backbone(_images(network, [picture]).tensor)
-        given = _Found(boxes.astype(np.float32), np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32))
-        own = _judged(network, features, [_places(given, network)])[0]
+        given = Found(boxes.astype(np.float32), np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32))
+        own = _judged(network, features, [given])[0]
         outlines = _outlines(network, features, [given])
-    found = _Found(given.boxes, own.probs, own.vectors)
+    found = Found(given.boxes, own.probs, own.vectors)
     return _regions(found, [(found, None if outlines is None else outlines[0])])
-
-
-@dataclass(frozen=True)
-class _Found:
-    boxes: Float32
-    probs: Float32
-    vectors: Float32
 
 
 def _images(network: Any, pictures: Sequence[Any]) -> Any:
@@ -122,8 +118,27 @@ def _truth(view: View, masks: bool, device: torch.device) -> Any:
     return truth
 
 
-def _judged(network: Any, features: Any, proposals: Sequence[Any]) -> list[_Found]:
-    """Second stage on given places: the refined box, class distribution and feature vector of each."""
+def _one_stage(network: Any) -> bool:
+    return isinstance(network, d2.RetinaNet)
+
+
+def _proposed(network: Any, images: Any, features: Any) -> list[Found]:
+    """Everything that may be an object, several for one place."""
+    if _one_stage(network):
+        return retinanet.propose(network, features, images.image_sizes)
+    proposals, _ = network.proposal_generator(images, features, None)
+    return _second_stage(network, features, proposals)
+
+
+def _judged(network: Any, features: Any, found: Sequence[Found]) -> list[Found]:
+    """What the network says about given places: its own box, class distribution and feature vector of each."""
+    if _one_stage(network):
+        return retinanet.judge(network, features, [each.boxes for each in found])
+    return _second_stage(network, features, [_places(each, network) for each in found])
+
+
+def _second_stage(network: Any, features: Any, proposals: Sequence[Any]) -> list[Found]:
+    """The refined box, class distribution and feature vector of each proposal."""
     heads = network.roi_heads
     maps = [features[name] for name in heads.box_in_features]
     inner = heads.box_head(heads.box_pooler(maps, [each.proposal_boxes for each in proposals]))
@@ -139,11 +154,11 @@ def _judged(network: Any, features: Any, proposals: Sequence[Any]) -> list[_Foun
     ):
         kept = d2.Boxes(box)
         kept.clip(each.image_size)
-        answers.append(_Found(*(part.cpu().numpy() for part in (kept.tensor, prob, vector))))
+        answers.append(Found(*(part.cpu().numpy() for part in (kept.tensor, prob, vector))))
     return answers
 
 
-def _chosen(network: Any, found: _Found) -> _Found:
+def _chosen(network: Any, found: Found) -> Found:
     """One region an object: best class likely enough, no two of a class at one place."""
     best, label = found.probs[:, :-1].max(axis=1), found.probs[:, :-1].argmax(axis=1)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
@@ -151,8 +166,11 @@ def _chosen(network: Any, found: _Found) -> _Found:
     boxes, scores = torch.from_numpy(found.boxes[usable]), torch.from_numpy(best[usable])
     kept = d2.batched_nms(boxes, scores, torch.from_numpy(label[usable]), SAME)
     kept = kept[d2.batched_nms(boxes[kept], scores[kept], torch.zeros(len(kept), dtype=torch.int64), ONE_PLACE)]
-    index = usable[kept.numpy()][: network.roi_heads.box_predictor.test_topk_per_image]
-    return _Found(found.boxes[index], found.probs[index], found.vectors[index])
+    most = (
+        network.max_detections_per_image if _one_stage(network) else network.roi_heads.box_predictor.test_topk_per_image
+    )
+    index = usable[kept.numpy()][:most]
+    return Found(found.boxes[index], found.probs[index], found.vectors[index])
 
 
 class _Member:
@@ -162,7 +180,7 @@ class _Member:
         self,
         network: Any,
         features: Any,
-        found: Sequence[_Found],
+        found: Sequence[Found],
         view: str = VIEWS[0],
         sizes: Sequence[tuple[int, int]] = (),
     ) -> None:
@@ -171,29 +189,29 @@ class _Member:
         if view == VIEWS[0]:
             self._own = list(found)
         else:
-            self._own = _judged(network, features, [_places(each, network) for each in found])
+            self._own = _judged(network, features, found)
 
-    def of(self, index: int) -> tuple[_Found, Float32 | None]:
+    def of(self, index: int) -> tuple[Found, Float32 | None]:
         own, outlines = self._own[index], None if self._outlines is None else self._outlines[index]
         if self._view == VIEWS[0]:
             return own, outlines
         boxes = seen(own.boxes, self._sizes[index], self._view)
         if outlines is not None:
             outlines = flip(outlines.transpose(1, 2, 0), self._view).transpose(2, 0, 1).astype(np.float32)
-        return _Found(boxes, own.probs, own.vectors), outlines
+        return Found(boxes, own.probs, own.vectors), outlines
 
 
-def _places(found: _Found, network: Any) -> Any:
+def _places(found: Found, network: Any) -> Any:
     # The size only limits clipping; a mirrored picture is as large as the upright one.
     places = d2.Instances((1 << 20, 1 << 20))
     places.proposal_boxes = d2.Boxes(torch.as_tensor(found.boxes, device=network.pixel_mean.device))
     return places
 
 
-def _outlines(network: Any, features: Any, found: Sequence[_Found]) -> list[Float32] | None:
-    heads = network.roi_heads
-    if not heads.mask_on:
+def _outlines(network: Any, features: Any, found: Sequence[Found]) -> list[Float32] | None:
+    if _one_stage(network) or not network.roi_heads.mask_on:
         return None
+    heads = network.roi_heads
     maps = [features[name] for name in heads.mask_in_features]
     boxes = [_places(each, network).proposal_boxes for each in found]
     pooled = heads.mask_pooler(maps, boxes)
@@ -204,7 +222,7 @@ def _outlines(network: Any, features: Any, found: Sequence[_Found]) -> list[Floa
     return [part.cpu().numpy() for part in torch.split(torch.sigmoid(logits), counts)]
 
 
-def _regions(found: _Found, members: Sequence[tuple[_Found, Float32 | None]]) -> Regions:
+def _regions(found: Found, members: Sequence[tuple[Found, Float32 | None]]) -> Regions:
     outlines = members[0][1]
     agreement = None
     if outlines is not None:

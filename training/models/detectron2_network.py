@@ -1,4 +1,4 @@
-"""Faster and Mask R-CNN from a `Plan`: Detectron2's network with one full configuration of our own.
+"""Faster R-CNN, Mask R-CNN or RetinaNet from a `Plan`: Detectron2's network with one full configuration of our own.
 
 Shaoqing Ren et al., 2015, "Faster R-CNN"; Kaiming He et al., 2017, "Mask R-CNN"; Tsung-Yi Lin et al., 2017, "Feature
 Pyramid Networks for Object Detection". Norms are chosen so that nothing depends on the look of a batch: group norm
@@ -15,7 +15,9 @@ from torch import nn
 
 from training.encoders import lite0
 from training.models import detectron2_bridge as d2
+from training.models import detectron2_retinanet as retinanet
 from training.models.detection_plan import STRIDES, Plan
+from training.models.detectron2_unknown import unknown_places
 from training.types import TrainingError
 
 LITE0_CHANNELS = (24, 40, 112, 320)
@@ -48,8 +50,11 @@ def _configuration(plan: Plan, device: torch.device, pretrained: bool) -> Any:
     model.ANCHOR_GENERATOR.SIZES = [[side] for side in plan.anchors]
     model.ANCHOR_GENERATOR.ASPECT_RATIOS = [list(plan.ratios)]
     model.ANCHOR_GENERATOR.OFFSET = 0.5
-    _proposals(model, plan)
-    _heads(model, plan)
+    if plan.stages == 1:
+        retinanet.configure(model, plan)
+    else:
+        _proposals(model, plan)
+        _heads(model, plan)
     cfg.TEST.DETECTIONS_PER_IMAGE = plan.objects
     cfg.freeze()
     return cfg
@@ -170,25 +175,6 @@ class PapLoopAnchors(d2.DefaultAnchorGenerator):
             shifts = torch.stack([x, y, x, y], dim=-1).reshape(-1, 1, 4)
             anchors.append((shifts + base).reshape(-1, 4))
         return anchors
-
-
-def unknown_places(boxes: torch.Tensor, truth: Any) -> torch.Tensor:
-    """Which of `boxes` `(r, 4)` lie where nothing is known: mostly inside an ignore region, or centred outside of all
-    checked places. `truth` carries both as `_ignore` `(k, 4)` and `_checked` `(c, 4)` or None."""
-    ignore, checked = truth._ignore, truth._checked
-    unknown = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
-    for x1, y1, x2, y2 in ignore.tolist():
-        width = (boxes[:, 2].clamp(max=x2) - boxes[:, 0].clamp(min=x1)).clamp(min=0)
-        height = (boxes[:, 3].clamp(max=y2) - boxes[:, 1].clamp(min=y1)).clamp(min=0)
-        own = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        unknown |= width * height > 0.5 * own.clamp(min=1e-6)
-    if checked is not None:
-        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
-        inside = torch.zeros_like(unknown)
-        for x1, y1, x2, y2 in checked.tolist():
-            inside |= (x >= x1) & (x < x2) & (y >= y1) & (y < y2)
-        unknown |= ~inside
-    return unknown
 
 
 @d2.PROPOSAL_GENERATOR_REGISTRY.register()

@@ -46,6 +46,7 @@ class Recipe:
         patience: training stops after so many checks in a row without a better one.
         backbone: of `training.models.detection_plan.BACKBONES`.
         zoom: network px per image px; None: found from the objects.
+        stages: 2 for Faster and Mask R-CNN, 1 for RetinaNet.
         clock: seconds; replaced in tests.
     """
 
@@ -60,6 +61,7 @@ class Recipe:
     patience: int = 3
     backbone: str = "lite0"
     zoom: float | None = None
+    stages: int = 2
     clock: Callable[[], float] = time.monotonic
 
 
@@ -104,14 +106,14 @@ def fit(
 def _network(
     train: DetectionSet, recipe: Recipe, device: torch.device, init: Path | None
 ) -> tuple[Plan, Any, int, list[str]]:
-    plan = plan_for(train, backbone=recipe.backbone, zoom=recipe.zoom)
+    plan = plan_for(train, backbone=recipe.backbone, zoom=recipe.zoom, stages=recipe.stages)
     if init is None:
         return plan, build(plan, device), 0, []
     before, weights, _ = detection_checkpoint.read(init)
     # The old network's shape, the new data's classes: only what depends on classes and outlines may change.
     fields = before.to_json() | {
         "classes": plan.classes,
-        "masks": plan.masks,
+        "masks": plan.masks and before.stages == 2,
         "objects": max(before.objects, plan.objects),
     }
     plan = Plan(**fields)
