@@ -1,4 +1,4 @@
-"""Probabilities for tasks that no run has predicted yet: model and encoder load on first use and stay."""
+"""Answers for tasks that no run has predicted yet: model and encoder load on first use and stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from strategies.base import FloatArray
 from training.types import TrainingError
 
 if TYPE_CHECKING:
+    from ml_backend.detection.packing import Found
     from training.encoders import Encoder
+
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ class _Loaded:
     model: Any
     encoder_key: str
     encoder_name: str
+    classes: Sequence[str]
+    is_detector: bool
 
 
 class FirstUse:
@@ -67,7 +71,7 @@ class FirstUse:
 
     def predict(
         self, run_id: int, wanted: Sequence[Wanted], until: float
-    ) -> tuple[Sequence[str], dict[int, FloatArray]]:
+    ) -> tuple[Sequence[str], dict[int, FloatArray | Found]]:
         """Predict what can be predicted in time.
 
         Args:
@@ -76,31 +80,30 @@ class FirstUse:
             until: the timer's reading at which the caller needs its answer.
 
         Returns:
-            The model's classes, and `(classes,)` float32 by place; tasks that failed or came too late are not in it,
-            and the log says why.
+            The model's classes, and by place `(classes,)` float32 or what a detector found; tasks that failed or came
+            too late are not in it, and the log says why.
         """
-        found: dict[int, FloatArray] = {}
+        found: dict[int, FloatArray | Found] = {}
         try:
             with self._turn(until):
                 loaded = self._load(run_id)
                 self._each(loaded, wanted, until, found)
-                return loaded.model.classes, found
+                return loaded.classes, found
         except (PapLoopError, TrainingError, OSError) as error:
             log.warning("%d tasks stay without prediction: %s", len(wanted) - len(found), error)
         except Exception:
             log.exception("%d tasks stay without prediction: unexpected error in run %d", len(wanted), run_id)
         return (), {}
 
-    def _each(self, loaded: _Loaded, wanted: Sequence[Wanted], until: float, found: dict[int, FloatArray]) -> None:
+    def _each(
+        self, loaded: _Loaded, wanted: Sequence[Wanted], until: float, found: dict[int, FloatArray | Found]
+    ) -> None:
         for number, task in enumerate(wanted):
             if self._timer() >= until:
                 log.warning("%d tasks stay without prediction: time ran out", len(wanted) - number)
                 return
             try:
-                probs = np.asarray(self._one(loaded, task), dtype=np.float32)
-                if not np.isfinite(probs).all():
-                    raise TrainingError("The model answered a number that is not finite; train it again.")
-                found[task.place] = probs
+                found[task.place] = self._look(loaded, task) if loaded.is_detector else self._probs(loaded, task)
             except Unavailable as error:
                 log.warning("%d tasks stay without prediction: %s", len(wanted) - number, error)
                 return
@@ -108,6 +111,17 @@ class FirstUse:
                 log.warning("task %s stays without prediction: %s", task.task_id, error)
             except Exception:
                 log.exception("task %s stays without prediction: unexpected error", task.task_id)
+
+    def _look(self, loaded: _Loaded, task: Wanted) -> Found:
+        from ml_backend.detection.packing import Found
+
+        return Found(next(loaded.model.predict([self._path(task)])), tuple(loaded.classes))
+
+    def _probs(self, loaded: _Loaded, task: Wanted) -> FloatArray:
+        probs = np.asarray(self._one(loaded, task), dtype=np.float32)
+        if not np.isfinite(probs).all():
+            raise TrainingError("The model answered a number that is not finite; train it again.")
+        return probs
 
     def _one(self, loaded: _Loaded, task: Wanted) -> FloatArray:
         model = loaded.model
@@ -148,12 +162,19 @@ class FirstUse:
         if run_id in self._models:
             self._models.move_to_end(run_id)
             return self._models[run_id]
+        from ml_backend.detection.models import finds_objects, load_detector
         from training.jobs import load_model
 
         run = self._services.store.run(run_id)
-        model = load_model(self._services.files.run_dir(run_id) / "checkpoint")
+        is_detector = finds_objects(run)
+        model: Any = (
+            load_detector(self._services, run_id)
+            if is_detector
+            else load_model(self._services.files.run_dir(run_id) / "checkpoint")
+        )
         name = str(run.request.get("encoder_name") or self._services.settings.encoder)
-        loaded = _Loaded(model, str(run.request.get("encoder") or ""), name)
+        classes = model.plan.classes if is_detector else model.classes
+        loaded = _Loaded(model, str(run.request.get("encoder") or ""), name, classes, is_detector)
         self._models[run_id] = loaded
         while len(self._models) > MODELS_KEPT:
             self._models.popitem(last=False)

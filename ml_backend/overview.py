@@ -24,7 +24,7 @@ class Overview:
         project: Label Studio's project id.
         title: its title.
         items: number of items by state.
-        labels: confirmed labels by class, in the label config's order.
+        labels: confirmed labels by class, in the label config's order; drawn objects where objects are drawn.
         left_out: why annotations of some tasks cannot be used, with the number of tasks.
         unlabelled: ready items with a task that nobody finished yet.
         active_run: run of the active model, None before the first.
@@ -145,6 +145,7 @@ def image_address(services: Services, item: ItemRow) -> str:
 def run_summary(run: RunRow) -> dict[str, Any]:
     """A run as a lead reads it; times are unix seconds."""
     score = validation_score(run)
+    interval = [score.low, score.high] if score is not None else None
     return {
         "id": run.id,
         "project": run.project_id,
@@ -159,8 +160,12 @@ def run_summary(run: RunRow) -> dict[str, Any]:
         "attempts": run.attempts,
         "next_try_at": run.next_try_at,
         "labels": run.request.get("labels"),
-        "macro_f1": score.value if score is not None else None,
-        "macro_f1_interval": [score.low, score.high] if score is not None else None,
+        "objects": run.request.get("objects"),
+        "measure": score.measure if score is not None else "",
+        "score": score.value if score is not None else None,
+        "score_interval": interval,
+        "macro_f1": score.value if score is not None and score.measure == "macro-F1" else None,
+        "macro_f1_interval": interval if score is not None and score.measure == "macro-F1" else None,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
     }
@@ -171,9 +176,7 @@ def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], d
         labels = project_labels(services, project_id)
     except LabelConfigError as error:
         return str(error), {}, {}, frozenset()
-    counted = Counter(labels.labels.values())
-    by_class = {name: counted.get(name, 0) for name in labels.job.classes}
-    return "", by_class, dict(Counter(labels.left_out.values())), labels.touched
+    return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
 
 
 def _why(services: Services, run_id: int | None) -> str:

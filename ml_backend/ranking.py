@@ -37,7 +37,8 @@ class ProjectOrder:
     provenance: Mapping[str, Any]
 
 
-def _candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
+def candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
+    """Items of a project that can be ranked: with a task and an embedding of this encoder."""
     items = services.store.items(project_id, states=("ready",))
     return [item for item in items if item.task_id is not None and item.encoder == encoder]
 
@@ -123,7 +124,7 @@ class OrderRequest:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """What a strategy answered for the part of the pool that it may choose from."""
 
     name: str
@@ -139,22 +140,22 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     validation set picked by uncertainty would judge every model on its predecessor's doubts.
     """
     settings = services.store.settings(project_id)
-    items = _candidates(services, project_id, request.encoder)
+    items = candidates(services, project_id, request.encoder)
     if not items:
         return ProjectOrder(settings.strategy, [], {"seed": request.seed, "items": 0})
     rng = np.random.default_rng(request.seed)
     pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
-    chosen = _choose(_to_learn_from(pool, splits), settings, rng, request)
-    order = _mix(pool, splits, chosen, settings, rng)
+    chosen = choose(to_learn_from(pool, splits), settings, rng, request)
+    order = mix(pool, splits, chosen, settings, rng)
     return ProjectOrder(
         chosen.name,
-        _entries(items, order, splits == "validation", chosen, request.classes),
-        _provenance(settings, chosen, pool, request),
+        entries_of(items, order, splits == "validation", chosen, request.classes),
+        provenance_of(settings, chosen, pool, request),
     )
 
 
-def _to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
+def to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
     """The pool as a strategy may see it: other sides' images are there, their labels are not and none can be chosen."""
     learn = (splits != "validation") & (splits != "quarantine")
     return dataclasses.replace(
@@ -165,7 +166,12 @@ def _to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
     )
 
 
-def _choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest) -> _Chosen:
+def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest) -> Chosen:
+    """Ask the project's strategy, or the one for a cold start where there is no model.
+
+    Raises:
+        BadRequest: the strategy cannot rank this pool.
+    """
     name, note = settings.strategy, ""
     parameters = {**settings.strategy_params, **strategies.accepted(name, {"competence": request.competence})}
     if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
@@ -176,13 +182,13 @@ def _choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, req
         ranking = strategies.rank(name, pool, budget, rng, **parameters)
     except StrategyError as error:
         raise BadRequest(f"The strategy {name} cannot rank this project: {error}") from error
-    return _Chosen(name, note, pool, ranking)
+    return Chosen(name, note, pool, ranking)
 
 
-def _mix(
+def mix(
     pool: Pool,
     splits: NDArray[np.str_],
-    chosen: _Chosen,
+    chosen: Chosen,
     settings: ProjectSettings,
     rng: np.random.Generator,
 ) -> list[int]:
@@ -192,19 +198,29 @@ def _mix(
     left = np.setdiff1d(chosen.pool.open, chosen.ranking.order)
     rest = left[np.argsort(-chosen.ranking.utilities[left], kind="stable")].tolist()
     validation = [int(p) for p in rng.permutation(np.flatnonzero(held)) if not pool.labelled[p]]
-    enough = int((held & (pool.labels >= 0)).sum()) >= settings.validation_cap
+    known = pool.labelled if pool.background else pool.labels >= 0
+    enough = int((held & known).sum()) >= settings.validation_cap
     mixed = interleave(first + rest, [] if enough else validation, settings.validation_fraction)
     tail = (validation if enough else []) + [int(p) for p in np.flatnonzero(splits == "quarantine")]
     return _groups_once(pool, mixed + [p for p in tail if not pool.labelled[p]])
 
 
-def _entries(
+def entries_of(
     items: Sequence[ItemRow],
     order: Sequence[int],
     held: NDArray[np.bool_],
-    chosen: _Chosen,
+    chosen: Chosen,
     classes: Sequence[str],
 ) -> list[RankingEntry]:
+    """The order as rows, positions as scores, with a sentence on why for the first ones.
+
+    Args:
+        items: what the pool was made of.
+        order: positions in it.
+        held: which of them are validation items.
+        chosen: what the strategy answered.
+        classes: names of the columns of the pool's probabilities.
+    """
     top = set(chosen.ranking.order[:EXPLAINED].tolist())
     utilities = chosen.ranking.utilities
 
@@ -219,7 +235,8 @@ def _entries(
     ]
 
 
-def _provenance(settings: ProjectSettings, chosen: _Chosen, pool: Pool, request: OrderRequest) -> dict[str, Any]:
+def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request: OrderRequest) -> dict[str, Any]:
+    """What an order was made from, so that it can be made again."""
     digest = hashlib.sha256()
     for part in (pool.ids, pool.labels, pool.groups):
         digest.update(np.ascontiguousarray(part).tobytes())

@@ -16,11 +16,9 @@ from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.first_use import FirstUse, Wanted
 from ml_backend.items import task_image
 from ml_backend.label_config import LabelingJob, parse_label_config
-from ml_backend.region_ids import region_id
-from ml_backend.regions import choice_result
 from ml_backend.services import Services
+from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.records import ProjectRow, Served
-from strategies.base import FloatArray
 
 if TYPE_CHECKING:
     from ml_backend.smart_tool import SmartTool
@@ -118,28 +116,31 @@ class Serving:
         ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
         served = self._services.store.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
+        draw = ShownRegions(self._services, project.id, job)
         missing: list[int] = []
         for place, task_id in enumerate(ids):
             row = served.get(task_id) if task_id is not None else None
-            if row is not None and (row.probs is not None or _is_cold(row)):
-                name = region_id(row.run_id or 0, row.item_id)
-                answers[place] = _element(version, row.score, _regions(job, job.classes, row.probs, name))
+            if row is not None and (row.probs is not None or row.found is not None or _is_cold(row)):
+                if self._timer() < until:
+                    answers[place] = _element(version, row.score, _stored(draw, job, row))
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
                 log.warning("element %d of 'tasks' is no task object and stays without prediction", place)
-        if missing and project.active_run_id is not None:
+        run_id = project.active_run_id
+        if missing and run_id is not None:
             wanted = self._wanted(project.id, job, tasks, ids, missing)
-            classes, found = self._first_use.predict(project.active_run_id, wanted, until)
-            for place, probs in found.items():
+            classes, found = self._first_use.predict(run_id, wanted, until)
+            for place, answer in found.items():
                 task_id = ids[place]
                 row = served.get(task_id) if task_id is not None else None
                 number = row.item_id if row is not None else task_id or place
-                answers[place] = _element(
-                    version,
-                    row.score if row is not None else LAST,
-                    _regions(job, classes, probs, region_id(project.active_run_id, number)),
+                regions = (
+                    draw.of_probs(classes, answer, run_id, number)
+                    if isinstance(answer, np.ndarray)
+                    else draw.of_found(answer, run_id, number)
                 )
+                answers[place] = _element(version, row.score if row is not None else LAST, regions)
         return version
 
     def _wanted(
@@ -179,21 +180,7 @@ def _element(version: str, score: float, regions: Sequence[Mapping[str, Any]]) -
     return {"model_version": version, "score": finite, "result": list(regions)}
 
 
-def _regions(
-    job: LabelingJob, classes: Sequence[str], probs: FloatArray | None, name: str
-) -> Sequence[Mapping[str, Any]]:
-    """The most probable class that the label config still has; none when nothing is known.
-
-    Args:
-        job: what the label config asks.
-        classes: names of the columns of `probs`.
-        probs: `(classes,)` float32 or None.
-        name: the region's id.
-    """
-    if probs is None or len(probs) != len(classes) or not np.isfinite(probs).all():
-        return []
-    allowed = [column for column, name in enumerate(classes) if name in job.classes]
-    if not allowed:
-        return []
-    best = max(allowed, key=lambda column: float(probs[column]))
-    return choice_result(job, classes[best], min(1.0, max(0.0, float(probs[best]))), name)
+def _stored(draw: ShownRegions, job: LabelingJob, row: Served) -> Sequence[Mapping[str, Any]]:
+    if row.found is not None:
+        return draw.of_stored(row.found, row.run_id or 0, row.item_id)
+    return draw.of_probs(job.classes, row.probs, row.run_id or 0, row.item_id)

@@ -1,4 +1,4 @@
-"""How good a run's model was on validation: macro-F1 with an interval, from what the judge stored."""
+"""How good a run's model was on validation, with an interval, from what the judge stored: macro-F1, or AP50."""
 
 from __future__ import annotations
 
@@ -21,23 +21,42 @@ Confusion = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """Macro-F1 in [0, 1] and the ends of its interval, None where there is too little to tell."""
+    """A measurement in [0, 1] and the ends of its interval, None where there is too little to tell.
+
+    Attributes:
+        value: the measurement.
+        low: lower end.
+        high: upper end.
+        measure: "macro-F1" of a classifier, "AP50" of a detector.
+    """
 
     value: float
     low: float | None
     high: float | None
+    measure: str = "macro-F1"
 
 
 def validation_score(run: RunRow) -> ValidationScore | None:
     """The score of the model that a run trained; None when it was not judged on any item."""
     judged = run.metrics.get("judgement")
     measured = judged.get("candidate") if isinstance(judged, Mapping) else None
+    if isinstance(judged, Mapping) and isinstance(measured, Mapping) and "AP50" in measured:
+        return _detector_score(judged, measured)
     value = _number(measured.get("macro_f1")) if isinstance(measured, Mapping) else None
     if measured is None or value is None:
         return None
     confusion = _confusion(measured.get("confusion"))
     low, high = macro_f1_interval(confusion) if confusion is not None else (None, None)
     return ValidationScore(value, low, high)
+
+
+def _detector_score(judged: Mapping[str, Any], measured: Mapping[str, Any]) -> ValidationScore | None:
+    """AP50 of what the judge went by: outlines, or boxes."""
+    outlines = measured.get("masks") if judged.get("measure") == "AP50 of outlines" else None
+    value = _number((outlines if isinstance(outlines, Mapping) else measured).get("AP50"))
+    ends = judged.get("candidate_interval")
+    low, high = (_number(end) for end in ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
+    return None if value is None else ValidationScore(value, low, high, "AP50")
 
 
 @lru_cache(maxsize=1024)

@@ -52,12 +52,13 @@ def answer_run(run: RunRow, as_json: bool) -> None:
 
 def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: when(summary[name]) for name in ("created_at", "finished_at", "next_try_at")}
-    return {**summary, **times, "macro_f1": macro_f1(summary), "macro_f1_interval": None}
+    shown = {"score": score(summary), "score_interval": None, "macro_f1": None, "macro_f1_interval": None}
+    return {**summary, **times, **shown}
 
 
-def macro_f1(summary: Mapping[str, Any]) -> str:
-    """Macro-F1 on validation with its interval, empty when the run has none."""
-    value, interval = summary["macro_f1"], summary["macro_f1_interval"]
+def score(summary: Mapping[str, Any]) -> str:
+    """What the run's model reached on validation, with its interval; empty when the run has none."""
+    value, interval = summary["score"], summary["score_interval"]
     if value is None:
         return ""
     if interval is None or None in interval:
@@ -65,9 +66,13 @@ def macro_f1(summary: Mapping[str, Any]) -> str:
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
+def _measured(run: Mapping[str, Any]) -> str:
+    return f"{run['measure']} {score(run)}" if run["measure"] else ""
+
+
 def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:
     """A table of runs, newest first."""
-    columns = ("run", "kind", "state", "decision", "labels", "macro-F1", "started", "why it started", "outcome")
+    columns = ("run", "kind", "state", "decision", "labels", "score", "started", "why it started", "outcome")
     rows = [
         (
             run["id"],
@@ -75,7 +80,7 @@ def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:
             run["state"],
             run["decision"],
             run["labels"],
-            macro_f1(run),
+            _measured(run),
             when(run["created_at"]),
             run["reason"],
             run["error"] or run["decision_reason"] or run["message"],

@@ -1,4 +1,4 @@
-"""The learning curve as inline SVG: validation macro-F1 over labels, one point a run, with its interval."""
+"""The learning curve as inline SVG: score on validation over labels, one point a run, with its interval."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ class Point:
     Attributes:
         run: its number.
         labels: labels it learned from and was judged on.
-        value: macro-F1 on validation, in [0, 1].
+        value: score on validation, in [0, 1].
         low: lower end of its interval, or None.
         high: upper end, or None.
         decision: "promoted" or "kept".
         is_active: whether it is the model in use.
+        measure: what the score is.
     """
 
     run: int
@@ -33,6 +34,7 @@ class Point:
     high: float | None
     decision: str
     is_active: bool
+    measure: str = "macro-F1"
 
 
 def learning_curve(points: Sequence[Point]) -> Markup:
@@ -50,8 +52,9 @@ def learning_curve(points: Sequence[Point]) -> Markup:
     ticks = label_ticks(max(point.labels for point in ordered))
     scale = _Scale(ticks[-1])
     parts = [*_axes(scale, ticks), _line(scale, ordered), *(_mark(scale, point) for point in ordered)]
-    name = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="Macro-F1 on validation over labels">')
-    return name.format(WIDTH, HEIGHT) + Markup("").join(parts) + Markup("</svg>")
+    measure = ordered[-1].measure
+    name = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{} on validation over labels">')
+    return name.format(WIDTH, HEIGHT, measure[:1].upper() + measure[1:]) + Markup("").join(parts) + Markup("</svg>")
 
 
 def label_ticks(largest: int) -> list[int]:
@@ -93,7 +96,7 @@ def _line(scale: _Scale, points: Sequence[Point]) -> Markup:
 
 def _mark(scale: _Scale, point: Point) -> Markup:
     x, y = scale.x(point.labels), scale.y(point.value)
-    said = f"run {point.run}: macro-F1 {point.value:.3f}"
+    said = f"run {point.run}: {point.measure} {point.value:.3f}"
     whisker = Markup("")
     if point.low is not None and point.high is not None:
         said += f" ({point.low:.3f} to {point.high:.3f})"

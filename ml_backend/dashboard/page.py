@@ -19,6 +19,7 @@ from ml_backend.strategy_choice import strategy_list
 from ml_backend.validation_score import validation_score
 
 NEXT_SHOWN = 10
+CONFLICTS_SHOWN = 20
 RUNS_SHOWN = 25
 RUNS_DRAWN = 200
 
@@ -102,7 +103,9 @@ def curve_points(runs: Sequence[RunRow], active_run: int | None) -> list[Point]:
         labels = run.request.get("labels")
         if score is not None and isinstance(labels, int):
             is_active = run.id == active_run
-            points.append(Point(run.id, labels, score.value, score.low, score.high, run.decision, is_active))
+            points.append(
+                Point(run.id, labels, score.value, score.low, score.high, run.decision, is_active, score.measure)
+            )
     return points
 
 

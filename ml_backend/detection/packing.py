@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -96,8 +96,3 @@ def _arrays(listed: Sequence[Any], body: bytes, start: int) -> dict[str, NDArray
         arrays[str(name)] = values.reshape(shape).astype(np.float32)
         start += count * np.dtype(kind).itemsize
     return arrays
-
-
-def members_of(found: Mapping[int, Found]) -> int:
-    """Fewest views of any of the answers; 0 when there is none."""
-    return min((len(each.detections.probs) for each in found.values()), default=0)

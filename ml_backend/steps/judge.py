@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.detection.judging import judge_objects
+from ml_backend.detection.models import finds_objects
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.steps.labels import project_labels
@@ -17,6 +19,8 @@ from training.evaluation.promotion import judge as verdict_on
 
 def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Decide whether this run's model replaces the active one."""
+    if finds_objects(run):
+        return "publish", judge_objects(services, run)
     store = services.store
     classes = list(run.request["classes"])
     manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
@@ -26,6 +30,8 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     groups = np.unique([validation[item.id].group for item in items], return_inverse=True)[1].astype(np.int64)
     encoder = str(run.request["encoder"])
     incumbent_run = store.project(run.project_id).active_run_id
+    if incumbent_run is not None and finds_objects(store.run(incumbent_run)):
+        incumbent_run = None
     candidate = predict_items(services, run.id, items, classes, encoder)
     incumbent = predict_items(services, incumbent_run, items, classes, encoder) if incumbent_run else None
     seen = np.isfinite(candidate).all(axis=1)

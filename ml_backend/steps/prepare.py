@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ml_backend.detection.models import finds_objects
+from ml_backend.detection.preparing import prepare_objects
 from ml_backend.intake import embed_waiting
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import ProjectLabels, project_labels
 from ml_backend.steps.progress import reporter
+from ml_backend.task_import import import_waiting
 from training.data.manifest import write_manifest
 from training.types import Sample
 
@@ -25,18 +28,22 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     store = services.store
     settings = store.settings(run.project_id)
     encoder = embed_waiting(services, run.project_id, progress=reporter(services, run, "Embedding new images"))
+    import_waiting(services, run.project_id)
     change = store.last_change(run.project_id)
     labels = project_labels(services, run.project_id)
     if run.kind == "rank":
         return "publish", {"change": change, "request": {**run.request, "encoder": encoder.key}}
+    names = {"encoder": encoder.key, "encoder_name": settings.encoder}
+    if labels.job.finds_objects:
+        following, fields = prepare_objects(services, run, labels, names)
+        return following, {"change": change, **fields}
     samples, omitted = _samples(services, store.items(run.project_id, states=("ready",)), labels)
     present = Counter(sample.label for sample in samples if sample.split == "train")
     request = {
         "classes": list(labels.job.classes),
         "method": _method(settings, len(samples)),
         "seed": run.seed,
-        "encoder": encoder.key,
-        "encoder_name": settings.encoder,
+        **names,
         "vectors": str(services.vectors(encoder.key).path.resolve()),
         "dimension": encoder.dimension,
         "init": _incumbent_checkpoint(services, run),
@@ -96,7 +103,7 @@ def _method(settings: ProjectSettings, labels: int) -> str:
 
 def _incumbent_checkpoint(services: Services, run: RunRow) -> str | None:
     active = services.store.project(run.project_id).active_run_id
-    if active is None:
+    if active is None or finds_objects(services.store.run(active)):
         return None
     checkpoint = services.files.run_dir(active) / "checkpoint"
     return str(checkpoint.resolve()) if checkpoint.is_dir() else None

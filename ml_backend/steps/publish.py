@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ml_backend.detection.models import finds_objects
+from ml_backend.detection.ordering import order_objects
+from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
+from ml_backend.duplicates.review import explain_offers, offers_of
 from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.label_config import LabelingJob
 from ml_backend.labelstudio import LabelStudio
@@ -16,7 +20,7 @@ from ml_backend.ranking import OrderRequest, order_project
 from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
-from ml_backend.state.records import RankingRow, RunRow
+from ml_backend.state.records import RankingEntry, RankingRow, RunRow
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.labels import ProjectLabels, project_labels
 from ml_backend.steps.models import predict_items
@@ -32,13 +36,16 @@ LOST = "The image could be read when it came, but not any more; put the file bac
 def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
     labels = project_labels(services, run.project_id)
-    model_run = _model_run(services, run)
-    if model_run is not None:
+    model_run = _model_run(services, run, labels.job)
+    if model_run is not None and labels.job.finds_objects:
+        look_at_pool(services, run, model_run, labels)
+    elif model_run is not None:
         _predict_pool(services, run, model_run, labels)
     ranking = services.store.ranking_of_run(run.id)
     if ranking is None or ranking.state != "prepared":
         ranking = _rank(services, run, model_run, labels)
-    pushed = _push(services, run, ranking, model_run, labels.job)
+    rendered = Rendered()
+    pushed = _push(services, run, ranking, model_run, labels.job, rendered)
     if services.store.run(run.id).state not in OPEN_STATES:
         raise Conflict(f"Run {run.id} was ended while it published; its order is not switched to.")
     ranking = services.store.ranking_of_run(run.id) or ranking
@@ -49,7 +56,9 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
     except QueueUnavailable as error:
         log.warning("old predictions are cleaned up later: %s", error)
-    summary = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed}
+    summary: dict[str, Any] = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed}
+    if labels.job.finds_objects:
+        summary["shown"] = rendered.summary()
     return "done", {
         "metrics": {**run.metrics, "publish": summary},
         "progress": 1.0,
@@ -57,11 +66,15 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     }
 
 
-def _model_run(services: Services, run: RunRow) -> int | None:
+def _model_run(services: Services, run: RunRow, job: LabelingJob) -> int | None:
+    """The run whose model speaks; None where there is none, or it answers another question than the project asks."""
     if run.decision == "promoted" and run.kind == "train":
         return run.id
     asked = run.request.get("model_run")
-    return int(asked) if asked is not None else services.store.project(run.project_id).active_run_id
+    number = int(asked) if asked is not None else services.store.project(run.project_id).active_run_id
+    if number is None or finds_objects(services.store.run(number)) != job.finds_objects:
+        return None
+    return number
 
 
 def _encoder(services: Services, run: RunRow) -> str:
@@ -103,7 +116,8 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
         seed=run.seed + run.id,
         competence=judged,
     )
-    order = order_project(services, run.project_id, request)
+    order_of = order_objects if labels.job.finds_objects else order_project
+    order = order_of(services, run.project_id, request)
     services.store.add_ranking(
         run.project_id,
         run_id=model_run,
@@ -111,7 +125,7 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
         version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
         strategy=order.strategy,
         provenance=dict(order.provenance),
-        entries=order.entries,
+        entries=explain_offers(order.entries, offers_of(services, run.project_id)),
         now=services.clock(),
     )
     made = services.store.ranking_of_run(run.id)
@@ -119,7 +133,14 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
     return made
 
 
-def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int | None, job: LabelingJob) -> int:
+def _push(
+    services: Services,
+    run: RunRow,
+    ranking: RankingRow,
+    model_run: int | None,
+    job: LabelingJob,
+    rendered: Rendered,
+) -> int:
     """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
     store = services.store
     items = {item.id: item for item in store.items(run.project_id, states=("ready",))}
@@ -134,15 +155,11 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, model_run: int |
     version = f"{ranking.version}a{run.attempts}" if there else ranking.version
     if there:
         store.rename_ranking(ranking.id, version)
-    probs = _rows(services, model_run)
     body = [
-        {
-            "task": items[entry.item_id].task_id,
-            "score": entry.score,
-            "model_version": version,
-            "result": pre_annotation(job, probs.get(entry.item_id), entry.item_id, model_run or 0),
-        }
-        for entry in entries
+        {"task": items[entry.item_id].task_id, "score": entry.score, "model_version": version, "result": result}
+        for entry, result in zip(
+            entries, _results(services, run.project_id, job, model_run, entries, rendered), strict=True
+        )
     ]
     try:
         return push(services.label_studio, run.project_id, body)
@@ -166,6 +183,27 @@ def push(client: LabelStudio, project_id: int, body: Sequence[Mapping[str, Any]]
             f"Label Studio stored {created} of {len(body)} predictions; they are sent again under a new version."
         )
     return created
+
+
+def _results(
+    services: Services,
+    project_id: int,
+    job: LabelingJob,
+    model_run: int | None,
+    entries: Sequence[RankingEntry],
+    rendered: Rendered,
+) -> Iterable[Sequence[Mapping[str, Any]]]:
+    """The regions shown for each entry, in order."""
+    if job.finds_objects:
+        return pre_annotations(services, project_id, job, model_run, entries, rendered)
+    probs = _rows(services, model_run)
+    offered = offers_of(services, project_id)
+    return [
+        choice_result(job, offered[item].label, 1.0, region_id(0, item))
+        if item in offered
+        else pre_annotation(job, probs.get(item), item, model_run or 0)
+        for item in (entry.item_id for entry in entries)
+    ]
 
 
 def _rows(services: Services, model_run: int | None) -> dict[int, Any]:
@@ -194,6 +232,7 @@ def cleanup(services: Services, project_id: int) -> list[str]:
         if ours and version != project.active_version and version not in pending:
             client.delete_model_version(project_id, version)
             gone.append(version)
+    forget_old_answers(services, project_id)
     for row in store.rankings(project_id, states=("retired",)):
         store.set_ranking_state(row.id, "deleted")
     return gone

@@ -8,6 +8,7 @@ import uuid
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 Row = dict[str, Any]
@@ -32,6 +33,14 @@ def iso(moment: datetime) -> str:
     """Label Studio's own form; it leaves microseconds out where they are zero."""
     form = "%Y-%m-%dT%H:%M:%S.%fZ" if moment.microsecond else "%Y-%m-%dT%H:%M:%SZ"
     return moment.strftime(form)
+
+
+@lru_cache(maxsize=8)
+def _interface(config: str) -> Any:
+    """What Label Studio itself checks predictions with."""
+    from label_studio_sdk.label_interface import LabelInterface
+
+    return LabelInterface(config)
 
 
 class State:
@@ -207,6 +216,8 @@ class State:
             return False
         if score is not None and not (isinstance(score, (int, float)) and 0 <= score <= 1):
             return False
+        if "Labels" in project["label_config"]:
+            return bool(_interface(project["label_config"]).validate_prediction(item))
         controls = self.choices(project)
         for region in result:
             chosen = region.get("value", {}).get("choices", [])

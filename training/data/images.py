@@ -97,6 +97,20 @@ def image_size(path: Path) -> tuple[int, int]:
         raise _in_words(path, error, MAX_PIXELS) from error
 
 
+def orientation_of(path: Path) -> int:
+    """EXIF orientation of a file, 1 to 8; 1 where it has none.
+
+    Raises:
+        ImageDecodeError: missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            said = image.getexif().get(_ORIENTATION, 1)
+    except Exception as error:
+        raise _in_words(path, error, MAX_PIXELS) from error
+    return int(said) if isinstance(said, int) and 1 <= said <= 8 else 1
+
+
 def content_hash(path: Path) -> str:
     """SHA-256 of the file's bytes in hex.
 

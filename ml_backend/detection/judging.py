@@ -1,0 +1,61 @@
+"""Candidate and incumbent detector on the same frozen validation images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ml_backend.detection.models import detector_of, load_detector, look_at, renamed
+from ml_backend.detection.packing import Found
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from ml_backend.steps.progress import reporter
+from training.data.object_manifest import detection_sets, read_object_manifest
+from training.detection_job import OBJECTS
+from training.evaluation.detection_promotion import judge_detectors
+from training.types import Progress
+
+
+def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
+    """Decide whether this run's detector replaces the active one; answers the columns of the run to set."""
+    classes = tuple(map(str, run.request["classes"]))
+    samples = read_object_manifest(services.files.run_dir(run.id) / OBJECTS)
+    _, validation, _ = detection_sets(samples, classes)
+    paths = [image.path for image in validation.images]
+    active = services.store.project(run.project_id).active_run_id
+    before = active if detector_of(services, active) is not None else None
+    report = reporter(services, run, "Measuring")
+    candidate = _answers(services, run.id, paths, report, "the new model")
+    incumbent = None if before is None else _answers(services, before, paths, report, "the serving model")
+    seen = [
+        place
+        for place in range(len(paths))
+        if candidate[place] is not None and (incumbent is None or incumbent[place] is not None)
+    ]
+    verdict = judge_detectors(
+        replace(validation, images=tuple(validation.images[place] for place in seen)),
+        [renamed(found, classes) for place in seen if (found := candidate[place]) is not None],
+        None
+        if incumbent is None
+        else [renamed(found, classes) for place in seen if (found := incumbent[place]) is not None],
+        seed=run.seed,
+    )
+    evidence = {**verdict.evidence, "incumbent_run": before, "unreadable": len(paths) - len(seen)}
+    return {
+        "decision": verdict.decision,
+        "decision_reason": verdict.reason,
+        "metrics": {**run.metrics, "judgement": evidence},
+    }
+
+
+def _answers(services: Services, run_id: int, paths: list[Path], report: Progress, who: str) -> list[Found | None]:
+    if not paths:
+        return []
+    detector = load_detector(services, run_id)
+    answers: list[Found | None] = []
+    for number, found in enumerate(look_at(detector, paths), start=1):
+        answers.append(found)
+        report(number / len(paths), f"{who} on {number} of {len(paths)} validation images")
+    return answers

@@ -1,0 +1,73 @@
+"""A run's detector, and what it says about images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ml_backend.detection.packing import Found
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from training.data.images import ImageDecodeError
+from training.types import Detections
+
+if TYPE_CHECKING:
+    from training.models.detectron2_rcnn import Detector
+
+OBJECTS_TASK: Final = "objects"
+"""`task` in the request of a run that trained a detector."""
+
+
+def finds_objects(run: RunRow) -> bool:
+    """Whether a run's model is a detector."""
+    return bool(run.request.get("task") == OBJECTS_TASK)
+
+
+def detector_of(services: Services, run_id: int | None) -> Path | None:
+    """The checkpoint of a run's detector; None where there is no run or its model is none."""
+    if run_id is None or not finds_objects(services.store.run(run_id)):
+        return None
+    checkpoint = services.files.run_dir(run_id) / "checkpoint"
+    return checkpoint if checkpoint.is_dir() else None
+
+
+def load_detector(services: Services, run_id: int) -> Detector:
+    """The detector that a run trained.
+
+    Raises:
+        TrainingError: there is none, or it is damaged.
+    """
+    from training.models.detectron2_rcnn import Detector
+
+    return Detector.load(services.files.run_dir(run_id) / "checkpoint", threads=services.threads)
+
+
+def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:
+    """A detector's answers, one a path and in order; None where an image cannot be had or read any more."""
+    for path in paths:
+        try:
+            found = None if path is None else next(detector.predict([path], members=members))
+        except ImageDecodeError:
+            found = None
+        yield None if found is None else Found(found, tuple(detector.plan.classes))
+
+
+def renamed(found: Found, classes: Sequence[str]) -> Detections:
+    """The same answer over other classes: columns move, a class the detector lacks gets 0, rows sum to 1 again."""
+    have = {name: column for column, name in enumerate(found.classes)}
+    answer = found.detections
+    if tuple(found.classes) == tuple(classes):
+        return answer
+    probs = np.zeros((*answer.probs.shape[:2], len(classes) + 1), dtype=np.float32)
+    for column, name in enumerate(classes):
+        if name in have:
+            probs[:, :, column] = answer.probs[:, :, have[name]]
+    probs[:, :, -1] = answer.probs[:, :, -1]
+    total = probs.sum(axis=2, keepdims=True)
+    # A region of a class that is gone altogether is background now.
+    probs[:, :, -1:] = np.where(total <= 1e-6, 1.0, probs[:, :, -1:])
+    return replace(answer, probs=probs / np.maximum(probs.sum(axis=2, keepdims=True), 1e-6))

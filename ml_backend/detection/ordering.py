@@ -1,0 +1,149 @@
+"""Which image next, where objects are drawn: a `Pool` of what the detector found, a strategy's order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from ml_backend.detection.packing import Found, unpack
+from ml_backend.detection_pool import detection_pool
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.ranking import (
+    COLD_START,
+    OrderRequest,
+    ProjectOrder,
+    candidates,
+    choose,
+    entries_of,
+    mix,
+    order_project,
+    provenance_of,
+    to_learn_from,
+)
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RankingEntry
+from strategies.base import Pool
+from training.types import Detections
+
+AUTO: Final = "auto"
+DETECTOR_STRATEGY: Final = "ppal"
+"""What `auto` means once the detector is worth listening to: uncertain objects, images that differ from each other."""
+LEAST_AP50: Final = 0.1
+"""AP50 on the held-out images from which a detector's doubts are trusted; below, they are noise."""
+BACKGROUND: Final = "no object"
+
+
+def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any]) -> tuple[str, str]:
+    """The strategy that ranks what a detector found, and a note on why where the project leaves the choice to us.
+
+    Args:
+        settings: the project's.
+        judged: the judge's measurements of the detector; may be empty.
+    """
+    if settings.strategy != AUTO:
+        return settings.strategy, ""
+    measured = judged.get("candidate")
+    value = measured.get("AP50") if isinstance(measured, Mapping) else None
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return COLD_START, "No held-out object yet to measure the detector on: images that represent the pool first."
+    if value < LEAST_AP50:
+        note = f"The detector knows little (AP50 {value:.2f} on held-out images): images that represent the pool first."
+        return COLD_START, note
+    note = f"The detector knows enough to trust its doubts (AP50 {value:.2f} on held-out images)."
+    return DETECTOR_STRATEGY, note
+
+
+def order_objects(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
+    """Rank every unlabelled image; those that the detector has not looked at follow in random order.
+
+    Validation images are mixed in at random, as for classification.
+    """
+    settings = services.store.settings(project_id)
+    items = candidates(services, project_id, request.encoder)
+    found = _answers(services, request, items)
+    if request.run_id is None or not found:
+        return order_project(services, project_id, request)
+    rng = np.random.default_rng(request.seed)
+    name, note = strategy_for(settings, request.competence)
+    parameters = settings.strategy_params if name == settings.strategy else {}
+    known = [item for item in items if item.id in found or item.task_id in request.touched]
+    pool, classes = _pool(services, known, found, request)
+    splits = np.array([item.split for item in known])
+    chosen = choose(
+        to_learn_from(pool, splits),
+        settings.model_copy(update={"strategy": name, "strategy_params": parameters}),
+        rng,
+        request,
+    )
+    chosen = replace(chosen, note=chosen.note or note)
+    order = mix(pool, splits, chosen, settings, rng)
+    entries = entries_of(known, order, splits == "validation", chosen, (*classes, BACKGROUND))
+    rest = [item for item in items if item.id not in found and item.task_id not in request.touched]
+    facts = {"items": len(items), "looked_at": len(found)}
+    provenance = {**provenance_of(settings, chosen, pool, request), **facts}
+    return ProjectOrder(chosen.name, _with_rest(entries, rest, rng), provenance)
+
+
+def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]) -> dict[int, Found]:
+    if request.run_id is None:
+        return {}
+    waiting = [item.id for item in items if item.task_id not in request.touched]
+    return {item: unpack(content) for item, content in services.store.detections(request.run_id, waiting).items()}
+
+
+def _pool(
+    services: Services, items: Sequence[ItemRow], found: Mapping[int, Found], request: OrderRequest
+) -> tuple[Pool, tuple[str, ...]]:
+    """The pool of these items; what is labelled has no regions, for nobody asks the detector about it any more."""
+    members = min(len(each.detections.probs) for each in found.values())
+    some = next(iter(found.values()))
+    nothing = _cut(some.detections, members, regions=0)
+    answers = [
+        _cut(found[item.id].detections, members)
+        if item.id in found
+        else replace(nothing, size=(item.height, item.width))
+        for item in items
+    ]
+    rows = np.array([item.vector_row for item in items], dtype=np.int64)
+    pool = detection_pool(
+        np.array([item.id for item in items], dtype=np.int64),
+        answers,
+        np.array([item.task_id in request.touched for item in items], dtype=bool),
+        np.array([item.group_id or item.id for item in items], dtype=np.int64),
+        services.vectors(request.encoder).rows(rows),
+    )
+    return pool, some.classes
+
+
+def _cut(answer: Detections, members: int, regions: int | None = None) -> Detections:
+    """The first members' view of an answer, and of its first regions where a number is given."""
+    part = slice(None if regions is None else regions)
+    columns = {
+        name: column[part] if name == "vectors" else column[:members, part] for name, column in answer.columns.items()
+    }
+    return replace(
+        answer,
+        boxes=answer.boxes[part],
+        probs=answer.probs[:members, part],
+        masks=None if answer.masks is None else answer.masks[part],
+        columns=columns,
+    )
+
+
+def _with_rest(
+    entries: Sequence[RankingEntry], rest: Sequence[ItemRow], rng: np.random.Generator
+) -> list[RankingEntry]:
+    total = len(entries) + len(rest)
+    lowest = min((entry.utility for entry in entries), default=0.0)
+    later = [rest[int(place)] for place in rng.permutation(len(rest))]
+    return [
+        *(replace(entry, score=entry.position / total) for entry in entries),
+        *(
+            RankingEntry(item.id, len(entries) + number, (len(entries) + number) / total, lowest)
+            for number, item in enumerate(later)
+        ),
+    ]

@@ -1,0 +1,136 @@
+"""Confirmed objects -> the manifest and the request of a detector's training job."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ml_backend.detection.confirmed import Result, objects_on
+from ml_backend.detection.models import OBJECTS_TASK, detector_of
+from ml_backend.errors import ImageError
+from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RunRow
+from ml_backend.steps.labels import ProjectLabels
+from training.data.images import ImageDecodeError, orientation_of
+from training.data.object_manifest import ObjectSample, write_object_manifest
+from training.detection_job import OBJECTS
+
+BETWEEN = "lies between training and validation (near-duplicate of one, group of the other)"
+TOLD = 50
+"""So many sentences on single regions are kept with the run."""
+
+
+def prepare_objects(
+    services: Services, run: RunRow, labels: ProjectLabels, encoder: Mapping[str, Any]
+) -> tuple[str, Mapping[str, Any]]:
+    """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn.
+
+    Args:
+        services: the parts of the process.
+        run: the training run.
+        labels: confirmed ones.
+        encoder: `encoder` and `encoder_name` for the request, by which items are found again.
+
+    Returns:
+        The next step and the columns of the run to set.
+    """
+    settings = services.store.settings(run.project_id)
+    ready = services.store.items(run.project_id, states=("ready",))
+    samples, omitted, told = object_samples(services, ready, labels)
+    learned = [sample for sample in samples if sample.split == "train" and len(sample.boxes)]
+    request = {
+        **_request(services, run, settings, labels),
+        **encoder,
+        "labels": len(samples),
+        "objects": sum(len(sample.boxes) for sample in samples),
+        "omitted": omitted,
+        "omitted_regions": told,
+    }
+    if not learned:
+        few = "no object is labeled yet" if not samples else "no object is labeled on an image that may be learned from"
+        decision = {
+            "decision": "kept",
+            "decision_reason": f"Nothing to learn: {few}. The order is renewed all the same.",
+        }
+        return "publish", {"request": request, **decision}
+    folder = services.files.run_dir(run.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_object_manifest(folder / OBJECTS, samples)
+    services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
+    return "train", {"request": request}
+
+
+def object_samples(
+    services: Services, items: Sequence[ItemRow], labels: ProjectLabels
+) -> tuple[list[ObjectSample], dict[str, int], list[str]]:
+    """Labeled images with their objects.
+
+    Returns:
+        The images; why tasks were left out, with their number; sentences on single regions that were left out.
+
+    Raises:
+        LabelStudioUnavailable: images lie in Label Studio and it is away.
+    """
+    samples: list[ObjectSample] = []
+    omitted = Counter(labels.left_out.values())
+    told: list[str] = []
+    for item in items:
+        results = labels.objects.get(item.task_id or -1)
+        if results is None:
+            continue
+        if item.split not in ("train", "validation"):
+            omitted[BETWEEN] += 1
+            continue
+        try:
+            path = services.image_path(item)
+            orientation = _orientation(results, item, path)
+        except (ImageError, ImageDecodeError):
+            omitted["its image cannot be read any more"] += 1
+            continue
+        size = (item.height, item.width)
+        found = objects_on(results, labels.job, size, orientation=orientation)
+        told += [f"Task {item.task_id}: {sentence}" for sentence in found.left_out[: TOLD - len(told)]]
+        group = item.source_group or str(item.group_id or item.id)
+        samples.append(
+            ObjectSample(
+                id=item.id,
+                split=item.split,
+                path=path,
+                size=size,
+                group=group,
+                boxes=found.boxes,
+                classes=found.classes,
+                masks=found.masks,
+                ignore=found.ignore,
+                checked=found.checked,
+            )
+        )
+    return samples, dict(omitted), told
+
+
+def _orientation(results: Sequence[Result], item: ItemRow, path: Path) -> int:
+    """The file's EXIF orientation, looked at only where some region was made over a picture of another size."""
+    sizes = {(result.get("original_height"), result.get("original_width")) for result in results}
+    if sizes <= {(item.height, item.width), (None, None)}:
+        return 1
+    return orientation_of(path)
+
+
+def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
+    active = services.store.project(run.project_id).active_run_id
+    before = detector_of(services, active)
+    return {
+        "task": OBJECTS_TASK,
+        "classes": list(labels.job.classes),
+        "minutes": settings.train_minutes,
+        "steps": settings.train_steps,
+        "seed": run.seed,
+        "threads": services.threads,
+        "backbone": settings.backbone,
+        "init": str(before.resolve()) if before is not None else None,
+        "options": {"device": "auto"},
+    }

@@ -1,0 +1,84 @@
+"""A model's answer for a task -> the regions that an annotator sees, whatever kind of job the project has."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ml_backend.errors import PapLoopError
+from ml_backend.label_config import LabelingJob
+from ml_backend.region_ids import region_id
+from ml_backend.regions import choice_result
+from ml_backend.services import Services
+from strategies.base import FloatArray
+
+if TYPE_CHECKING:
+    from ml_backend.detection.packing import Found
+    from ml_backend.detection.rendering import Style
+
+log = logging.getLogger(__name__)
+
+Regions = Sequence[Mapping[str, Any]]
+
+
+class ShownRegions:
+    """Draws for one request; the project's way of drawing is looked up once.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        job: what the label config asks.
+    """
+
+    def __init__(self, services: Services, project_id: int, job: LabelingJob) -> None:
+        self._services = services
+        self._project_id = project_id
+        self._job = job
+
+    def of_probs(self, classes: Sequence[str], probs: FloatArray | None, run: int, item: int) -> Regions:
+        """The most probable class that the label config still has; none when nothing is known.
+
+        Args:
+            classes: names of the columns of `probs`.
+            probs: `(classes,)` float32 or None.
+            run: whose model said so.
+            item: the image.
+        """
+        job = self._job
+        if job.finds_objects or probs is None or len(probs) != len(classes) or not np.isfinite(probs).all():
+            return []
+        allowed = [column for column, name in enumerate(classes) if name in job.classes]
+        if not allowed:
+            return []
+        best = max(allowed, key=lambda column: float(probs[column]))
+        score = min(1.0, max(0.0, float(probs[best])))
+        return choice_result(job, classes[best], score, region_id(run, item))
+
+    def of_found(self, found: Found, run: int, item: int) -> Regions:
+        """The objects that are likely enough."""
+        if not self._job.finds_objects:
+            return []
+        # Imported late: OpenCV has no place in a web process where nobody draws objects.
+        from ml_backend.detection.rendering import shown
+
+        return shown(self._job, found, self._style, partial(region_id, run, item)).results
+
+    def of_stored(self, content: bytes, run: int, item: int) -> Regions:
+        """The objects in a stored answer; none, and a line in the log, where it is damaged."""
+        from ml_backend.detection.packing import unpack
+
+        try:
+            return self.of_found(unpack(content), run, item)
+        except PapLoopError as error:
+            log.warning("item %d: %s", item, error)
+            return []
+
+    @cached_property
+    def _style(self) -> Style:
+        from ml_backend.detection.rendering import style_of
+
+        return style_of(self._services, self._project_id)

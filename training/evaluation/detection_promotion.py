@@ -1,0 +1,201 @@
+"""May a freshly trained detector replace the one that serves? Both are measured on the same held-out images.
+
+AP50 decides, of outlines where both models and the truth have them, else of boxes. How sure the difference is comes
+from a paired bootstrap (Bradley Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife") over groups of images,
+for images of one slide agree with each other. A candidate with a lower AP50 never replaces a serving model, thin as
+the evidence may be: nothing is lost by waiting for the next run, which learns from more labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.detection_set import DetectionSet
+from training.evaluation.bootstrap import Interval
+from training.evaluation.detection import Kind, evaluate, matched
+from training.evaluation.matching import Matches
+from training.evaluation.promotion import Verdict
+from training.types import Detections, IntArray, TrainingError
+
+FLOOR = 0.1
+"""How far the AP50 of a class may fall."""
+FEWEST_OF_A_CLASS = 3
+"""Held-out objects of a class below which its AP50 says nothing."""
+MIN_IMAGES, MIN_OBJECTS = 10, 30
+"""Fewer of either are too little evidence, whatever the interval says."""
+CONFIDENCE = 0.9
+_TIE = 1e-9
+
+
+def judge_detectors(
+    data: DetectionSet,
+    candidate: Sequence[Detections],
+    incumbent: Sequence[Detections] | None,
+    *,
+    seed: int,
+    samples: int = 400,
+) -> Verdict:
+    """Promote the candidate or keep the incumbent.
+
+    The rule, in this order. No incumbent: promote. Nothing to measure on: keep. A class of which at least three objects
+    are held out loses more than 0.1 of AP50, and does so in nine of ten resamples: keep. Otherwise promote if AP50 is
+    higher, or equal with a higher AP over IoU 0.5 to 0.95. The reason says whether the difference is beyond chance.
+
+    Args:
+        data: the held-out images with their objects; `group` is what is resampled together.
+        candidate: answers of the new model, one an image.
+        incumbent: answers of the serving model on the same images, or None.
+        seed: of the bootstrap.
+        samples: bootstrap resamples.
+
+    Raises:
+        TrainingError: answers are missing, or a measurement is no number.
+    """
+    objects = sum(len(image.boxes) for image in data.images)
+    if not objects:
+        return _without_objects(len(data.images), incumbent is None)
+    models = [candidate] if incumbent is None else [candidate, incumbent]
+    kind: Kind = "segm" if data.has_masks and all(e.masks is not None for m in models for e in m) else "bbox"
+    rng = np.random.default_rng(seed)
+    times = _resampled([image.group for image in data.images], rng, samples)
+    new, spread = _measured(data, candidate, kind, times, "new")
+    evidence: dict[str, Any] = {
+        "measure": "AP50 of outlines" if kind == "segm" else "AP50 of boxes",
+        "images": len(data.images),
+        "objects": objects,
+        "groups": len({image.group for image in data.images}),
+        "candidate": new,
+        "candidate_interval": _percentiles(spread),
+    }
+    on = f"on {len(data.images)} held-out images with {objects} objects"
+    if incumbent is None:
+        reason = f"First model: {evidence['measure']} {_ap50(new, kind):.3f} {on}; no model served before."
+        return Verdict("promoted", reason, evidence)
+    old, before = _measured(data, incumbent, kind, times, "serving")
+    difference = spread - before
+    interval = _interval(difference)
+    evidence |= {
+        "incumbent": old,
+        "delta_AP50": _ap50(new, kind) - _ap50(old, kind),
+        "interval": [interval.low, interval.high],
+        "confidence": interval.confidence,
+        "probability_better": interval.probability_better,
+        "too_little_evidence": len(data.images) < MIN_IMAGES
+        or objects < MIN_OBJECTS
+        or evidence["groups"] < 2
+        or interval.low <= 0 <= interval.high,
+        "classes_given_up": _given_up(data, candidate, incumbent, kind, times),
+    }
+    return _decide(evidence, kind, interval, on)
+
+
+def _decide(evidence: dict[str, Any], kind: Kind, interval: Interval, on: str) -> Verdict:
+    new, old = _ap50(evidence["candidate"], kind), _ap50(evidence["incumbent"], kind)
+    scores = f"{evidence['measure']} {new:.3f} against {old:.3f} {on} ({interval.in_words()})"
+    lost = evidence["classes_given_up"]
+    if lost:
+        names = ", ".join(f"{name} ({before:.2f} to {after:.2f})" for name, (before, after) in lost.items())
+        return Verdict("kept", f"Kept the serving model: the new one gives up AP50 of {names}; {scores}.", evidence)
+    finer = _average(evidence["candidate"], kind) - _average(evidence["incumbent"], kind)
+    better = new > old + _TIE or (abs(new - old) <= _TIE and finer > _TIE)
+    sure = "too little evidence to be sure" if evidence["too_little_evidence"] else "beyond chance"
+    if better:
+        return Verdict("promoted", f"Promoted: {scores}; better, {sure}.", evidence)
+    worse = "no better" if abs(new - old) <= _TIE else "worse"
+    return Verdict("kept", f"Kept the serving model: {scores}; the new one is {worse}, {sure}.", evidence)
+
+
+def _without_objects(images: int, is_first: bool) -> Verdict:
+    evidence: dict[str, Any] = {"images": images, "objects": 0, "groups": 0, "too_little_evidence": True}
+    if is_first:
+        reason = "First model: no held-out object yet to measure it on, and no model served before."
+        return Verdict("promoted", reason, evidence)
+    reason = "Kept the serving model: there is no held-out object to compare the two on; label some validation images."
+    return Verdict("kept", reason, evidence)
+
+
+def _measured(
+    data: DetectionSet, found: Sequence[Detections], kind: Kind, times: IntArray, which: str
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """All measurements of a model, and its AP50 in each resample."""
+    measured = evaluate(data, found)
+    value = _ap50(measured, kind)
+    if not math.isfinite(value):
+        raise TrainingError(f"The AP50 of the {which} model is not a number; train again and report this.")
+    matches = matched(data, found, kind)
+    return measured, np.array([matches.ap50(row) for row in times], dtype=np.float64)
+
+
+def _ap50(measured: dict[str, Any], kind: Kind) -> float:
+    return _number(measured["masks"] if kind == "segm" else measured, "AP50")
+
+
+def _average(measured: dict[str, Any], kind: Kind) -> float:
+    return _number(measured["masks"] if kind == "segm" else measured, "AP")
+
+
+def _number(measured: dict[str, Any], name: str) -> float:
+    value = measured.get(name)
+    return float(value) if value is not None else math.nan
+
+
+def _resampled(groups: Sequence[str], rng: np.random.Generator, samples: int) -> IntArray:
+    """How often each image counts in each resample, `(samples, n)`; images of a group go together."""
+    names, member = np.unique(groups, return_inverse=True)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=samples)
+    return np.asarray(drawn[:, member], dtype=np.int64)
+
+
+def _percentiles(spread: NDArray[np.float64]) -> list[float] | None:
+    known = spread[np.isfinite(spread)]
+    if not len(known):
+        return None
+    tail = 100 * (1 - CONFIDENCE) / 2
+    low, high = np.percentile(known, [tail, 100 - tail])
+    return [float(low), float(high)]
+
+
+def _interval(difference: NDArray[np.float64]) -> Interval:
+    # A resample without any object says nothing.
+    known = difference[np.isfinite(difference)]
+    low, high = _percentiles(known) or (0.0, 0.0)
+    better = float((known > _TIE).mean() + 0.5 * (np.abs(known) <= _TIE).mean()) if len(known) else 0.5
+    return Interval(low, high, CONFIDENCE, better)
+
+
+def _given_up(
+    data: DetectionSet,
+    candidate: Sequence[Detections],
+    incumbent: Sequence[Detections],
+    kind: Kind,
+    times: IntArray,
+) -> dict[str, list[float]]:
+    """Class -> AP50 before and after, where it fell beyond the floor and in nine of ten resamples."""
+    after, before = (matched(data, found, kind) for found in (candidate, incumbent))
+    counts = data.counts()
+    lost = {}
+    for number, name in enumerate(data.classes):
+        if counts[name] < FEWEST_OF_A_CLASS:
+            continue
+        new, old = _only(after, number), _only(before, number)
+        fell = old.ap50() - new.ap50()
+        if fell <= FLOOR:
+            continue
+        differences = np.array([old.ap50(row) - new.ap50(row) for row in times])
+        known = differences[np.isfinite(differences)]
+        if len(known) and float((known > 0).mean()) >= CONFIDENCE:
+            lost[name] = [float(old.ap50()), float(new.ap50())]
+    return lost
+
+
+def _only(matches: Matches, number: int) -> Matches:
+    """The same with the objects of one class alone, so that its AP50 is the mean."""
+    objects = np.zeros_like(matches.objects)
+    objects[:, number] = matches.objects[:, number]
+    return dataclasses.replace(matches, objects=objects)
