@@ -1,9 +1,10 @@
-"""The expert: asks for the next task as the label stream does, and answers it."""
+"""The experts: they ask for the next task as the label stream does, and answer it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,36 +40,40 @@ class Tally:
 
     Attributes:
         tasks: task ids in the order they were handed out.
-        shown: how many of them came with a pre-annotation.
+        shown: how many of them came with a pre-annotation; how many objects were proposed where objects are drawn.
         agreed: how many of those were right.
-        skipped: tasks whose true class is not known.
+        skipped: tasks whose truth is not known.
+        objects: how many objects were drawn.
     """
 
     tasks: list[int] = field(default_factory=list)
     shown: int = 0
     agreed: int = 0
     skipped: int = 0
+    objects: int = 0
 
 
-class Expert:
+class Annotator(ABC):
     """One annotator of one project.
 
     Args:
         services: the parts of the process; its token says who the annotator is.
         project_id: Label Studio's project id.
-        oracle: knows the truth.
+        classes: that the annotator will use.
         manner: how the expert works.
+
+    Raises:
+        BadRequest: the project lacks one of the classes.
     """
 
-    def __init__(self, services: Services, project_id: int, oracle: Oracle, manner: Manner) -> None:
+    def __init__(self, services: Services, project_id: int, classes: Sequence[str], manner: Manner) -> None:
         self.client = services.label_studio
         self.project_id = project_id
-        self.oracle = oracle
         self.manner = manner
         self.rng = np.random.default_rng(manner.seed)
         self.tally = Tally()
         self.job: LabelingJob = parse_label_config(str(self.client.project(project_id).get("label_config") or ""))
-        unknown = set(oracle.classes()) - set(self.job.classes)
+        unknown = set(classes) - set(self.job.classes)
         if unknown:
             raise BadRequest(
                 f"The oracle knows classes that the project lacks: {', '.join(sorted(unknown))}; "
@@ -95,6 +100,38 @@ class Expert:
                 done(given)
         return given
 
+    @abstractmethod
+    def answer(self, task: Mapping[str, Any]) -> bool:
+        """Submit the truth of a task, or skip it and answer False when it is not known."""
+
+    def _submit(self, task_id: int, result: list[dict[str, Any]], lead_time: float, **fields: Any) -> None:
+        """Hand in an answer as a patient person does: when it fails, look whether it arrived, and try again."""
+        for attempt in range(ATTEMPTS):
+            try:
+                if attempt and self.client.task_annotations(task_id):
+                    return
+                self.client.create_annotation(task_id, result, lead_time, **fields)
+                return
+            except LabelStudioUnavailable:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(2.0**attempt)
+
+
+class Expert(Annotator):
+    """An annotator who names whole images.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        oracle: knows the truth.
+        manner: how the expert works.
+    """
+
+    def __init__(self, services: Services, project_id: int, oracle: Oracle, manner: Manner) -> None:
+        super().__init__(services, project_id, oracle.classes(), manner)
+        self.oracle = oracle
+
     def answer(self, task: Mapping[str, Any]) -> bool:
         """Submit the true label of a task, or skip it when the truth is not known."""
         started = time.monotonic()
@@ -112,19 +149,6 @@ class Expert:
         self._submit(task_id, result, time.monotonic() - started, parent_prediction=parent)
         self.tally.tasks.append(task_id)
         return True
-
-    def _submit(self, task_id: int, result: list[dict[str, Any]], lead_time: float, **fields: Any) -> None:
-        """Hand in an answer as a patient person does: when it fails, look whether it arrived, and try again."""
-        for attempt in range(ATTEMPTS):
-            try:
-                if attempt and self.client.task_annotations(task_id):
-                    return
-                self.client.create_annotation(task_id, result, lead_time, **fields)
-                return
-            except LabelStudioUnavailable:
-                if attempt == ATTEMPTS - 1:
-                    raise
-                time.sleep(2.0**attempt)
 
     def _look(self, task: Mapping[str, Any], truth: str) -> int | None:
         """Compare the pre-annotation with the truth; answers the prediction's id where there was one."""

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ml_backend.errors import BadRequest
+from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
-from ml_backend.simulate.expert import Expert, Manner
+from ml_backend.simulate.drawing import Drawer, read_object_oracle
+from ml_backend.simulate.expert import Annotator, Expert, Manner
 from ml_backend.simulate.oracle import project_oracle, read_oracle
 from ml_backend.simulate.report import plot as draw
 from ml_backend.simulate.report import rows, summarise
 from ml_backend.simulate.study import Study, compare
 from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.validation_score import validation_score
+from training.data.importers.objects import is_object_folder
 from training.types import Progress
 
 PATIENCE = 300.0
@@ -27,11 +31,12 @@ class Report:
     Attributes:
         labels: labels given.
         skipped: tasks whose true class is not known.
-        pre_annotated: labels that were given on a pre-annotation.
-        pre_annotations_right: how many of those pre-annotations were right.
+        pre_annotated: labels that were given on a pre-annotation; proposed objects where objects are drawn.
+        pre_annotations_right: how many of those were right.
         runs: training runs that ended meanwhile.
         promoted: how many of them gave the active model.
-        curve: labels given so far, run, decision, macro-F1 on validation.
+        curve: labels given so far, run, decision, macro-F1 on validation; AP50 where objects are drawn.
+        objects: objects that were drawn.
     """
 
     labels: int
@@ -41,6 +46,7 @@ class Report:
     runs: int
     promoted: int
     curve: list[tuple[int, int, str, float | None]] = field(default_factory=list)
+    objects: int = 0
 
 
 def label_project(
@@ -57,14 +63,13 @@ def label_project(
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
-        oracle: class folder or CSV; None = the class folders of the project's own images.
+        oracle: class folder, CSV or COCO folder; None = the class folders of the project's own images.
         count: labels to give.
         manner: how the expert works.
         wait: wait for each run that becomes due before the next label is given.
         progress: told how far it is.
     """
-    truth = project_oracle(services, project_id) if oracle is None else read_oracle(oracle)
-    expert = Expert(services, project_id, truth, manner)
+    expert = expert_for(services, project_id, oracle, manner)
     store = services.store
     before = {run.id for run in store.runs(project_id, limit=1000)}
     known = len(store.annotation_ids(project_id))
@@ -95,7 +100,25 @@ def label_project(
         curve=[
             (at.get(r.id, given), r.id, r.decision or r.state, s.value if (s := scores[r.id]) else None) for r in runs
         ],
+        objects=tally.objects,
     )
+
+
+def expert_for(services: Services, project_id: int, oracle: Path | None, manner: Manner) -> Annotator:
+    """Who can answer the tasks of a project: one who draws objects, or one who names images.
+
+    Raises:
+        BadRequest: the oracle does not fit the project.
+    """
+    if oracle is not None and oracle.is_dir() and is_object_folder(oracle):
+        return Drawer(services, project_id, read_object_oracle(oracle), manner)
+    config = str(services.label_studio.project(project_id).get("label_config") or "")
+    if parse_label_config(config).finds_objects:
+        raise BadRequest(
+            f"In project {project_id} objects are drawn; name a folder that knows them (images/, annotations.json)."
+        )
+    truth = project_oracle(services, project_id) if oracle is None else read_oracle(oracle)
+    return Expert(services, project_id, truth, manner)
 
 
 def study_of(
