@@ -43,6 +43,7 @@ _DRAWN = (
     "return image && image.currentImageEntity && image.currentImageEntity.imageLoaded && image.stageWidth > 1"
     " && selected.regions.length === wanted; }"
 )
+_IMAGE = "() => { const image = Htx.annotationStore.selected.objects.find(o => o.type === 'image');"
 _SERIALIZED = "() => Htx.annotationStore.selected.serializeAnnotation()"
 
 
@@ -136,9 +137,25 @@ class Editor:
         return found
 
     def turn_picture(self) -> None:
-        """Turn the whole picture by 90 degrees clockwise, as the editor's button does."""
-        self.page.evaluate("() => Htx.annotationStore.selected.objects.find(o => o.type === 'image').rotate(90)")
+        """Turn the whole picture by 90 degrees clockwise with the editor's button."""
+        self.page.get_by_role("button", name="rotate-right").click()
+        self.page.wait_for_function(_IMAGE + "return image.rotation === 90; }")
         self.settle()
+
+    def canvas(self) -> bytes:
+        """What the canvas shows, as PNG; the picture's upper left corner is the canvas's."""
+        return self.page.locator(".konvajs-content").first.screenshot()
+
+    def with_and_without_regions(self) -> tuple[bytes, bytes]:
+        """What the canvas shows, and what it shows while all regions are hidden."""
+        shown = self.canvas()
+        self.page.get_by_role("button", name="Hide all regions").click()
+        self.page.wait_for_function("() => Htx.annotationStore.selected.regions.every(region => region.hidden)")
+        self.settle()
+        hidden = self.canvas()
+        self.page.get_by_role("button", name="Show all regions").click()
+        self.page.wait_for_function("() => Htx.annotationStore.selected.regions.every(region => !region.hidden)")
+        return shown, hidden
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Press, move and release the mouse; places in px from the upper left corner of the canvas."""
