@@ -12,7 +12,7 @@ from ml_backend.effort.routes import effort_routes
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.overview import next_items, overview, ranked_items, run_summary
 from ml_backend.services import Services
-from ml_backend.strategy_choice import change_settings, strategy_list
+from ml_backend.strategy_choice import change_settings, kind_of, strategy_list
 
 MAX_LIMIT = 1000
 
@@ -58,7 +58,9 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/strategies")
     def strategies() -> Response:
-        return jsonify(strategies=strategy_list())
+        asked = request.args.get("project", "")
+        kind = kind_of(services, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
+        return jsonify(strategies=strategy_list(kind))
 
 
 def _run_routes(routes: Blueprint, services: Services) -> None:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 import strategies
 from ml_backend.errors import BadRequest
+from ml_backend.label_config.job import Kind
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.strategy_choice import fitting
 from strategies.base import FloatArray, Pool, Ranking, StrategyError
 from strategies.why import phrase
 
@@ -112,6 +114,7 @@ class OrderRequest:
         encoder: key of the embedding matrix.
         seed: of the random generator.
         competence: measurements of the model on validation, for strategies that switch by it.
+        kind: what the project asks for.
     """
 
     run_id: int | None
@@ -121,6 +124,7 @@ class OrderRequest:
     encoder: str
     seed: int
     competence: Mapping[str, Any]
+    kind: Kind = "classification"
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,8 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     Validation items are drawn at random and mixed in at the validation fraction, never chosen by the strategy: a
     validation set picked by uncertainty would judge every model on its predecessor's doubts.
     """
-    settings = services.store.settings(project_id)
+    asked = services.store.settings(project_id)
+    settings, note = fitting(asked, request.kind)
     items = candidates(services, project_id, request.encoder)
     if not items:
         return ProjectOrder(settings.strategy, [], {"seed": request.seed, "items": 0})
@@ -147,11 +152,12 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
     chosen = choose(to_learn_from(pool, splits), settings, rng, request)
+    chosen = dataclasses.replace(chosen, note=note or chosen.note)
     order = mix(pool, splits, chosen, settings, rng)
     return ProjectOrder(
         chosen.name,
         entries_of(items, order, splits == "validation", chosen, request.classes),
-        provenance_of(settings, chosen, pool, request),
+        provenance_of(asked, chosen, pool, request),
     )
 
 

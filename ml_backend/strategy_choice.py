@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml_backend.errors import BadRequest
+from ml_backend.errors import BadRequest, LabelConfigError
+from ml_backend.label_config import parse_label_config
+from ml_backend.label_config.job import Kind
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 
-POOL_HAS = frozenset({"probs", "members", "embeddings", "labels"})
+_BOXES = frozenset({"probs", "members", "embeddings", "background", "region_embeddings", "box_overlaps"})
+POOL_HAS: Mapping[Kind, frozenset[str]] = {
+    "classification": frozenset({"probs", "members", "embeddings", "labels"}),
+    "detection": _BOXES,
+    "segmentation": _BOXES | {"mask_overlaps"},
+}
 """What the pool of a running project brings, see `strategies.base.NEEDS`."""
+
+AUTO = "auto"
 
 
 def change_settings(services: Services, project_id: int, values: Mapping[str, Any]) -> ProjectSettings:
@@ -29,7 +38,7 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
     values = dict(values)
     strategy = values.get("strategy")
     if strategy is not None and strategy != present.strategy:
-        _check_strategy(strategy)
+        _check_strategy(strategy, kind_of(services, project_id))
         values.setdefault("strategy_params", {})
     changed = present.changed(**values)
     _check_parameters(changed)
@@ -37,23 +46,63 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
     return changed
 
 
-def usable() -> list[str]:
-    """Names of the strategies that a project's pool has everything for: those for detectors need regions."""
+def kind_of(services: Services, project_id: int) -> Kind | None:
+    """What the project's label config asks for; None where PapLoop cannot drive it.
+
+    Raises:
+        NotFound: PapLoop does not know the project.
+    """
+    try:
+        return parse_label_config(services.store.project(project_id).label_config).kind
+    except LabelConfigError:
+        return None
+
+
+def usable(kind: Kind | None = "classification") -> list[str]:
+    """Names of the strategies that can rank a project of a kind, None: of any.
+
+    Where objects are drawn, strategies that read probabilities must know that the last class is the background: the
+    others would take a doubt between nothing and something for one between two kinds of cell.
+    """
     import strategies
 
-    return [name for name in strategies.names() if strategies.describe(name).needs <= POOL_HAS]
+    return [
+        name
+        for name in strategies.names()
+        if any(_fits(name, each) for each in (POOL_HAS if kind is None else (kind,)))
+    ]
 
 
-def strategy_list() -> list[dict[str, Any]]:
-    """Every usable strategy with its family, needs, summary and paper."""
+def _fits(name: str, kind: Kind) -> bool:
     import strategies
 
-    infos = [strategies.describe(name) for name in usable()]
+    needs = strategies.describe(name).needs
+    blind = kind != "classification" and bool(needs & {"probs", "members", "labels"}) and "background" not in needs
+    return needs <= POOL_HAS[kind] and not blind
+
+
+def fitting(settings: ProjectSettings, kind: Kind) -> tuple[ProjectSettings, str]:
+    """The settings with a strategy that can rank this kind of project, and a note where it had to be another one.
+
+    A label config may change its kind after a strategy was chosen; the loop must go on all the same.
+    """
+    if settings.strategy in usable(kind):
+        return settings, ""
+    note = f"{settings.strategy} does not rank this kind of project, so {AUTO} chooses."
+    return settings.model_copy(update={"strategy": AUTO, "strategy_params": {}}), note
+
+
+def strategy_list(kind: Kind | None = None) -> list[dict[str, Any]]:
+    """Every strategy for a kind of project, or of all, with its family, needs, summary and paper."""
+    import strategies
+
+    infos = [strategies.describe(name) for name in usable(kind)]
     return [
         {
             "name": info.name,
             "family": info.family,
             "needs": sorted(info.needs),
+            "ranks": [each for each in POOL_HAS if _fits(info.name, each)],
             "summary": info.summary,
             "paper": info.paper,
         }
@@ -71,13 +120,18 @@ def _check_parameters(settings: ProjectSettings) -> None:
         raise BadRequest(f"The project settings were not changed: {error}") from error
 
 
-def _check_strategy(name: Any) -> None:
+def _check_strategy(name: Any, kind: Kind | None) -> None:
     import strategies
 
-    if name in strategies.names() and name not in usable():
-        raise BadRequest(
-            f"The strategy {name} ranks what a detector found, and this project labels whole images; "
-            f"choose one of {', '.join(usable())}."
+    if name in strategies.names() and name not in usable(kind):
+        needs = strategies.describe(name).needs
+        why = (
+            "ranks what a detector found, and this project labels whole images"
+            if kind == "classification"
+            else "compares outlines, and only boxes are drawn in this project"
+            if "mask_overlaps" in needs
+            else "ranks whole images by their class, and objects are drawn in this project"
         )
-    if name not in usable():
-        raise BadRequest(f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(usable())}.")
+        raise BadRequest(f"The strategy {name} {why}; choose one of {', '.join(usable(kind))}.")
+    if name not in usable(kind):
+        raise BadRequest(f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(usable(kind))}.")

@@ -8,6 +8,7 @@ import numpy as np
 
 from strategies._math.simplex import normalised_entropy
 from strategies.base import FloatArray, Pool, Ranking
+from strategies.why_objects import missed, objects, unstable
 
 UNSURE = 0.35
 """Entropy of the mean distribution as a share of the largest possible."""
@@ -61,7 +62,13 @@ def _goal(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -
 def _uncertain(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
     """The two classes between which the most uncertain region stands."""
     start, stop = int(pool.offsets[position]), int(pool.offsets[position + 1])
-    if not pool.probs.shape[0] or pool.probs.shape[2] < 2 or start == stop or ranking.facts.get("uses_model") is False:
+    if (
+        pool.background
+        or not pool.probs.shape[0]
+        or pool.probs.shape[2] < 2
+        or start == stop
+        or ranking.facts.get("uses_model") is False
+    ):
         return ""
     regions = np.asarray(pool.probs[:, start:stop], dtype=np.float32).mean(axis=0)
     doubts = normalised_entropy(regions)
@@ -75,7 +82,7 @@ def _uncertain(ranking: Ranking, pool: Pool, classes: Sequence[str], position: i
 
 
 def _divided(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
-    for column in ("disagreement", "vote_entropy", "variation"):
+    for column in () if pool.background else ("disagreement", "vote_entropy", "variation"):
         if _has(ranking, column, position) and ranking.evidence[column][position] >= SPLIT:
             return f"the {pool.probs.shape[0]} models disagree"
     return ""
@@ -104,4 +111,12 @@ def _share_below(column: FloatArray, pool: Pool, position: int) -> float:
     return float(np.mean(others < column[position])) if len(others) else 0.0
 
 
-PARTS: tuple[Callable[[Ranking, Pool, Sequence[str], int], str], ...] = (_goal, _uncertain, _divided, _place)
+PARTS: tuple[Callable[[Ranking, Pool, Sequence[str], int], str], ...] = (
+    _goal,
+    objects,
+    missed,
+    unstable,
+    _uncertain,
+    _divided,
+    _place,
+)

@@ -15,7 +15,7 @@ from ml_backend.overview import Overview, is_promotable, next_items, overview
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
-from ml_backend.strategy_choice import strategy_list
+from ml_backend.strategy_choice import kind_of, strategy_list
 from ml_backend.validation_score import validation_score
 
 NEXT_SHOWN = 10
@@ -85,7 +85,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         overview=view,
         most_labels=max(view.labels.values(), default=0) or 1,
         settings=services.store.settings(project_id),
-        strategies=strategy_list(),
+        strategies=strategy_list(kind_of(services, project_id)),
         curve=learning_curve(curve_points(runs, view.active_run)),
         runs=[run_line(run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,

@@ -9,9 +9,11 @@ from typing import Any
 
 from ml_backend.detection.models import detector_of, load_detector, look_at, renamed
 from ml_backend.detection.packing import Found
+from ml_backend.effort.choosing import judge_thresholds
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.steps.progress import reporter
+from ml_backend.thresholds import METRIC
 from training.data.object_manifest import detection_sets, read_object_manifest
 from training.detection_job import OBJECTS
 from training.evaluation.detection_promotion import judge_detectors
@@ -34,9 +36,11 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         for place in range(len(paths))
         if candidate[place] is not None and (incumbent is None or incumbent[place] is not None)
     ]
+    truth = replace(validation, images=tuple(validation.images[place] for place in seen))
+    answers = [renamed(found, classes) for place in seen if (found := candidate[place]) is not None]
     verdict = judge_detectors(
-        replace(validation, images=tuple(validation.images[place] for place in seen)),
-        [renamed(found, classes) for place in seen if (found := candidate[place]) is not None],
+        truth,
+        answers,
         None
         if incumbent is None
         else [renamed(found, classes) for place in seen if (found := incumbent[place]) is not None],
@@ -46,7 +50,11 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     return {
         "decision": verdict.decision,
         "decision_reason": verdict.reason,
-        "metrics": {**run.metrics, "judgement": evidence},
+        "metrics": {
+            **run.metrics,
+            "judgement": evidence,
+            METRIC: judge_thresholds(services, run, answers, truth.images, classes),
+        },
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+import strategies
 from ml_backend.detection.packing import Found, unpack
 from ml_backend.detection_pool import detection_pool
 from ml_backend.project_settings import ProjectSettings
@@ -26,15 +27,14 @@ from ml_backend.ranking import (
 )
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.strategy_choice import AUTO, fitting
 from strategies.base import Pool
 from training.types import Detections
 
-AUTO: Final = "auto"
 DETECTOR_STRATEGY: Final = "ppal"
 """What `auto` means once the detector is worth listening to: uncertain objects, images that differ from each other."""
 LEAST_AP50: Final = 0.1
 """AP50 on the held-out images from which a detector's doubts are trusted; below, they are noise."""
-BACKGROUND: Final = "no object"
 
 
 def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any]) -> tuple[str, str]:
@@ -62,16 +62,20 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
 
     Validation images are mixed in at random, as for classification.
     """
-    settings = services.store.settings(project_id)
+    asked = services.store.settings(project_id)
+    settings, other = fitting(asked, request.kind)
     items = candidates(services, project_id, request.encoder)
     found = _answers(services, request, items)
     if request.run_id is None or not found:
         return order_project(services, project_id, request)
     rng = np.random.default_rng(request.seed)
     name, note = strategy_for(settings, request.competence)
-    parameters = settings.strategy_params if name == settings.strategy else {}
     known = [item for item in items if item.id in found or item.task_id in request.touched]
     pool, classes = _pool(services, known, found, request)
+    if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
+        note = f"{name} compares outlines and the detector draws none yet, so {DETECTOR_STRATEGY} chooses."
+        name = DETECTOR_STRATEGY
+    parameters = settings.strategy_params if name == settings.strategy else {}
     splits = np.array([item.split for item in known])
     chosen = choose(
         to_learn_from(pool, splits),
@@ -79,12 +83,12 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
         rng,
         request,
     )
-    chosen = replace(chosen, note=chosen.note or note)
+    chosen = replace(chosen, note=other or chosen.note or note)
     order = mix(pool, splits, chosen, settings, rng)
-    entries = entries_of(known, order, splits == "validation", chosen, (*classes, BACKGROUND))
+    entries = entries_of(known, order, splits == "validation", chosen, classes)
     rest = [item for item in items if item.id not in found and item.task_id not in request.touched]
     facts = {"items": len(items), "looked_at": len(found)}
-    provenance = {**provenance_of(settings, chosen, pool, request), **facts}
+    provenance = {**provenance_of(asked, chosen, pool, request), **facts}
     return ProjectOrder(chosen.name, _with_rest(entries, rest, rng), provenance)
 
 

@@ -15,12 +15,14 @@ from ml_backend.detection.ordering import strategy_for
 from ml_backend.detection.packing import unpack
 from ml_backend.detection.predicting import members_for, predict_pool, window_of
 from ml_backend.detection.rendering import shown, style_of
+from ml_backend.effort.choosing import renew_thresholds
 from ml_backend.label_config import LabelingJob
 from ml_backend.ranking import candidates
 from ml_backend.region_ids import region_id
 from ml_backend.services import Services
 from ml_backend.state.records import RankingEntry, RunRow
 from ml_backend.steps.labels import ProjectLabels
+from ml_backend.strategy_choice import fitting
 
 READ_AT_ONCE = 64
 
@@ -28,7 +30,7 @@ READ_AT_ONCE = 64
 def look_at_pool(services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
     """Have the detector look at the images of the window, in as many views as the strategy compares."""
     store = services.store
-    settings = store.settings(run.project_id)
+    settings, _ = fitting(store.settings(run.project_id), labels.job.kind)
     judged = store.run(model_run).metrics.get("judgement", {})
     items = candidates(services, run.project_id, str(run.request["encoder"]))
     rng = np.random.default_rng(run.seed + run.id)
@@ -62,7 +64,9 @@ def pre_annotations(
     rendered: Rendered,
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     """What is shown for each entry, in order; nothing where no detector has looked at the image."""
-    style = style_of(services, project_id)
+    if model_run is not None:
+        renew_thresholds(services, project_id, model_run)
+    style = style_of(services, project_id, model_run)
     for start in range(0, len(entries), READ_AT_ONCE):
         part = entries[start : start + READ_AT_ONCE]
         stored = {} if model_run is None else services.store.detections(model_run, [entry.item_id for entry in part])

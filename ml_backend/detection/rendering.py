@@ -58,10 +58,10 @@ class Shown:
     reason: str
 
 
-def style_of(services: Services, project_id: int) -> Style:
-    """How pre-annotations of a project look now."""
+def style_of(services: Services, project_id: int, run_id: int | None = None) -> Style:
+    """How pre-annotations of a run's detector look now, of the active one if none is named."""
     settings: ProjectSettings = services.store.settings(project_id)
-    return Style(thresholds_of(services, project_id), settings.shown_as, settings.outline_tolerance)
+    return Style(thresholds_of(services, project_id, run_id), settings.shown_as, settings.outline_tolerance)
 
 
 def shown(job: LabelingJob, found: Found, style: Style, name: Callable[[int], str]) -> Shown:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 import strategies
 from strategies.base import Pool, Ranking
 from strategies.why import phrase
-from tests.contracts.pools import make_pool, unit
+from tests.contracts.pools import make_pool as make_any_pool
+from tests.contracts.pools import unit
 
 CLASSES = ["NILM", "LSIL", "HSIL"]
+
+
+def make_pool(n: int, **options: Any) -> Pool:
+    """Regions without a background: classes of images, or of their parts."""
+    return replace(make_any_pool(n, **options), background=False)
 
 
 def two_far_apart() -> Pool:

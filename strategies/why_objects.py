@@ -1,0 +1,88 @@
+"""Why an image stands where it stands, from what a detector found on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strategies._math.simplex import normalised_entropy
+from strategies.base import Pool, Ranking
+
+UNSURE = 0.35
+"""Entropy of a region's distribution as a share of the largest possible."""
+FAINT = 0.1
+"""Regions with a lower probability of being an object are not spoken of."""
+MOVES = 0.3
+"""1 - IoU with another view from which a box or an outline counts as unstable."""
+
+
+def objects(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+    """How many objects there are and which of them are uncertain, for example
+    "7 objects, 3 uncertain between LSIL and HSIL, 1 that may be HSIL or nothing".
+
+    Args:
+        ranking: not looked at.
+        pool: the last class of its probabilities is the background.
+        classes: names of the others, in order.
+        position: of the item in the pool.
+
+    Returns:
+        The words; empty for a pool of another kind, or an item that no detector has looked at.
+    """
+    start, stop = int(pool.offsets[position]), int(pool.offsets[position + 1])
+    if not pool.background or not pool.probs.shape[0] or ranking.facts.get("uses_model") is False:
+        return ""
+    if start == stop:
+        return "nothing found on it"
+    mean = np.asarray(pool.probs[:, start:stop], dtype=np.float32).mean(axis=0)
+    there = 1 - mean[:, -1]
+    count = int((there >= 0.5).sum())
+    said = [f"{count} object{'' if count == 1 else 's'}" if count else "no sure object"]
+    doubtful = mean[(normalised_entropy(mean) >= UNSURE) & (there >= FAINT)]
+    return ", ".join([*said, *_doubts(doubtful, classes)])
+
+
+def _doubts(regions: NDArray[np.float32], classes: Sequence[str]) -> list[str]:
+    """Regions `(r, classes + 1)` between two classes, then those between a class and nothing."""
+    background = regions.shape[1] - 1
+    between: Counter[tuple[int, int]] = Counter()
+    perhaps: Counter[int] = Counter()
+    for row in regions:
+        first, second = sorted(int(index) for index in np.argsort(-row, kind="stable")[:2])
+        if second == background:
+            perhaps[first] += 1
+        else:
+            between[first, second] += 1
+    said = []
+    if between:
+        (first, second), _ = between.most_common(1)[0]
+        mostly = "mostly " if len(between) > 1 else ""
+        said.append(f"{between.total()} uncertain {mostly}between {_name(classes, first)} and {_name(classes, second)}")
+    if perhaps:
+        likely, _ = perhaps.most_common(1)[0]
+        mostly = "mostly " if len(perhaps) > 1 else ""
+        said.append(f"{perhaps.total()} that may be {mostly}{_name(classes, likely)} or nothing")
+    return said
+
+
+def unstable(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+    """What other views of the image say, where a strategy has compared them."""
+    for column, what in (("moved", "boxes move"), ("outlines_differ", "outlines change")):
+        if column in ranking.evidence and float(ranking.evidence[column][position]) >= MOVES:
+            return f"{what} when the image is mirrored"
+    return ""
+
+
+def missed(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+    """Objects that are too unsure to be shown, where a strategy has counted them."""
+    if "expected_misses" not in ranking.evidence:
+        return ""
+    number = float(ranking.evidence["expected_misses"][position])
+    return f"about {number:.0f} objects that would not be shown" if number >= 1.5 else ""
+
+
+def _name(classes: Sequence[str], index: int) -> str:
+    return classes[index] if index < len(classes) else f"class {index}"
