@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake import embed_waiting
-from ml_backend.items import display_name, is_local
+from ml_backend.items import display_name
 from ml_backend.label_config import parse_label_config
-from ml_backend.media_url import media_url
 from ml_backend.runs import project_lock
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, NewItem
-from ml_backend.tasks import remember_tasks
+from ml_backend.task_import import TaskImporter, match_lost_imports
 from training.data.images import IMAGE_SUFFIXES, content_hash
 from training.types import Progress
 
@@ -95,8 +93,8 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     _add(services, project_id, root, fresh, stage("Reading files"))
     _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
     with services.files.lock(project_lock(project_id)):
-        _match_lost_imports(services, project_id)
-        with _Importer(services, project_id) as importer:
+        match_lost_imports(services, project_id)
+        with TaskImporter(services, project_id) as importer:
             embed_waiting(services, project_id, stage("Embedding images"), importer.more)
             tasks = importer.finish(stage("Importing tasks"))
     sources = {str(path) for path in files}
@@ -144,75 +142,3 @@ def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
                 changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
     if changed:
         services.store.update_items(changed)
-
-
-def _waiting(services: Services, project_id: int) -> list[ItemRow]:
-    """Representatives that have no task yet."""
-    ready = services.store.items(project_id, states=("ready",))
-    return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
-
-
-def _match_lost_imports(services: Services, project_id: int) -> None:
-    """An import whose answer was lost has made its tasks: find them by their image address before importing again."""
-    if not _waiting(services, project_id):
-        return
-    here = {item.task_id for item in services.store.items(project_id) if item.task_id is not None}
-    unknown = sorted(services.label_studio.task_ids(project_id) - here)
-    if unknown:
-        remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
-
-
-class _Importer:
-    """Imports tasks in a thread of its own: Label Studio writes them while the next images are embedded."""
-
-    def __init__(self, services: Services, project_id: int) -> None:
-        self._services = services
-        self._project_id = project_id
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="import")
-        self._imports: list[Future[int]] = []
-        self._failed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
-
-    def more(self) -> None:
-        """Import what waits now."""
-        self._imports.append(self._thread.submit(self._import))
-
-    def finish(self, progress: Progress) -> int:
-        """Wait for every import; answers how many tasks were made.
-
-        Raises:
-            LabelStudioUnavailable: one failed.
-        """
-        self.more()
-        made = 0
-        for number, future in enumerate(self._imports):
-            made += future.result()
-            progress((number + 1) / len(self._imports), f"{made} tasks")
-        return made
-
-    def _import(self) -> int:
-        # After a lost answer nothing may be imported again before it was looked for: the next ingest does that.
-        if self._failed:
-            return 0
-        self._failed = True
-        store = self._services.store
-        key = parse_label_config(store.project(self._project_id).label_config).data_key
-        items = _waiting(self._services, self._project_id)
-        bodies = [_task(self._services, self._project_id, key, item) for item in items]
-        ids = self._services.label_studio.import_tasks(self._project_id, bodies) if bodies else []
-        store.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
-        self._failed = False
-        return len(ids)
-
-
-def _task(services: Services, project_id: int, key: str, item: ItemRow) -> dict[str, Any]:
-    name = display_name(item)
-    return {
-        "data": {key: media_url(services.settings, project_id, item.id, name), "name": name},
-        "meta": {"paploop_item": item.id},
-    }

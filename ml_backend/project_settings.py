@@ -54,7 +54,12 @@ class ProjectSettings(BaseModel):
     validation_fraction: float = Field(0.2, ge=0, lt=1, description="Share of groups put into validation.")
     validation_cap: int = Field(200, ge=0, le=1_000_000, description="Labeled validation items used at most.")
     group_pattern: str = Field("", max_length=500, description="Regex that finds the patient or slide in a file name.")
-    duplicate_radius: float = Field(0.03, ge=0, le=2, description="Cosine distance under which images are duplicates.")
+    duplicate_radius: float = Field(
+        0.08, ge=0, le=2, description="Cosine distance under which the pixels of two images are compared."
+    )
+    duplicate_share: float = Field(
+        0.7, ge=0.3, le=1, description="Part of the textured pixels in common that must agree in duplicates."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
 
     @field_validator("group_pattern")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ml_backend.errors import ImageError
-from strategies.near_duplicates.verification.pairs import compare
+from strategies.near_duplicates.verification.pairs import Rules, compare
 from strategies.near_duplicates.verification.picture import Picture, take_picture
 from training.data.images import ImageDecodeError, load_rgb
 
@@ -22,15 +22,17 @@ class PixelCheck:
     Args:
         path_of: where the image of an item lies; may raise `ImageError`.
         max_pixels: larger images are not decoded.
+        rules: what counts as the same.
     """
 
-    def __init__(self, path_of: Callable[[int], Path], max_pixels: int) -> None:
+    def __init__(self, path_of: Callable[[int], Path], max_pixels: int, rules: Rules | None = None) -> None:
         def take(item_id: int) -> Picture | None:
             try:
                 return take_picture(load_rgb(path_of(item_id), max_pixels=max_pixels))
             except (ImageDecodeError, ImageError, OSError):
                 return None
 
+        self._rules = rules
         self._picture = lru_cache(maxsize=REMEMBERED)(take)
 
     def same(self, first: int, second: int) -> bool:
@@ -39,7 +41,7 @@ class PixelCheck:
         if a is None or b is None:
             return False
         # empty fields have nothing to compare but their equality
-        return _equal(a, b) or compare(a, b) is not None
+        return _equal(a, b) or compare(a, b, self._rules) is not None
 
 
 def _equal(first: Picture, second: Picture) -> bool:

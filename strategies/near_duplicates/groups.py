@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.base import FloatArray, IntArray, StrategyError
+from strategies.near_duplicates.frames import FrameIndex, Near
 from strategies.near_duplicates.index import Found, VectorIndex, unit_rows
 
 DEFAULT_RADIUS = 0.03
@@ -58,20 +59,31 @@ class Grouper:
         index: the representatives so far; new ones are added to it. An `ApproximateIndex` is right from about 300,000.
         radius: largest cosine distance between a member and its representative.
         confirm: asked about the nearest representatives before a vector joins; without it the distance decides.
+        frames: frames of the representatives; where given, those with an alike frame are asked about too.
 
     Raises:
         StrategyError: radius outside [0, 2).
     """
 
-    def __init__(self, index: Index, radius: float = DEFAULT_RADIUS, confirm: Confirm | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        radius: float = DEFAULT_RADIUS,
+        confirm: Confirm | None = None,
+        frames: FrameIndex | None = None,
+    ) -> None:
         if not 0.0 <= radius < 2.0:
             raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
-        self.index, self.radius, self._confirm = index, radius, confirm
+        self.index, self.radius, self._confirm, self._frames = index, radius, confirm, frames
         self._created: list[int] = []
         self._known = len(index)
 
-    def assign(self, vectors: FloatArray) -> IntArray:
+    def assign(self, vectors: FloatArray, frames: FloatArray | None = None) -> IntArray:
         """The group number of each of `(n, d)` vectors; a number that was not there before is a new group.
+
+        Args:
+            vectors: in order of arrival.
+            frames: `(n, 256)` of the same images, see `frames.frame`; used where the grouper has frames.
 
         Raises:
             StrategyError: vectors that are not finite, not of length 1, or of another dimension.
@@ -80,18 +92,20 @@ class Grouper:
         self._created, self._known = [], len(self.index)
         numbers = np.empty(len(rows), np.int64)
         for start in range(0, len(rows), BLOCK):
-            numbers[start : start + BLOCK] = self._assign_block(rows[start : start + BLOCK], start)
+            part = slice(start, start + BLOCK)
+            numbers[part] = self._assign_block(rows[part], start, None if frames is None else frames[part])
         return numbers
 
     def founder(self, number: int) -> int | None:
         """The row of the vectors at hand that founded a group, None for a group that was there before."""
         return None if number < self._known else self._created[number - self._known]
 
-    def _assign_block(self, block: NDArray[np.float32], start: int) -> IntArray:
+    def _assign_block(self, block: NDArray[np.float32], start: int, frames: FloatArray | None) -> IntArray:
         reach = min(2.0, self.radius + ROUNDING)
         lims, _, positions = self.index.within(block, reach)
         old = self.index.vectors(positions) if len(positions) else block[:0]
         near_lims, near = _inside(block, reach)
+        alike, alike_inside = self._alike(frames, len(block))
         numbers = np.empty(len(block), np.int64)
         created: list[int] = []
         number_of: dict[int, int] = {}
@@ -99,15 +113,32 @@ class Grouper:
             here = slice(lims[row], lims[row + 1])
             fresh = [p for p in near[near_lims[row] : near_lims[row + 1]].tolist() if p in number_of]
             candidates = np.array([*positions[here], *(number_of[p] for p in fresh)], np.int64)
-            near_first = _by_distance(block[row], np.concatenate([old[here], block[fresh]]), candidates, self.radius)
-            number = self._first_confirmed(start + row, near_first)
+            found = _distances(block[row], np.concatenate([old[here], block[fresh]]), candidates, self.radius)
+            turned = alike[row] | {number_of[p]: far for p, far in alike_inside[row].items() if p in number_of}
+            number = self._first_confirmed(start + row, self._nearest_first(found, turned))
             if number is None:
                 number = number_of[row] = len(self.index) + len(created)
                 created.append(row)
                 self._created.append(start + row)
             numbers[row] = number
+        if self._frames is not None and frames is not None:
+            self._frames.add(frames[created], len(self.index) + np.arange(len(created)))
         self.index.add(block[created])
         return numbers
+
+    def _alike(self, frames: FloatArray | None, count: int) -> tuple[Near, Near]:
+        """Numbers of alike frames that are known, and rows of alike ones in the block."""
+        if self._frames is None or frames is None:
+            return [{} for _ in range(count)], [{} for _ in range(count)]
+        return self._frames.near(frames), self._frames.near_each_other(frames)
+
+    def _nearest_first(self, found: dict[int, float], turned: dict[int, float]) -> list[int]:
+        """Numbers by their distance in parts of the radius (ties: the older one)."""
+        parts = {number: far / max(self.radius, 1e-12) for number, far in found.items()}
+        if self._frames is not None:
+            for number, far in turned.items():
+                parts[number] = min(far / max(self._frames.radius, 1e-12), parts.get(number, np.inf))
+        return sorted(parts, key=lambda number: (parts[number], number))
 
     def _first_confirmed(self, row: int, numbers: list[int]) -> int | None:
         if self._confirm is None:
@@ -150,16 +181,15 @@ def assign_groups(
     return Grouper(index, radius, confirm).assign(new_vectors)
 
 
-def _by_distance(
+def _distances(
     vector: NDArray[np.float32], vectors: NDArray[np.float32], numbers: IntArray, radius: float
-) -> list[int]:
-    """The numbers of the vectors within the radius, nearest first (ties: the older one)."""
+) -> dict[int, float]:
+    """Number -> distance of the vectors within the radius."""
     if not len(numbers):
-        return []
+        return {}
     distances = cosine_distances(vector, vectors)
     inside = np.flatnonzero(distances <= radius)
-    order: list[int] = numbers[inside[np.lexsort((numbers[inside], distances[inside]))]].tolist()
-    return order
+    return dict(zip(numbers[inside].tolist(), distances[inside].tolist(), strict=True))
 
 
 def cosine_distances(vector: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:

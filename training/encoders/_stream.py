@@ -26,12 +26,14 @@ class Embedded:
         vector: `(d,)` float32 of unit length, or None when the image cannot be used.
         size: `(height, width)` px of the upright image; (0, 0) when it cannot be used.
         reason: why it cannot be used, in a sentence; empty otherwise.
+        pixels: `(side, side, 3)` uint8 as the network saw it, or None when it cannot be used.
     """
 
     index: int
     vector: FloatArray | None
     size: tuple[int, int]
     reason: str = ""
+    pixels: RGBArray | None = None
 
 
 def embed_files(
@@ -92,6 +94,6 @@ def _embed(encoder: Encoder, decoded: Sequence[tuple[int, Prepared | str]]) -> I
     vectors = iter(encoder.embed_prepared(np.stack(good))) if good else iter(())
     for index, item in decoded:
         if isinstance(item, Prepared):
-            yield Embedded(index, next(vectors), item.size)
+            yield Embedded(index, next(vectors), item.size, pixels=item.pixels)
         else:
             yield Embedded(index, None, (0, 0), item)

@@ -1,0 +1,70 @@
+"""Copies in the running loop: one task each specimen, labels offered to copies, corrections by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml_backend.duplicates.regroup import correct, groups_of
+from ml_backend.ingest import ingest
+from ml_backend.runs import request_run
+from ml_backend.state.records import ItemRow
+from tests.fakes.label_studio import choice
+from tests.loop.conftest import Loop, quiet
+
+
+@pytest.fixture
+def copies(loop: Loop, tmp_path: Path) -> list[ItemRow]:
+    """Two images of the loop's folder in a second folder: turned, and mirrored with half the size."""
+    folder = tmp_path / "more"
+    folder.mkdir()
+    originals = [item for item in loop.store.items(loop.project) if item.task_id is not None][:2]
+    first, second = (Image.open(item.source).convert("RGB") for item in originals)
+    Image.fromarray(np.rot90(np.asarray(first)).copy()).save(folder / "a.png")
+    half = (second.width // 2, second.height // 2)
+    Image.fromarray(np.asarray(second)[:, ::-1].copy()).resize(half).save(folder / "b.jpg", quality=80)
+    report = ingest(loop.services, loop.project, folder, stage=quiet)
+    assert (report.new, report.near_duplicates, report.tasks) == (2, 2, 0)
+    return originals
+
+
+def by_name(loop: Loop, name: str) -> ItemRow:
+    return next(item for item in loop.store.items(loop.project) if item.source.endswith(name))
+
+
+def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop: Loop, copies: list[ItemRow]) -> None:
+    turned = by_name(loop, "/a.png")
+    assert (turned.group_id, turned.split) == (copies[0].group_id, copies[0].split)
+    correct(loop.services, loop.project, split=[turned.id])
+    tasks = len(loop.fake.state.tasks_of(loop.project))
+    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    loop.settle()
+    assert len(loop.fake.state.tasks_of(loop.project)) == tasks + 1
+    assert by_name(loop, "/a.png").task_id is not None
+    assert by_name(loop, "/b.jpg").task_id is None
+    again = ingest(loop.services, loop.project, Path(turned.source).parent, stage=quiet)
+    assert (again.new, again.tasks) == (0, 0)
+    assert by_name(loop, "/a.png").group_id == turned.id
+
+
+def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
+    first, second, third = [i for i in loop.store.items(loop.project, states=("ready",)) if i.task_id is not None][:3]
+    correct(loop.services, loop.project, merge=[first.id, second.id])
+    name = loop.truth[int(first.task_id or 0)]
+    loop.services.label_studio.create_annotation(int(first.task_id or 0), choice(name, "class", "image"), 1.0)
+    loop.apply()
+    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    loop.settle()
+    ranking = loop.store.active_ranking(loop.project)
+    assert ranking is not None
+    entries = {entry.item_id: entry for entry in loop.store.ranking_entries(ranking.id)}
+    assert f"labeled {name}: that label is proposed" in entries[second.id].why
+    assert "proposed" not in entries[third.id].why
+    shown = [
+        prediction["result"][0]["value"]["choices"]
+        for prediction in loop.fake.state.predictions_of(int(second.task_id or 0))
+        if prediction["model_version"] == ranking.version
+    ]
+    assert shown == [[name]]
+    assert len(groups_of(loop.store.items(loop.project))[first.group_id or 0]) == 2
