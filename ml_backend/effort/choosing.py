@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from ml_backend.thresholds import METRIC
 from training.data.detection_set import LabelledImage
-from training.evaluation.correction_parts import Costs, Tally
-from training.evaluation.corrections import best_thresholds, in_words
+from training.evaluation.correction_parts import Costs, Part, Tally
+from training.evaluation.corrections import Evidence, choose, in_words, seen_on
 from training.types import Detections
+
+log = logging.getLogger(__name__)
+
+EVIDENCE: Final = "thresholds.json"
+"""File of a run's folder with what the thresholds were chosen by."""
 
 
 def costs_of(settings: ProjectSettings) -> Costs:
@@ -18,18 +28,61 @@ def costs_of(settings: ProjectSettings) -> Costs:
     return Costs(delete=settings.cost_delete, add=settings.cost_add, relabel=settings.cost_relabel)
 
 
-def chosen_thresholds(
-    settings: ProjectSettings, found: Sequence[Detections], truth: Sequence[LabelledImage], classes: Sequence[str]
+def judge_thresholds(
+    services: Services,
+    run: RunRow,
+    found: Sequence[Detections],
+    truth: Sequence[LabelledImage],
+    classes: Sequence[str],
 ) -> dict[str, Any]:
-    """The choice for a detector, as the metrics of its run keep it and `ml_backend.thresholds` reads it.
+    """Choose for a detector that was just measured; what the choice rests on stays in the run's folder.
 
     Args:
-        settings: of the project.
-        found: the detector's answers on images that it did not learn from, background last.
+        services: the parts of the process.
+        run: the run that trained the detector.
+        found: its answers on images that it did not learn from, background last.
         truth: these images.
         classes: names of the class numbers.
+
+    Returns:
+        The choice as the metrics of the run keep it and `ml_backend.thresholds` reads it.
     """
-    chosen = best_thresholds(found, truth, classes, costs_of(settings), default=settings.shown_from)
+    evidence = seen_on(found, truth, len(classes))
+    kept = {"classes": list(classes), "images": evidence.images, "parts": [asdict(part) for part in evidence.parts]}
+    services.files.write_atomic(services.files.run_dir(run.id) / EVIDENCE, json.dumps(kept))
+    return _choice(services.store.settings(run.project_id), evidence, classes)
+
+
+def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
+    """Choose again where costs or the usual threshold were changed since; answers whether anything was renewed."""
+    run, settings = services.store.run(run_id), services.store.settings(project_id)
+    chosen = run.metrics.get(METRIC)
+    if not isinstance(chosen, Mapping):
+        return False
+    if chosen.get("costs") == asdict(costs_of(settings)) and chosen.get("default") == settings.shown_from:
+        return False
+    try:
+        kept = json.loads((services.files.run_dir(run_id) / EVIDENCE).read_bytes())
+        evidence = Evidence(tuple(_part(part) for part in kept["parts"]), int(kept["images"]))
+        renewed = _choice(settings, evidence, [str(name) for name in kept["classes"]])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("the thresholds of run %d stay as they are, %s cannot be read: %s", run_id, EVIDENCE, error)
+        return False
+    services.store.update_run(run_id, metrics={**run.metrics, METRIC: renewed})
+    return True
+
+
+def _part(kept: Mapping[str, Any]) -> Part:
+    return Part(
+        tuple(map(float, kept["scores"])),
+        tuple(map(int, kept["labels"])),
+        tuple(map(int, kept["objects"])),
+        tuple((int(region), int(thing)) for region, thing in kept["pairs"]),
+    )
+
+
+def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
+    chosen = choose(evidence, classes, costs_of(settings), default=settings.shown_from)
     return {
         "classes": {
             each.name: {"threshold": each.threshold, "objects": each.objects, "basis": each.basis}

@@ -91,26 +91,66 @@ def best_thresholds(
     Raises:
         TrainingError: the numbers of images differ.
     """
+    return choose(seen_on(found, truth, len(classes)), classes, costs, default=default, least=least)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that thresholds are chosen by, small enough to keep.
+
+    Attributes:
+        parts: regions and objects that touch each other.
+        images: how many images they come from.
+    """
+
+    parts: tuple[Part, ...]
+    images: int
+
+    def objects(self, classes: int) -> list[int]:
+        """Known objects of each class."""
+        counts = [0] * classes
+        for part in self.parts:
+            for number in part.objects:
+                counts[number] += 1
+        return counts
+
+
+def seen_on(found: Sequence[Detections], truth: Sequence[LabelledImage], classes: int) -> Evidence:
+    """What is needed of a detector's answers on images whose objects are known.
+
+    Raises:
+        TrainingError: the numbers of images differ.
+    """
     if len(found) != len(truth):
         raise TrainingError(f"There are {len(truth)} images but {len(found)} answers; predict every image once.")
+    return Evidence(tuple(parts_of(found, truth, classes)), len(truth))
+
+
+def choose(
+    evidence: Evidence,
+    classes: Sequence[str],
+    costs: Costs | None = None,
+    *,
+    default: float = DEFAULT,
+    least: int = LEAST,
+) -> Chosen:
+    """The thresholds with the lowest cost of corrections; arguments as `best_thresholds`."""
     costs = costs or Costs()
-    parts = parts_of(found, truth, len(classes))
-    objects = np.bincount(
-        np.concatenate([np.zeros(0, np.int64), *(image.classes for image in truth)]), minlength=len(classes)
-    )
+    parts = evidence.parts
+    objects = evidence.objects(len(classes))
     limits: NDArray[np.float64] = np.full(len(classes), default)
     bases = ["default"] * len(classes)
-    if objects.sum() >= least:
+    if sum(objects) >= least and len(classes):
         together = _sweep(parts, costs, limits, range(len(classes)))
         own = [number for number in range(len(classes)) if objects[number] >= least]
         limits = _descend(parts, costs, np.full(len(classes), together), own, default)
         bases = ["own" if number in own else "all" for number in range(len(classes))]
     return Chosen(
         classes=tuple(
-            ClassThreshold(name, float(limits[number]), int(objects[number]), bases[number])
+            ClassThreshold(name, float(limits[number]), objects[number], bases[number])
             for number, name in enumerate(classes)
         ),
-        images=len(truth),
+        images=evidence.images,
         expected=tally(parts, limits, costs),
         before=tally(parts, np.full(len(classes), default), costs),
         default=default,
