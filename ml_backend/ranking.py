@@ -19,6 +19,7 @@ from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
 from ml_backend.strategy_choice import fitting
 from strategies.base import FloatArray, Pool, Ranking, StrategyError
+from strategies.near_duplicates.version import GROUPS_VERSION
 from strategies.why import phrase
 
 COLD_START = "max_herding"
@@ -244,7 +245,7 @@ def entries_of(
 def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request: OrderRequest) -> dict[str, Any]:
     """What an order was made from, so that it can be made again."""
     digest = hashlib.sha256()
-    for part in (pool.ids, pool.labels, pool.groups):
+    for part in (pool.ids, pool.labels, pool.labelled, pool.groups):
         digest.update(np.ascontiguousarray(part).tobytes())
     return {
         "strategy": chosen.name,
@@ -256,6 +257,8 @@ def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request
         "window": settings.window,
         "model_run": request.run_id,
         "encoder": request.encoder,
+        "index_version": GROUPS_VERSION,
+        "duplicates": {"radius": settings.duplicate_radius, "share": settings.duplicate_share},
         "items": len(pool),
         "labelled": int(pool.labelled.sum()),
         "data_hash": digest.hexdigest()[:16],

@@ -58,6 +58,8 @@ def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
     loop.settle()
     ranking = loop.store.active_ranking(loop.project)
     assert ranking is not None
+    wanted = {"strategy", "parameters", "seed", "model_run", "encoder", "index_version", "data_hash"}
+    assert wanted <= set(ranking.provenance)
     entries = {entry.item_id: entry for entry in loop.store.ranking_entries(ranking.id)}
     assert f"labeled {name}: that label is proposed" in entries[second.id].why
     assert "proposed" not in entries[third.id].why

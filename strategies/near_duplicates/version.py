@@ -1,0 +1,5 @@
+"""The number of the way in which groups are found; apart from the rest, so that reading it imports no index."""
+
+GROUPS_VERSION = 2
+"""Raised whenever the same images arriving in the same order could form other groups. 1: by embedding and pixels;
+2: by embedding or frame, and pixels."""
