@@ -22,8 +22,10 @@ def register(app: typer.Typer) -> None:
         minutes: Annotated[float, typer.Option(min=0.1, help="Time to train objects in; classes take seconds.")] = 10,
         steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps instead of by the clock.")] = None,
         method: Annotated[str, typer.Option(help="For classes: head (seconds) or finetune (GPU).")] = "head",
-        backbone: Annotated[str, typer.Option(help="For objects: lite0 (pretrained), r18 or r50.")] = "lite0",
+        backbone: Annotated[str, typer.Option(help="For objects: lite0 (pretrained), r18, r50, r50-zoo.")] = "lite0",
         stages: Annotated[int, typer.Option(help="For objects: 2 (Faster, Mask R-CNN) or 1 (RetinaNet, boxes).")] = 2,
+        weights: Annotated[str, typer.Option(help="For r50-zoo: detectron2://..., https://... or a .pkl file.")] = "",
+        weights_sha256: Annotated[str, typer.Option(help="SHA-256 that the weights must have.")] = "",
         groups: Annotated[str, typer.Option(help="Regular expression that finds patient or slide in a name.")] = "",
         held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of images kept for measuring.")] = 0.2,
         seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
@@ -41,7 +43,14 @@ def register(app: typer.Typer) -> None:
                 from training.standalone.objects import fit_objects
 
                 recipe = Recipe(
-                    minutes=minutes, iterations=steps, seed=seed, threads=threads, backbone=backbone, stages=stages
+                    minutes=minutes,
+                    iterations=steps,
+                    seed=seed,
+                    threads=threads,
+                    backbone=backbone,
+                    stages=stages,
+                    weights=weights,
+                    weights_sha256=weights_sha256,
                 )
                 metrics = fit_objects(data, out, recipe, progress, init=init, fraction=held_out, pattern=groups)
             else:

@@ -13,7 +13,9 @@ import numpy as np
 from training.data.detection_set import DetectionSet
 from training.types import FloatArray, TrainingError
 
-BACKBONES = ("lite0", "r18", "r50")
+BACKBONES = ("lite0", "r18", "r50", "r50-zoo")
+ZOO = "r50-zoo"
+"""The backbone that takes weights of Detectron2's model zoo and cannot start without."""
 STRIDES = (4, 8, 16, 32)
 OBJECT_SIDE = 40.0
 """px at which the network should see the median object: enough for a stride of 4 to 8, cheap enough for a CPU."""
@@ -28,7 +30,8 @@ class Plan:
     Attributes:
         classes: names; the background follows them as the last class of every distribution.
         masks: predicts outlines too.
-        backbone: `lite0` (ImageNet weights, frozen batch norm), `r18` or `r50` (group norm, from scratch).
+        backbone: `lite0` (ImageNet weights, frozen batch norm), `r18` or `r50` (group norm, from scratch), `r50-zoo`
+            (weights of Detectron2's model zoo, frozen batch norm).
         zoom: network px per image px; fixed for all images, since a microscope's objects have a size of their own.
         tile: px, side of what the network sees at once in training; prediction sees twice the side.
         overlap: px of the network by which tiles overlap: an object of usual size is whole in one of them.
@@ -125,6 +128,8 @@ def plan_for(
         ratios=_ratios(sides),
         # Prediction looks at twice the side.
         objects=_objects_per_tile(data, 2 * tile / zoom),
+        # The zoo's pyramids are that wide.
+        channels=256 if backbone == ZOO else 64,
         stages=stages,
     )
 

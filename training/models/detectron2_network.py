@@ -16,7 +16,7 @@ from torch import nn
 from training.encoders import lite0
 from training.models import detectron2_bridge as d2
 from training.models import detectron2_retinanet as retinanet
-from training.models.detection_plan import STRIDES, Plan
+from training.models.detection_plan import STRIDES, ZOO, Plan
 from training.models.detectron2_unknown import unknown_places
 from training.types import TrainingError
 
@@ -45,7 +45,7 @@ def _configuration(plan: Plan, device: torch.device, pretrained: bool) -> Any:
     model.WEIGHTS = ""
     cfg.INPUT.FORMAT = "RGB"
     _backbone(cfg, plan, pretrained)
-    model.FPN.OUT_CHANNELS, model.FPN.NORM = plan.channels, "GN"
+    model.FPN.OUT_CHANNELS, model.FPN.NORM = plan.channels, "" if plan.backbone == ZOO else "GN"
     model.ANCHOR_GENERATOR.NAME = "PapLoopAnchors"
     model.ANCHOR_GENERATOR.SIZES = [[side] for side in plan.anchors]
     model.ANCHOR_GENERATOR.ASPECT_RATIOS = [list(plan.ratios)]
@@ -67,11 +67,12 @@ def _backbone(cfg: Any, plan: Plan, pretrained: bool) -> None:
         model.PIXEL_MEAN, model.PIXEL_STD = [127.0] * 3, [128.0] * 3
         model.FPN.IN_FEATURES = list(LEVELS)
         return
-    model.BACKBONE.NAME, model.BACKBONE.FREEZE_AT = "build_resnet_fpn_backbone", 0
-    model.PIXEL_MEAN, model.PIXEL_STD = [123.7, 116.3, 103.5], [58.4, 57.1, 57.4]
+    zoo = plan.backbone == ZOO
+    model.BACKBONE.NAME, model.BACKBONE.FREEZE_AT = "build_resnet_fpn_backbone", 2 if zoo else 0
+    model.PIXEL_MEAN, model.PIXEL_STD = [123.7, 116.3, 103.5], [1.0] * 3 if zoo else [58.4, 57.1, 57.4]
     model.RESNETS.DEPTH = 18 if plan.backbone == "r18" else 50
     model.RESNETS.RES2_OUT_CHANNELS = 64 if plan.backbone == "r18" else 256
-    model.RESNETS.NORM, model.RESNETS.STRIDE_IN_1X1 = "GN", False
+    model.RESNETS.NORM, model.RESNETS.STRIDE_IN_1X1 = "FrozenBN" if zoo else "GN", zoo
     model.RESNETS.OUT_FEATURES = ["res2", "res3", "res4", "res5"]
     model.FPN.IN_FEATURES = ["res2", "res3", "res4", "res5"]
 

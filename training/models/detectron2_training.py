@@ -16,7 +16,7 @@ from training.data.detection_set import DetectionSet
 from training.data.images import ImageDecodeError
 from training.evaluation.detection import evaluate
 from training.models import detection_checkpoint
-from training.models.detection_plan import Plan, plan_for
+from training.models.detection_plan import ZOO, Plan, plan_for
 from training.models.detection_views import Cache, Source, View
 from training.models.detectron2_forward import losses
 from training.models.detectron2_network import build
@@ -47,6 +47,8 @@ class Recipe:
         backbone: of `training.models.detection_plan.BACKBONES`.
         zoom: network px per image px; None: found from the objects.
         stages: 2 for Faster and Mask R-CNN, 1 for RetinaNet.
+        weights: where a first training with the backbone `r50-zoo` starts: `detectron2://...`, `https://...` or a file.
+        weights_sha256: of these weights; empty: not checked.
         clock: seconds; replaced in tests.
     """
 
@@ -62,6 +64,8 @@ class Recipe:
     backbone: str = "lite0"
     zoom: float | None = None
     stages: int = 2
+    weights: str = ""
+    weights_sha256: str = ""
     clock: Callable[[], float] = time.monotonic
 
 
@@ -108,7 +112,8 @@ def _network(
 ) -> tuple[Plan, Any, int, list[str]]:
     plan = plan_for(train, backbone=recipe.backbone, zoom=recipe.zoom, stages=recipe.stages)
     if init is None:
-        return plan, build(plan, device), 0, []
+        network = build(plan, device)
+        return plan, network, _from_zoo(network, recipe), []
     before, weights, _ = detection_checkpoint.read(init)
     # The old network's shape, the new data's classes: only what depends on classes and outlines may change.
     fields = before.to_json() | {
@@ -124,6 +129,19 @@ def _network(
         if name not in plan.classes
     ]
     return plan, network, detection_checkpoint.warm_start(network, plan, weights, before), notes
+
+
+def _from_zoo(network: Any, recipe: Recipe) -> int:
+    """Put the weights that the recipe names into a network; answers how many tensors they are."""
+    if (recipe.backbone == ZOO) != bool(recipe.weights):
+        raise TrainingError(
+            f"The backbone {ZOO} and weights of Detectron2's model zoo go together; give both of them or none."
+        )
+    if not recipe.weights:
+        return 0
+    from training.models.zoo_weights import fill
+
+    return fill(network, recipe.weights, recipe.weights_sha256)
 
 
 class _Run:
