@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,20 @@ def read_coco(folder: Path) -> DetectionSet:
     Raises:
         TrainingError: the file is no COCO file at all, or no image of it can be used.
     """
-    content = _load(folder / ANNOTATIONS)
+    return read_coco_file(folder / ANNOTATIONS, partial(_inside, folder / IMAGES))
+
+
+def read_coco_file(file: Path, locate: Callable[[str], Path | str]) -> DetectionSet:
+    """Read a COCO file whose images lie anywhere.
+
+    Args:
+        file: the annotations.
+        locate: finds the image of a `file_name`; answers a sentence where there is none.
+
+    Raises:
+        TrainingError: the file is no COCO file at all, or no image of it can be used.
+    """
+    content = _load(file)
     problems: list[str] = []
     categories = {int(entry["id"]): str(entry["name"]) for entry in content["categories"]}
     if len(set(categories.values())) != len(categories):
@@ -49,14 +63,15 @@ def read_coco(folder: Path) -> DetectionSet:
         by_image[annotation.get("image_id")].append(annotation)
     images = []
     for entry in content["images"]:
-        image = _image(entry, folder / IMAGES, by_image.pop(entry.get("id"), []), numbers, problems)
+        image = _image(entry, locate, by_image.pop(entry.get("id"), []), numbers, problems)
         if image is not None:
             images.append(image)
     if by_image:
         problems.append(f"{sum(map(len, by_image.values()))} annotations belong to no image; they were left out.")
     if not images:
         reason = f" ({problems[0]})" if problems else ""
-        raise TrainingError(f"No image of {folder.name} can be used{reason}; put the files into {IMAGES}/.")
+        where = file.parent.name or file.name
+        raise TrainingError(f"No image of {where} can be used{reason}; put the files into {IMAGES}/.")
     return DetectionSet(tuple(categories.values()), tuple(alike(images, problems)), tuple(problems))
 
 
@@ -116,13 +131,22 @@ def _load(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
+def _inside(root: Path, name: str) -> Path | str:
+    path = (root / name).resolve()
+    return path if path.is_relative_to(root.resolve()) else f"{name} lies outside of {IMAGES}/"
+
+
 def _image(
-    entry: Entry, root: Path, annotations: list[Entry], numbers: Mapping[int, int], problems: list[str]
+    entry: Entry,
+    locate: Callable[[str], Path | str],
+    annotations: list[Entry],
+    numbers: Mapping[int, int],
+    problems: list[str],
 ) -> LabelledImage | None:
     name = str(entry.get("file_name"))
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()):
-        problems.append(f"{name} lies outside of {IMAGES}/; it was left out.")
+    path = locate(name)
+    if isinstance(path, str):
+        problems.append(f"{path}; it was left out.")
         return None
     try:
         size = image_size(path)
