@@ -10,7 +10,7 @@ from ml_backend.errors import BadRequest, LabelConfigError, NotFound, Unavailabl
 from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
-from ml_backend.tasks import remember_tasks
+from ml_backend.tasks import draws_objects, remember_tasks
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +62,14 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
         rows.append(annotation_row(project_id, annotation))
     known = services.store.items_by_task(project_id, [row.task_id for row in rows])
     remember_tasks(services, project_id, [task for task in tasks if task.get("id") not in known])
-    services.store.upsert_annotations(project_id, rows, services.clock(), revive=False)
+    services.store.upsert_annotations(
+        project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services, project_id)
+    )
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
-    services.store.delete_annotations(project_id, _ids(body.get("annotations")), services.clock())
+    gone, empty = _ids(body.get("annotations")), draws_objects(services, project_id)
+    services.store.delete_annotations(project_id, gone, services.clock(), empty_counts=empty)
 
 
 def _tasks_created(services: Services, project_id: int, body: Body) -> None:
@@ -79,24 +82,27 @@ def _tasks_created(services: Services, project_id: int, body: Body) -> None:
 def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
     task_ids = _ids(body.get("tasks"))
     services.store.mark_tasks_deleted(project_id, task_ids)
-    services.store.delete_annotations_of_tasks(project_id, task_ids, services.clock())
+    empty = draws_objects(services, project_id)
+    services.store.delete_annotations_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)
 
 
-def _classes(label_config: str) -> tuple[str, ...]:
+def _asked(label_config: str) -> tuple[str, tuple[str, ...]]:
+    """What a model has to answer: the kind of job and its classes."""
     try:
-        return tuple(parse_label_config(label_config).classes)
+        job = parse_label_config(label_config)
     except LabelConfigError:
-        return ()
+        return "", ()
+    return job.kind, job.classes
 
 
 def refresh_project(services: Services, project_id: int, project: Body) -> bool:
-    """Keep title and label config of a project; tell whether its classes changed."""
+    """Keep title and label config of a project; tell whether its classes, or what is labeled with them, changed."""
     before = services.store.project(project_id)
     label_config = project.get("label_config")
     if not isinstance(label_config, str):
         return False
     services.store.upsert_project(project_id, str(project.get("title") or before.title), label_config, services.clock())
-    return bool(before.label_config) and _classes(before.label_config) != _classes(label_config)
+    return bool(before.label_config) and _asked(before.label_config) != _asked(label_config)
 
 
 def _project_updated(services: Services, project_id: int, body: Body) -> None:

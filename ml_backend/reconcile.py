@@ -11,7 +11,7 @@ from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.events import annotation_row, refresh_project
 from ml_backend.services import Services
-from ml_backend.tasks import remember_tasks
+from ml_backend.tasks import draws_objects, remember_tasks
 
 EPOCH = "1970-01-01T00:00:00.000000Z"
 OVERLAP = timedelta(seconds=60)
@@ -77,7 +77,9 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int]:
     gone = sorted(here - there)
     if gone:
         store.mark_tasks_deleted(project_id, gone)
-        store.delete_annotations_of_tasks(project_id, gone, services.clock())
+        store.delete_annotations_of_tasks(
+            project_id, gone, services.clock(), empty_counts=draws_objects(services, project_id)
+        )
     return new, len(gone)
 
 
@@ -94,7 +96,9 @@ def _poll(services: Services, project_id: int, since: str) -> tuple[int, int, st
         there = {annotation["id"] for annotation in task.get("annotations") or [] if "id" in annotation}
         lost = before.get(int(task["id"]), set()) - there
         if lost:
-            deleted += store.delete_annotations(project_id, sorted(lost), services.clock())
+            deleted += store.delete_annotations(
+                project_id, sorted(lost), services.clock(), empty_counts=draws_objects(services, project_id)
+            )
     return changed, deleted, _earlier(newest)
 
 
@@ -105,7 +109,10 @@ def _upsert(services: Services, project_id: int, task: Mapping[str, Any]) -> int
             rows.append(annotation_row(project_id, {**annotation, "task": task["id"]}))
         except BadRequest:
             continue
-    return services.store.upsert_annotations(project_id, rows, services.clock()) if rows else 0
+    if not rows:
+        return 0
+    empty = draws_objects(services, project_id)
+    return services.store.upsert_annotations(project_id, rows, services.clock(), empty_counts=empty)
 
 
 def _earlier(stamp: str) -> str:

@@ -20,6 +20,14 @@ def _data_key(services: Services, project_id: int) -> str:
         return "image"
 
 
+def draws_objects(services: Services, project_id: int) -> bool:
+    """Whether objects are drawn in a project, so that an annotation without any says that there are none."""
+    try:
+        return parse_label_config(services.store.project(project_id).label_config).finds_objects
+    except LabelConfigError:
+        return False
+
+
 def _foreign(task_id: int, image: str) -> NewItem:
     return NewItem(source=task_source(task_id), task_id=task_id, data={"image": image}, state="new")
 

@@ -91,10 +91,13 @@ class AnnotationRow:
     changed_at: float = 0.0
     project_id: int = 0
 
-    @property
-    def label(self) -> tuple[list[Any], bool] | None:
-        """What it teaches: result and ground-truth flag, or None when skipped, empty or deleted."""
-        if self.deleted or self.was_cancelled or not self.result:
+    def label(self, *, empty_counts: bool = False) -> tuple[list[Any], bool] | None:
+        """What it teaches: result and ground-truth flag, or None when it teaches nothing.
+
+        Args:
+            empty_counts: where objects are drawn, an annotation without any says that there are none.
+        """
+        if self.deleted or self.was_cancelled or not (self.result or empty_counts):
             return None
         return list(self.result), bool(self.ground_truth)
 

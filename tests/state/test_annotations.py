@@ -152,3 +152,12 @@ def play(store: Store, move: tuple[Any, ...]) -> None:
         store.upsert_annotations(1, [later(row, second)], 1.0, revive=False)
     else:
         store.delete_annotations(1, [move[1]], 1.0)
+
+
+def test_an_empty_one_counts_where_objects_are_drawn(store: Store) -> None:
+    empty = replace(FIRST, id=3, result=[])
+    assert store.upsert_annotations(1, [empty], 5.0, empty_counts=True) == 1
+    assert store.upsert_annotations(1, [empty], 6.0, empty_counts=True) == 0
+    skipped = replace(FIRST, id=4, result=[], was_cancelled=True)
+    assert store.upsert_annotations(1, [skipped], 6.0, empty_counts=True) == 0
+    assert store.delete_annotations(1, [3, 4], 7.0, empty_counts=True) == 1

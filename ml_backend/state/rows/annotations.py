@@ -1,7 +1,8 @@
 """What experts said, as Label Studio last showed it, with a project-wide number for every change.
 
 A change is whatever alters what an annotation teaches: its result or ground-truth flag while it is neither skipped nor
-empty nor deleted. Skips, opened-and-saved annotations and new lead times are recorded but count for nothing.
+deleted, nor empty (which says something only where objects are drawn). Skips, opened-and-saved annotations and new lead
+times are recorded but count for nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ class AnnotationRows(Rows):
     """SQL of the annotations table; rows are marked deleted, never removed, so that counting survives."""
 
     def upsert_annotations(
-        self, project_id: int, new: Sequence[AnnotationRow], now: float | None = None, *, revive: bool = True
+        self,
+        project_id: int,
+        new: Sequence[AnnotationRow],
+        now: float | None = None,
+        *,
+        revive: bool = True,
+        empty_counts: bool = False,
     ) -> int:
         """Record annotations; one that is not newer than what is stored changes nothing.
 
@@ -40,6 +47,7 @@ class AnnotationRows(Rows):
             now: time of recording, unix seconds; the store's clock if None.
             revive: bring back a deleted one that is not newer, too. False for webhooks, which may arrive late or
                 twice; True for what Label Studio lists at this moment.
+            empty_counts: an annotation without regions teaches something.
 
         Returns:
             How many changes of labels that made.
@@ -54,16 +62,20 @@ class AnnotationRows(Rows):
         changed = 0
         for part in paced(list(latest.values())):
             with self._db.write() as connection:
-                changed += _upsert(connection, int(project_id), part, self._time(now), revive)
+                changed += _upsert(connection, int(project_id), part, self._time(now), revive, empty_counts)
         return changed
 
-    def delete_annotations(self, project_id: int, ids: Iterable[int], now: float | None = None) -> int:
+    def delete_annotations(
+        self, project_id: int, ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
+    ) -> int:
         """Note that annotations are gone; answers how many changes of labels that made."""
-        return self._delete_annotations(project_id, annotation_rows.c.id, ids, now)
+        return self._delete_annotations(project_id, annotation_rows.c.id, ids, now, empty_counts)
 
-    def delete_annotations_of_tasks(self, project_id: int, task_ids: Iterable[int], now: float | None = None) -> int:
+    def delete_annotations_of_tasks(
+        self, project_id: int, task_ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
+    ) -> int:
         """Note that all annotations of some tasks are gone; answers how many changes of labels that made."""
-        return self._delete_annotations(project_id, annotation_rows.c.task_id, task_ids, now)
+        return self._delete_annotations(project_id, annotation_rows.c.task_id, task_ids, now, empty_counts)
 
     def annotations(self, project_id: int) -> list[AnnotationRow]:
         """All that are not deleted, by id; skipped and empty ones included."""
@@ -109,7 +121,9 @@ class AnnotationRows(Rows):
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else float(found)
 
-    def _delete_annotations(self, project_id: int, column: Any, values: Iterable[int], now: float | None) -> int:
+    def _delete_annotations(
+        self, project_id: int, column: Any, values: Iterable[int], now: float | None, empty_counts: bool
+    ) -> int:
         changed = 0
         for part in paced(sorted({int(value) for value in values})):
             query = select(*_COLUMNS).where(
@@ -119,11 +133,18 @@ class AnnotationRows(Rows):
                 lock_project(connection, int(project_id))
                 old = [AnnotationRow(*row) for row in connection.execute(query.order_by(annotation_rows.c.id))]
                 pairs = [(row, replace(row, deleted=True)) for row in old]
-                changed += _save(connection, int(project_id), pairs, self._time(now))
+                changed += _save(connection, int(project_id), pairs, self._time(now), empty_counts)
         return changed
 
 
-def _upsert(connection: Connection, project_id: int, new: Sequence[AnnotationRow], now: float, revive: bool) -> int:
+def _upsert(
+    connection: Connection,
+    project_id: int,
+    new: Sequence[AnnotationRow],
+    now: float,
+    revive: bool,
+    empty_counts: bool,
+) -> int:
     lock_project(connection, project_id)
     query = select(*_COLUMNS).where(annotation_rows.c.id.in_([row.id for row in new]))
     known = {row.id: AnnotationRow(*row) for row in connection.execute(query)}
@@ -132,18 +153,23 @@ def _upsert(connection: Connection, project_id: int, new: Sequence[AnnotationRow
         old = known.get(row.id)
         if old is None or _newer(row.updated_at, old.updated_at) or (old.deleted and revive):
             pairs.append((old, replace(row, deleted=False)))
-    return _save(connection, project_id, pairs, now)
+    return _save(connection, project_id, pairs, now, empty_counts)
 
 
 def _save(
-    connection: Connection, project_id: int, pairs: Sequence[tuple[AnnotationRow | None, AnnotationRow]], now: float
+    connection: Connection,
+    project_id: int,
+    pairs: Sequence[tuple[AnnotationRow | None, AnnotationRow]],
+    now: float,
+    empty_counts: bool,
 ) -> int:
     """Write the second of each pair over the first; number those whose label differs."""
     start = last = _last_change(connection, project_id)
     inserts, updates = [], []
     for old, new in pairs:
         values = {name: getattr(new, name) for name in _SET} | {"project_id": project_id, "result": list(new.result)}
-        if (old.label if old else None) != new.label:
+        before = old.label(empty_counts=empty_counts) if old else None
+        if before != new.label(empty_counts=empty_counts):
             last += 1
             values |= {"change": last, "changed_at": now}
         else:
