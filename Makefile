@@ -3,6 +3,7 @@
 #   PYTHON             the interpreter that makes the environments (3.11 or 3.12; found by itself)
 #   TORCH_INDEX        address of a package index with smaller torch builds, for example the CPU-only one of PyTorch
 #   IMAGES             folder of images to label; empty = the generated demo cells
+#   CONFIG, CLASSES    what is labeled (classes, boxes or polygons) and the names, between commas
 #   SEED_LABELS        how many images of class sub-folders start out labeled
 #   PAPLOOP_PORT       port of PapLoop; LABEL_STUDIO_PORT: port of Label Studio
 #   NAME               one benchmark of `make bench`
@@ -23,7 +24,8 @@ export PIP_ROOT_USER_ACTION := ignore
 unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 TORCH_OPTIONS = $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
-IMAGE_OPTIONS = $(if $(IMAGES),--images "$(IMAGES)") $(if $(SEED_LABELS),--seed-labels "$(SEED_LABELS)")
+IMAGE_OPTIONS = $(if $(IMAGES),--images "$(IMAGES)") $(if $(SEED_LABELS),--seed-labels "$(SEED_LABELS)") \
+  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CLASSES),--classes "$(CLASSES)")
 PORT_OPTIONS = $(if $(LABEL_STUDIO_PORT),--label-studio-port "$(LABEL_STUDIO_PORT)")
 
 # $(call has_venv,FOLDER): a half-deleted environment would install into the system.
@@ -42,7 +44,7 @@ endef
 
 .PHONY: help
 help:
-	@echo 'make run [IMAGES=dir] [SEED_LABELS=n]   install, start everything, print the addresses and the login'
+	@echo 'make run [IMAGES=dir] [SEED_LABELS=n] [CONFIG=boxes CLASSES=a,b]   install, start everything, print the addresses and the login'
 	@echo 'make test                               install, check and run the whole test suite'
 	@echo 'make setup | check | e2e | bench [NAME=...] | clean'
 

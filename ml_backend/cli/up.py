@@ -11,17 +11,27 @@ import typer
 def register(app: typer.Typer) -> None:
     """Add the command."""
 
-    @app.command(epilog="Example: paploop up --images ./cells --seed-labels 50 --label-studio-port 8081")
+    @app.command(epilog="Example: paploop up --images ./fields --config boxes --classes cell,debris")
     def up(
-        images: Annotated[Path | None, typer.Option(help="Folder of images; left out = generated demo cells.")] = None,
+        images: Annotated[Path | None, typer.Option(help="Folder of images; left out = a generated demo.")] = None,
         seed_labels: Annotated[
             int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
         ] = 0,
+        config: Annotated[
+            str,
+            typer.Option(
+                help="What is labeled in a new project: classes of images, boxes, or polygons around objects."
+            ),
+        ] = "classes",
+        classes: Annotated[
+            str, typer.Option(help="Class names between commas; left out = names of sub-folders, or 'cell'.")
+        ] = "",
         label_studio_port: Annotated[
             int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
         ] = None,
     ) -> None:
         """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
+        from ml_backend.launch.projects import Interface
         from ml_backend.launch.up import run_until_interrupted
 
-        run_until_interrupted(images, seed_labels, label_studio_port)
+        run_until_interrupted(images, seed_labels, label_studio_port, Interface.parse(config, classes))

@@ -9,9 +9,11 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from ml_backend.demo.cells import CLASSES, write_cells
-from ml_backend.errors import PapLoopError
+from ml_backend.demo.fields import CLASSES as FIELD_CLASSES
+from ml_backend.demo.fields import write_fields
+from ml_backend.errors import BadRequest, PapLoopError
 from ml_backend.ingest import ingest, scan
-from ml_backend.launch.projects import attach, classes_of, ensure_project
+from ml_backend.launch.projects import Interface, attach, ensure_project
 from ml_backend.runs import request_run
 from ml_backend.seed import seed_labels as submit_labels
 from ml_backend.services import Services
@@ -22,36 +24,83 @@ if TYPE_CHECKING:
     from training.types import Progress
 
 DEMO_TITLE = "Pap smear cells (generated)"
+FIELDS_TITLE = "Fields of cells (generated), {kind}"
+DEMO_FIELDS = 120
 
 
-def draw_ahead(files: DataDir) -> Thread:
-    """Draw the demo cells while the programs start, so that nobody waits for both; join it before `fill`."""
-    thread = Thread(target=write_cells, args=(files.root / "demo", lambda fraction, message: None), daemon=True)
+def draw_ahead(files: DataDir, interface: Interface) -> Thread:
+    """Draw the demo while the programs start, so that nobody waits for both; join it before `fill`."""
+    thread = Thread(target=_draw_demo, args=(files, interface, lambda fraction, message: None), daemon=True)
     thread.start()
     return thread
 
 
-def fill(services: Services, images: Path | None, seed_labels: int, stage: Callable[[str], Progress]) -> int:
+def _draw_demo(files: DataDir, interface: Interface, progress: Progress) -> Path:
+    """Draw what is missing of the demo, single cells or fields of cells to find objects on; answers the folder."""
+    if interface.kind == "classes":
+        folder = files.root / "demo"
+        write_cells(folder, progress)
+    else:
+        folder = files.root / "demo-fields"
+        write_fields(folder, DEMO_FIELDS)
+        progress(1.0, "")
+    return folder
+
+
+def check(images: Path | None, seed_labels: int, interface: Interface) -> None:
+    """Say what is wrong with a start before anything is started.
+
+    Raises:
+        NotFound, BadRequest: the folder is not there, holds no image, or cannot give the labels asked for.
+    """
+    if seed_labels and interface.kind != "classes":
+        raise BadRequest(
+            "First labels come from folder names, which say the class of a whole image; "
+            "leave --seed-labels out where objects are drawn."
+        )
+    if images is not None:
+        interface.classes_for(images)
+
+
+def _plan(
+    services: Services, images: Path | None, interface: Interface, stage: Callable[[str], Progress]
+) -> tuple[Path, str, str, tuple[str, ...]]:
+    """Folder, purpose, title and classes of the project."""
+    kind = interface.kind
+    if images is None:
+        folder = _draw_demo(services.files, interface, stage("Drawing the demo"))
+        if kind == "classes":
+            return folder, "demo", DEMO_TITLE, interface.classes or tuple(CLASSES)
+        return folder, f"demo {kind}", FIELDS_TITLE.format(kind=kind), interface.classes or FIELD_CLASSES
+    folder = images.expanduser().resolve()
+    classes = interface.classes_for(images)
+    if kind == "classes":
+        return folder, str(folder), f"{folder.name} (PapLoop)", classes
+    return folder, f"{folder} {kind}", f"{folder.name}, {kind} (PapLoop)", classes
+
+
+def fill(
+    services: Services,
+    images: Path | None,
+    seed_labels: int,
+    stage: Callable[[str], Progress],
+    interface: Interface,
+) -> int:
     """Make or find the project, take images in, and wait until the first order is in Label Studio.
 
     Args:
         services: the parts of the process.
-        images: the user's folder; None = the demo cells.
+        images: the user's folder; None = the demo.
         seed_labels: labels submitted from folder names.
         stage: shows progress.
+        interface: of a project that is made now; one that is there keeps its own.
 
     Returns:
         Label Studio's project id.
     """
-    if images is None:
-        folder = services.files.root / "demo"
-        write_cells(folder, stage("Drawing demo cells"))
-        purpose, title, classes = "demo", DEMO_TITLE, list(CLASSES)
-    else:
-        folder = images.expanduser().resolve()
-        purpose, title, classes = str(folder), f"{folder.name} (PapLoop)", classes_of(folder)
+    folder, purpose, title, classes = _plan(services, images, interface, stage)
     progress = stage("Connecting the project")
-    project_id = ensure_project(services, purpose, title, classes)
+    project_id = ensure_project(services, purpose, title, classes, interface.kind)
     attach(services, project_id)
     progress(1.0, "")
     taken = 0 if _all_known(services, project_id, folder) else ingest(services, project_id, folder, stage=stage).tasks

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.connect import Connection, connect
-from ml_backend.errors import NotFound
+from ml_backend.errors import BadRequest, NotFound
 from ml_backend.ingest import scan
 from ml_backend.label_config import parse_label_config
 from ml_backend.seed import folder_class
@@ -21,15 +23,65 @@ MADE = "projects.json"
 FALLBACK_CLASSES = ("normal", "abnormal", "unusable")
 """Classes of a folder without class sub-folders; a lead changes them in Label Studio."""
 
+FALLBACK_LABEL = "cell"
+"""What is drawn where nobody says what; a lead changes it in Label Studio."""
 
-def label_config(classes: Sequence[str]) -> str:
-    """A labeling interface for one class an image, with keyboard shortcuts 1 to 9."""
+Kind = Literal["classes", "boxes", "polygons"]
+
+_CONTROLS: dict[Kind, tuple[str, str, str]] = {
+    "classes": ("Choices", 'name="class" toName="image" choice="single" required="true" showInline="true"', "Choice"),
+    "boxes": ("RectangleLabels", 'name="box" toName="image" strokeWidth="2" opacity="0.15"', "Label"),
+    "polygons": ("PolygonLabels", 'name="outline" toName="image" strokeWidth="2" opacity="0.25"', "Label"),
+}
+
+
+@dataclass(frozen=True)
+class Interface:
+    """The labeling interface of a project that `paploop up` makes.
+
+    Attributes:
+        kind: one class an image, a box around each object, or an outline around each.
+        classes: their names; empty = what the folder says.
+    """
+
+    kind: Kind = "classes"
+    classes: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, kind: str, classes: str) -> Interface:
+        """From what a command line says: a kind, and names between commas.
+
+        Raises:
+            BadRequest: there is no such kind, or there are too few names.
+        """
+        known = {name: name for name in get_args(Kind)}
+        if kind not in known:
+            raise BadRequest(f"There is no labeling interface {kind!r}; choose one of {', '.join(known)}.")
+        names = tuple(dict.fromkeys(name.strip() for name in classes.split(",") if name.strip()))
+        if kind == "classes" and len(names) == 1:
+            raise BadRequest(f"{names[0]!r} alone leaves nothing to choose from; name at least two classes.")
+        return cls(known[kind], names)
+
+    def classes_for(self, folder: Path) -> tuple[str, ...]:
+        """The classes for a folder of images.
+
+        Raises:
+            NotFound, BadRequest: it is not there or holds no image.
+        """
+        found = tuple(classes_of(folder))
+        if self.classes:
+            return self.classes
+        return found if self.kind == "classes" else (FALLBACK_LABEL,)
+
+
+def label_config(classes: Sequence[str], kind: Kind = "classes") -> str:
+    """A labeling interface with keyboard shortcuts 1 to 9."""
+    control, attributes, label = _CONTROLS[kind]
     keys = [f' hotkey="{number}"' if number <= 9 else "" for number in range(1, len(classes) + 1)]
-    choices = "\n".join(f"    <Choice value={quoteattr(name)}{key}/>" for name, key in zip(classes, keys, strict=True))
+    labels = "\n".join(f"    <{label} value={quoteattr(name)}{key}/>" for name, key in zip(classes, keys, strict=True))
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true" zoomControl="true"/>\n'
-        '  <Choices name="class" toName="image" choice="single" required="true" showInline="true">\n'
-        f"{choices}\n  </Choices>\n</View>"
+        f"  <{control} {attributes}>\n{labels}\n  </{control}>\n</View>"
     )
 
 
@@ -54,7 +106,7 @@ def attach(services: Services, project_id: int) -> tuple[ProjectRow, Connection]
     return row, connect(services.label_studio, services.settings, project_id)
 
 
-def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str]) -> int:
+def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str], kind: Kind = "classes") -> int:
     """The project made for a purpose, made now if there is none; a start that was killed in between doubles nothing.
 
     Args:
@@ -62,6 +114,7 @@ def ensure_project(services: Services, purpose: str, title: str, classes: Sequen
         purpose: what it is for, the key under which it is remembered.
         title: shown in Label Studio; a project with this title is taken over.
         classes: of the labeling interface.
+        kind: of the labeling interface.
     """
     file = services.files.root / MADE
     made = _read(file)
@@ -69,7 +122,7 @@ def ensure_project(services: Services, purpose: str, title: str, classes: Sequen
     if known is not None and _exists(services, known):
         return known
     titled = [project for project in services.label_studio.projects() if project.get("title") == title]
-    project = titled[0] if titled else services.label_studio.create_project(title, label_config(classes))
+    project = titled[0] if titled else services.label_studio.create_project(title, label_config(classes, kind))
     project_id = int(project["id"])
     services.files.write_atomic(file, json.dumps({**made, purpose: project_id}, indent=1) + "\n")
     return project_id

@@ -23,6 +23,7 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import Secrets, load_secrets
 
 if TYPE_CHECKING:
+    from ml_backend.launch.projects import Interface
     from training.types import Progress
 
 LABEL_STUDIO_PATIENCE = 600.0
@@ -108,23 +109,24 @@ def interrupt_on_terminate() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_port: int | None) -> None:
+def run_until_interrupted(
+    images: Path | None, seed_labels: int, label_studio_port: int | None, interface: Interface
+) -> None:
     """Start everything, prepare the project, show where it is, and stay until Ctrl-C.
 
     Args:
-        images: the user's folder; None = the demo cells.
+        images: the user's folder; None = the demo.
         seed_labels: labels submitted from folder names.
         label_studio_port: asked for on the command line, or None.
+        interface: of a project that is made now.
 
     Raises:
         Conflict: it runs already in this data directory, or a port is taken.
         NotFound, BadRequest: the folder is not there or holds no image; nothing was started.
     """
-    from ml_backend.launch.content import draw_ahead, fill
-    from ml_backend.launch.projects import classes_of
+    from ml_backend.launch.content import check, draw_ahead, fill
 
-    if images is not None:
-        classes_of(images)
+    check(images, seed_labels, interface)
     files = DataDir(environment_settings().data_dir)
     if files.is_held("up"):
         raise Conflict(
@@ -134,13 +136,13 @@ def run_until_interrupted(images: Path | None, seed_labels: int, label_studio_po
         machine = prepare(label_studio_port)
         try:
             machine.stack.start()
-            drawing = draw_ahead(files) if images is None else None
+            drawing = draw_ahead(files, interface) if images is None else None
             with stages() as stage:
                 wait_until_ready(machine, stage)
                 if drawing is not None:
                     drawing.join()
                 services = build_services(machine.settings)
-                project_id = fill(services, images, seed_labels, stage)
+                project_id = fill(services, images, seed_labels, stage, interface)
             show(services, machine, project_id)
             services.store.close()
             watch(machine.stack)
