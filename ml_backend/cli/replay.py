@@ -80,10 +80,14 @@ def replay(
     chosen = _names(strategies) or list(engine.STRATEGIES)
     seeds = 5 if seeds is None else seeds
     rounds = _numbers(budgets) or list(engine.BUDGETS)
+    engine.checked(chosen, seeds)
     source, held = _source(pool, project, test, encoder, group_pattern, group_gap)
     with progress_bar("Replaying") as progress:
         done = engine.replay(source, held, chosen, seeds, rounds, fraction=test_fraction, progress=progress)
         progress(1.0, "done")
+    left = sorted(set(rounds) - set(done.budgets))
+    if left:
+        typer.echo(f"Left out, for the pool is too small (or they are below 2): {_listed(left)} labels.", err=True)
     answer = report(done)
     if plot is not None:
         draw(done, plot)
@@ -121,6 +125,12 @@ def _read(
     from ml_backend.replay.source import read_folders
 
     folders = [pool] if test is None else [pool, test]
+    if test is None and not pattern:
+        typer.echo(
+            "Every image counts as a source of its own: where several come from one slide or patient, give "
+            "--group-pattern, or the test part shares them and the scores are too high.",
+            err=True,
+        )
     with progress_bar("Embedding") as progress:
         sets = read_folders(folders, encoder, pattern, gap, 1, progress)
         progress(1.0, "done")
@@ -128,6 +138,10 @@ def _read(
         if part.left_out:
             typer.echo(f"{part.left_out} images of {folder} cannot be read and are left out.", err=True)
     return sets[0], sets[1] if len(sets) > 1 else None
+
+
+def _listed(numbers: list[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
 
 
 def _names(text: str) -> list[str]:
@@ -148,15 +162,19 @@ def _show(answer: dict[str, Any]) -> None:
     budgets = next(iter(answer["strategies"].values()))["labels"]
     rows = []
     for name, found in sorted(answer["strategies"].items(), key=lambda entry: -entry[1]["area"]):
-        saved = found["saved_vs_uniform"]
-        text = (
-            "" if saved["percent"] is None else f"{saved['percent']:.0f} % ({saved['low']:.0f} to {saved['high']:.0f})"
-        )
         needed = [_count(found["needed"][share]) for share in ("0.9", "0.95", "1.0")]
-        rows.append((name, f"{found['area']:.3f}", *(f"{value:.3f}" for value in found["macro_f1"]), *needed, text))
+        curve = [f"{value:.3f}" for value in found["macro_f1"]]
+        rows.append((name, f"{found['area']:.3f}", *curve, *needed, _saved(found["saved_vs_uniform"])))
     columns = ("strategy", "area", *(str(budget) for budget in budgets), "for 90 %", "for 95 %", "for 100 %", "saved")
     print_table(columns, rows, title=f"Macro-F1; all {full['labels']} labels: {full['macro_f1']:.3f}")
     say(answer["verdict"])
+
+
+def _saved(saved: dict[str, float | None]) -> str:
+    if saved["percent"] is None:
+        return ""
+    interval = "" if saved["low"] is None else f" ({saved['low']:.0f} to {saved['high']:.0f})"
+    return f"{saved['percent']:.0f} %{interval}"
 
 
 def _count(labels: float | None) -> str:

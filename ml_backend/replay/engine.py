@@ -18,6 +18,8 @@ from training.types import Progress
 
 BUDGETS = (20, 40, 60, 80, 120, 160, 200, 250, 300)
 STRATEGIES = ("uniform", "entropy", "margin", "core_set", "typiclust", "badge", "auto")
+HELD = frozenset({"probs", "embeddings", "labels"})
+"""What a replay on class labels can offer a strategy."""
 LEFT_OUT = 0.1
 """Share of the pool's groups that a seed does without, so that strategies without chance differ between seeds too."""
 
@@ -32,11 +34,13 @@ class Replayed:
         budgets: `(b,)` numbers of labels.
         macro_f1: strategy -> `(seeds, b)`.
         full: labels, macro-F1 and accuracy with the whole pool, means over the seeds' test parts.
+        full_by_seed: `(seeds,)` macro-F1 with the whole pool.
     """
 
     budgets: tuple[int, ...]
     macro_f1: Mapping[str, Float64]
     full: Mapping[str, float]
+    full_by_seed: Float64
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,7 @@ def replay(
         BadRequest: nothing to replay; the message says why.
         StrategyError: an unknown strategy, or one that cannot work here.
     """
-    chosen = list(dict.fromkeys(["uniform", *names]))
-    for name in chosen:
-        strategies.describe(name)
-    if seeds < 1:
-        raise BadRequest("A replay needs one seed or more; give --seeds 5.")
+    chosen = checked(names, seeds)
     trials = [_trial(pool, test, seed, fraction) for seed in range(seeds)]
     smallest = min(len(trial.pool) for trial in trials)
     kept = tuple(sorted({int(budget) for budget in budgets if 1 < budget <= smallest}))
@@ -100,7 +100,41 @@ def replay(
         "macro_f1": float(whole[:, 1].mean()),
         "accuracy": float(whole[:, 2].mean()),
     }
-    return Replayed(kept, {name: scores[name] for name in chosen if name in names or name == "uniform"}, full)
+    return Replayed(kept, scores, full, whole[:, 1])
+
+
+def checked(names: Sequence[str], seeds: int) -> list[str]:
+    """The strategies to replay, `uniform` first; cheap, so that a mistake is said before the images are read.
+
+    Raises:
+        BadRequest: no seeds, or a strategy that needs what a replay on class labels does not have.
+        StrategyError: an unknown strategy.
+    """
+    chosen = list(dict.fromkeys(["uniform", *names]))
+    for name in chosen:
+        lacking = strategies.describe(name).needs - HELD
+        if lacking:
+            raise BadRequest(
+                f"The strategy {name} needs {', '.join(sorted(lacking))}, and a replay on class labels has one model "
+                "and whole images only; leave it out of --strategies."
+            )
+    if seeds < 1:
+        raise BadRequest("A replay needs one seed or more; give --seeds 5.")
+    return chosen
+
+
+def _check_classes(pool: LabelledSet, test: LabelledSet) -> None:
+    taught, asked = np.unique(pool.labels), np.unique(test.labels)
+    unknown = [pool.classes[index] for index in np.setdiff1d(asked, taught)]
+    if unknown:
+        raise BadRequest(
+            f"The test images have the class {', '.join(unknown)}, of which there is no image to learn from; "
+            "give --test the same class folders as the pool."
+        )
+    if len(taught) < 2 or len(asked) < 2:
+        raise BadRequest(
+            "A replay needs two classes or more, in the pool and in the test part; check the class folders."
+        )
 
 
 def _trial(pool: LabelledSet, test: LabelledSet | None, seed: int, fraction: float) -> _Trial:
@@ -108,9 +142,12 @@ def _trial(pool: LabelledSet, test: LabelledSet | None, seed: int, fraction: flo
         held = hold_out(pool, fraction, seed)
         pool, test = pool.part(~held), pool.part(held)
     else:
+        _check_classes(pool, test)
         pool = pool.part(~np.isin(pool.groups, test.groups))
+        if not len(pool):
+            raise BadRequest("Nothing is left to choose from: every group of the pool is in the test part as well.")
     if len(pool) < 2 or len(test) < 2:
-        raise BadRequest("Nothing is left to choose from: every group of the pool is in the test part as well.")
+        raise BadRequest(f"{len(pool)} images to choose from and {len(test)} to measure on are too few for a replay.")
     projection = Projection.of(pool.vectors)
     classes = len(pool.classes)
     asked = projection(test.vectors)

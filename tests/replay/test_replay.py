@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ml_backend.errors import BadRequest
-from ml_backend.replay.engine import Replayed, replay
+from ml_backend.replay.engine import Replayed, checked, replay
 from ml_backend.replay.plot import plot
-from ml_backend.replay.report import labels_needed, report
+from ml_backend.replay.report import area_gap, labels_needed, report, saved
 from ml_backend.replay.source import LabelledSet, group_numbers, hold_out
 from strategies.base import StrategyError
 from tests.contracts.pools import unit
@@ -88,6 +89,20 @@ def test_what_cannot_be_replayed_is_said(names: list[str], seeds: int, budgets: 
 def test_an_unknown_strategy_is_refused_before_anything_runs() -> None:
     with pytest.raises(StrategyError, match="no strategy named"):
         replay(clusters(), None, ["magic"], 1, [10])
+    with pytest.raises(BadRequest, match="bald needs members"):
+        checked(["bald"], 1)
+
+
+def test_the_test_part_must_show_what_can_be_learned() -> None:
+    images = clusters()
+    held = hold_out(images, 0.3, 1)
+    pool, test = images.part(~held), images.part(held)
+    with pytest.raises(BadRequest, match="have the class a, of which"):
+        replay(pool.part(pool.labels != 0), test, ["uniform"], 1, [10])
+    with pytest.raises(BadRequest, match="two classes or more"):
+        replay(pool, test.part(test.labels == 0), ["uniform"], 1, [10])
+    with pytest.raises(BadRequest, match="every group of the pool"):
+        replay(pool, images, ["uniform"], 1, [10])
 
 
 def test_labels_needed_lie_on_the_line_between_budgets() -> None:
@@ -97,23 +112,64 @@ def test_labels_needed_lie_on_the_line_between_budgets() -> None:
     assert labels_needed([10, 20, 40], curve, 0.6) is None
 
 
+def test_a_lucky_budget_does_not_count_as_reached() -> None:
+    assert labels_needed([10, 20, 30, 40], np.array([0.2, 0.5, 0.3, 0.5]), 0.45) == pytest.approx(35)
+
+
 def known_curves() -> Replayed:
     rng = np.random.default_rng(0)
     slow = np.array([0.2, 0.3, 0.4, 0.5]) + 0.002 * rng.standard_normal((5, 4))
     fast = np.array([0.3, 0.5, 0.5, 0.5]) + 0.002 * rng.standard_normal((5, 4))
     bad = slow - 0.1
     full = {"labels": 100, "macro_f1": 0.5, "accuracy": 0.5}
-    return Replayed((10, 20, 30, 40), {"uniform": slow, "margin": fast, "core_set": bad}, full)
+    return Replayed((10, 20, 30, 40), {"uniform": slow, "margin": fast, "core_set": bad}, full, np.full(5, 0.5))
 
 
 def test_savings_and_verdict_say_what_the_curves_show() -> None:
     answer = report(known_curves())
-    saved = answer["strategies"]["margin"]["saved_vs_uniform"]
+    found = answer["strategies"]["margin"]["saved_vs_uniform"]
     # Random needs 37.5 labels for 0.475, margin 18.75.
-    assert saved["percent"] == pytest.approx(50, abs=3)
-    assert saved["low"] <= saved["percent"] <= saved["high"]
+    assert found["percent"] == pytest.approx(50, abs=3)
+    assert found["low"] <= found["percent"] <= found["high"]
     assert answer["verdict"].startswith("margin saved ")
-    assert "core_set was worse than random" in answer["verdict"]
+    assert "core_set was worse than random (area -0.100, 95 % interval" in answer["verdict"]
+    assert answer["verdict"].endswith("(5 seeds). The largest area has margin, clearly ahead of the others.")
+
+
+def test_five_seeds_are_believed_less_than_fifty() -> None:
+    few = known_curves()
+    many = dataclasses.replace(
+        few,
+        macro_f1={name: np.repeat(scores, 10, axis=0) for name, scores in few.macro_f1.items()},
+        full_by_seed=np.full(50, 0.5),
+    )
+    assert _width(saved(few, "margin")) > 3 * _width(saved(many, "margin"))
+    assert _width(vars(area_gap(few, "margin"))) > 3 * _width(vars(area_gap(many, "margin")))
+
+
+def _width(interval: dict[str, float | None]) -> float:
+    assert interval["high"] is not None
+    assert interval["low"] is not None
+    return interval["high"] - interval["low"]
+
+
+def test_one_seed_has_no_interval() -> None:
+    every = known_curves()
+    one = dataclasses.replace(
+        every, macro_f1={name: scores[:1] for name, scores in every.macro_f1.items()}, full_by_seed=np.array([0.5])
+    )
+    answer = report(one)
+    assert answer["strategies"]["margin"]["saved_vs_uniform"]["low"] is None
+    assert "margin scored more than random with the only seed" in answer["verdict"]
+    assert "One or two seeds say little" in answer["verdict"]
+
+
+def test_what_the_numbers_cannot_say_is_said() -> None:
+    every = known_curves()
+    low = dataclasses.replace(every, full={**every.full, "macro_f1": 0.9}, full_by_seed=np.full(5, 0.9))
+    assert "give larger --budgets" in report(low)["verdict"]
+    easy = dataclasses.replace(every, full={**every.full, "macro_f1": 0.2}, full_by_seed=np.full(5, 0.2))
+    assert "nothing can be saved" in report(easy)["verdict"]
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
