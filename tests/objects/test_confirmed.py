@@ -1,0 +1,128 @@
+"""Annotations of objects -> one confirmed set, and what its regions mean."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml_backend.detection.confirmed import confirm, count_objects, objects_on
+from ml_backend.geometry.results import Region, write_results
+from ml_backend.geometry.shapes import Polygon, Rectangle, Shape
+from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.labels import SKIPPED
+
+SIZE = (100, 200)
+JOB = parse_label_config(
+    '<View><Image name="img" value="$image"/>'
+    '<RectangleLabels name="box" toName="img"><Label value="A"/><Label value="B"/><Label value="ignore"/>'
+    '<Label value="searched" paploop="checked"/></RectangleLabels>'
+    '<PolygonLabels name="line" toName="img"><Label value="A"/></PolygonLabels></View>'
+)
+
+
+@dataclass(frozen=True)
+class Note:
+    id: int
+    task_id: int = 1
+    completed_by: int | None = 1
+    result: Any = field(default_factory=list)
+    was_cancelled: bool = False
+    ground_truth: bool = False
+    updated_at: str = "2026-01-01T00:00:00Z"
+
+
+def drawn(label: str, shape: Shape, control: int = 0, job: LabelingJob = JOB, region: str = "r") -> dict[str, Any]:
+    return write_results([Region(region, label, shape, job.controls[control])], SIZE)[0]
+
+
+def box(label: str, x: float = 10, y: float = 20, width: float = 30, height: float = 40) -> dict[str, Any]:
+    return drawn(label, Rectangle(x, y, width, height))
+
+
+def test_the_annotation_that_was_changed_last_counts_as_a_whole() -> None:
+    old = Note(1, result=[box("A"), box("B")], updated_at="2026-01-01T00:00:05Z")
+    new = Note(2, completed_by=2, result=[box("B")], updated_at="2026-01-01T00:00:05.5Z")
+    assert confirm([new, old]).results[1] == [box("B")]
+
+
+def test_ground_truth_wins_and_a_skip_says_nothing() -> None:
+    truth = Note(1, result=[box("A")], ground_truth=True)
+    later = Note(2, result=[box("B")], updated_at="2026-06-01T00:00:00Z")
+    skip = Note(3, was_cancelled=True, updated_at="2026-07-01T00:00:00Z")
+    assert confirm([later, truth, skip]).results == {1: [box("A")]}
+    assert confirm([later, skip]).results == {1: [box("B")]}
+    only = confirm([skip])
+    assert (only.results, only.left_out) == ({}, {1: SKIPPED})
+
+
+def test_an_empty_annotation_says_that_there_is_nothing() -> None:
+    confirmed = confirm([Note(1)])
+    assert confirmed.results == {1: []}
+    known = objects_on(confirmed.results[1], JOB, SIZE)
+    assert (len(known.boxes), known.checked, len(known.ignore)) == (0, None, 0)
+
+
+@given(st.lists(st.builds(Note, id=st.integers(1, 50), ground_truth=st.booleans(), was_cancelled=st.booleans())))
+@settings(deadline=None, derandomize=True)
+def test_the_order_of_annotations_does_not_matter(notes: list[Note]) -> None:
+    unique = list({note.id: note for note in notes}.values())
+    mixed = random.Random(0).sample(unique, len(unique))
+    assert confirm(unique) == confirm(mixed)
+
+
+def test_regions_by_what_they_mean() -> None:
+    foreign = box("A") | {"value": {**box("A")["value"], "rectanglelabels": ["gone"]}}
+    unlabelled = box("A") | {"value": {k: v for k, v in box("A")["value"].items() if k != "rectanglelabels"}}
+    outside = box("A", x=500)
+    results = [box("B"), box("ignore", 50), box("searched", 0, 0, 100, 100), foreign, unlabelled, outside]
+    known = objects_on(results, JOB, SIZE)
+    np.testing.assert_allclose(known.boxes, [[10, 20, 40, 60]], atol=1e-3)
+    assert known.classes.tolist() == [1]
+    np.testing.assert_allclose(known.ignore, [[50, 20, 80, 60], [10, 20, 40, 60], [10, 20, 40, 60]], atol=1e-3)
+    np.testing.assert_allclose(known.checked, [[0, 0, 100, 100]], atol=1e-3)
+    said = " ".join(known.left_out)
+    assert "'gone', which the config lacks" in said
+    assert "has no label" in said
+    assert "covers no pixel" in said
+    assert count_objects([results], JOB) == {"A": 1, "B": 1}
+
+
+def test_outlines_are_masks_and_boxes_are_none() -> None:
+    triangle = drawn("A", Polygon(((10, 10), (60, 10), (10, 60))), control=1)
+    known = objects_on([triangle, box("B")], JOB, SIZE)
+    assert [mask is None for mask in known.masks] == [False, True]
+    assert known.classes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        {},
+        {"from_name": "box", "to_name": "img", "type": "rectanglelabels"},
+        {
+            "from_name": "box",
+            "to_name": "img",
+            "type": "rectanglelabels",
+            "value": {"rectanglelabels": ["A"], "x": "a"},
+        },
+        {"from_name": "box", "to_name": "img", "type": "rectanglelabels", "value": []},
+        {"type": "relation", "from_id": "a", "to_id": "b"},
+        {"from_name": None, "to_name": 3, "type": [], "value": {"choices": ["x"]}},
+    ],
+)
+def test_what_cannot_be_read_is_passed_over(junk: dict[str, Any]) -> None:
+    known = objects_on([junk, box("A")], JOB, SIZE)
+    assert len(known.boxes) == 1
+
+
+def test_a_box_over_the_unturned_picture_lands_on_the_upright_one() -> None:
+    result = {**box("A", 0, 0, 20, 10), "original_width": 100, "original_height": 200}
+    result["value"] = {**result["value"], "x": 0, "y": 0, "width": 10, "height": 5}
+    known = objects_on([result], JOB, SIZE, orientation=6)
+    np.testing.assert_allclose(known.boxes, [[190, 0, 200, 10]], atol=1e-3)
