@@ -17,7 +17,7 @@ from training.types import Progress
 SIDE = 176
 """Px of the longer side of a thumbnail."""
 
-_STYLE = """
+STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2rem; background: #fafafa; color: #222 }
 section { background: #fff; border: 1px solid #ddd; border-radius: 8px; padding: .8rem; margin: 1rem 0 }
 section.conflict { border-color: #c0392b }
@@ -45,16 +45,16 @@ def write_contact_sheet(report: Report, folder: Path, target: Path, progress: Pr
 
 def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
     clash = {path for conflict in report.conflicts for path in conflict.paths}
-    yield f"<!doctype html><html lang=en><meta charset=utf-8><title>Duplicates</title><style>{_STYLE}</style>"
+    yield f"<!doctype html><html lang=en><meta charset=utf-8><title>Duplicates</title><style>{STYLE}</style>"
     yield f"<h1>{len(report.groups)} groups in {report.images} images</h1>"
     yield "<p>The representative has a green frame. The number is the mean correlation of what both images show.</p>"
     for number, group in enumerate(report.groups, 1):
         conflict = group.representative in clash
         yield f"<section{' class=conflict' if conflict else ''}><h2>Group {number}"
         yield " <b class=red>different labels</b></h2><div class=row>" if conflict else "</h2><div class=row>"
-        yield _figure(folder, group.representative, "representative", "first")
+        yield figure(folder, group.representative, "representative", "first")
         for member in group.members:
-            yield _figure(folder, member.path, f"{member.relation} {member.similarity:.3f}", "")
+            yield figure(folder, member.path, f"{member.relation} {member.similarity:.3f}", "")
         yield "</div></section>"
         progress(number / len(report.groups), "")
     if report.kin:
@@ -70,7 +70,8 @@ def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
     yield "</html>\n"
 
 
-def _figure(folder: Path, path: str, words: str, kind: str) -> str:
+def figure(folder: Path, path: str, words: str, kind: str) -> str:
+    """A picture of a folder with its name and some words, as HTML."""
     caption = f"<figcaption>{escape(path)}<br><b>{escape(words)}</b></figcaption>"
     return f"<figure class='{kind}'>{_picture(folder / path)}{caption}</figure>"
 

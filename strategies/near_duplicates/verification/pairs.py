@@ -99,7 +99,8 @@ def accepted(match: Match, rules: Rules) -> bool:
     seen = match.agreement
     return bool(
         seen.share >= rules.share
-        and seen.correlation >= CORRELATION
+        # the mean falls with the share: who asks for less of the one means less of the other
+        and seen.correlation >= CORRELATION * min(1.0, rules.share / SHARE)
         and max(seen.cover_first, seen.cover_second) >= rules.overlap
     )
 
@@ -109,10 +110,27 @@ def _same_outline(match: Match) -> bool:
     return seen.share >= OUTLINE_SHARE and seen.correlation >= OUTLINE_CORRELATION
 
 
+def measure(first: Picture, second: Picture) -> Match | None:
+    """The best map between two pictures, accepted or not; None when nothing fits at all."""
+    found = []
+    turned = best_turn(first, second)
+    if turned is not None:
+        found.append(Match(turned, 0, agreement(first, second, turned)))
+    fit = fit_pictures(first, second)
+    if fit is not None and fit.inliers >= FEWEST_INLIERS:
+        found.append(_refined(first, second, fit, Rules()))
+    return max(found, key=lambda match: match.agreement.share, default=None)
+
+
 def _settle(first: Picture, second: Picture, fit: Fit, rules: Rules) -> Match | None:
-    """Refine a fit while the pixels agree more and more with it."""
     if fit.inliers < FEWEST_INLIERS:
         return None
+    best = _refined(first, second, fit, rules)
+    return best if accepted(best, rules) else None
+
+
+def _refined(first: Picture, second: Picture, fit: Fit, rules: Rules) -> Match:
+    """Refine a fit while the pixels agree more and more with it."""
     best = Match(fit.matrix, fit.inliers, agreement(first, second, fit.matrix))
     for _ in range(REFINEMENTS):
         if accepted(best, rules) or best.agreement.share < HINT:
@@ -124,4 +142,4 @@ def _settle(first: Picture, second: Picture, fit: Fit, rules: Rules) -> Match | 
         if refined.agreement.share <= best.agreement.share:
             break
         best = refined
-    return best if accepted(best, rules) else None
+    return best
