@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
     )
     def simulate(
         oracle: Annotated[
-            Path | None, typer.Argument(help="True classes: class folder or CSV (image,label); left out = from names.")
+            Path | None,
+            typer.Argument(help="The truth: class folder, CSV (image,label) or COCO folder; left out = from names."),
         ] = None,
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
         labels: Annotated[int, typer.Option(min=1, help="How many labels the expert gives.")] = 60,
@@ -35,6 +36,9 @@ def register(app: typer.Typer) -> None:
         test_fraction: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back to measure.")] = 0.3,
         group_pattern: Annotated[str, typer.Option(help="Regex that finds patient or slide in a file name.")] = "",
         group_gap: Annotated[int, typer.Option(min=0, help="Numbered groups this near are one.")] = 0,
+        train_minutes: Annotated[
+            float | None, typer.Option(min=0.01, help="Time a detector may train in a run.")
+        ] = None,
         keep: Annotated[bool, typer.Option("--keep", help="Leave the temporary projects.")] = False,
         seed: Annotated[int, typer.Option(help="Seed of the expert's errors.")] = 0,
         plot: Annotated[Path | None, typer.Option(help="Write the learning curves as PNG.")] = None,
@@ -48,18 +52,27 @@ def register(app: typer.Typer) -> None:
         if strategies:
             if oracle is None:
                 raise BadRequest(
-                    "To compare strategies, name a folder with class sub-folders: paploop simulate DIR ..."
+                    "To compare strategies, name a class folder or a COCO folder: paploop simulate DIR ..."
                 )
             study = session.study_of(
-                oracle, strategies, seeds, labels, step, test_fraction, group_pattern, group_gap, error_rate, keep
+                oracle,
+                strategies,
+                seeds,
+                labels,
+                step,
+                test_fraction,
+                group_pattern,
+                group_gap,
+                error_rate,
+                keep,
+                train_minutes,
             )
             with opened() as services, stages() as stage:
                 summary = session.run_study(services, study, stage, plot)
             if as_json:
                 print_json(summary)
                 return
-            columns = ("strategy", "labels", "macro-F1, active model", "candidate", "plain scikit-learn")
-            print_table(columns, session.table(summary))
+            print_table(*session.table(summary))
             say(summary["verdict"])
             return
         with opened() as services, stages() as stage:
@@ -72,4 +85,5 @@ def register(app: typer.Typer) -> None:
         facts = {name: value for name, value in asdict(report).items() if name != "curve"}
         print_facts(facts, title=f"Project {project_id}")
         rows = [(*row[:3], "" if row[3] is None else f"{row[3]:.3f}") for row in report.curve]
-        print_table(("labels", "run", "decision", "macro-F1 on validation"), rows)
+        score = "AP50 on validation" if report.objects else "macro-F1 on validation"
+        print_table(("labels", "run", "decision", score), rows)

@@ -12,6 +12,8 @@ from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.simulate.drawing import Drawer, read_object_oracle
 from ml_backend.simulate.expert import Annotator, Expert, Manner
+from ml_backend.simulate.object_report import object_rows, plot_objects, summarise_objects
+from ml_backend.simulate.object_study import compare_objects
 from ml_backend.simulate.oracle import project_oracle, read_oracle
 from ml_backend.simulate.report import plot as draw
 from ml_backend.simulate.report import rows, summarise
@@ -132,6 +134,7 @@ def study_of(
     group_gap: int,
     error_rate: float,
     keep: bool,
+    train_minutes: float | None = None,
 ) -> Study:
     """A study from the options of the command line."""
     names = tuple(name.strip() for name in strategies.split(",") if name.strip())
@@ -146,6 +149,7 @@ def study_of(
         group_gap=group_gap,
         error_rate=error_rate,
         keep=keep,
+        settings={} if train_minutes is None else {"train_minutes": train_minutes},
     )
 
 
@@ -153,6 +157,12 @@ def run_study(
     services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
 ) -> dict[str, Any]:
     """Compare strategies and write the picture where one is wanted."""
+    if study.folder.is_dir() and is_object_folder(study.folder):
+        material, drawn = compare_objects(services, study, stage)
+        summary = summarise_objects(study, material, drawn)
+        if target is not None:
+            plot_objects(summary, target)
+        return summary
     bench, curves = compare(services, study, stage)
     summary = summarise(study, bench, curves)
     if target is not None:
@@ -160,6 +170,9 @@ def run_study(
     return summary
 
 
-def table(summary: dict[str, Any]) -> list[tuple[str, ...]]:
-    """The rows of a summary."""
-    return rows(summary["strategies"])
+def table(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The columns and rows of a summary."""
+    if summary.get("kind") == "objects":
+        return ("strategy", "images", "objects", "AP50, active model", "candidate"), object_rows(summary)
+    columns = ("strategy", "labels", "macro-F1, active model", "candidate", "plain scikit-learn")
+    return columns, rows(summary["strategies"])

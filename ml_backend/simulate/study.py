@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,7 @@ class Study:
         error_rate: of the expert.
         patience: seconds without a sign of life after which the study ends.
         keep: leave the projects in Label Studio.
+        settings: further settings of the projects.
     """
 
     folder: Path
@@ -54,6 +56,7 @@ class Study:
     error_rate: float = 0.0
     patience: float = 300.0
     keep: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,16 @@ def compare(services: Services, study: Study, stage: Callable[[str], Progress]) 
     curves = []
     for seed in range(study.seeds):
         for strategy in study.strategies:
-            with _project(services, study, bench, strategy, seed) as project_id:
+            with temporary_project(services, study, label_config(bench.classes), strategy, seed) as project_id:
                 curves.append(_contend(services, study, bench, strategy, seed, project_id, stage))
     return bench, curves
 
 
 @contextmanager
-def _project(services: Services, study: Study, bench: Bench, strategy: str, seed: int) -> Iterator[int]:
+def temporary_project(services: Services, study: Study, config: str, strategy: str, seed: int) -> Iterator[int]:
+    """A project of Label Studio with a strategy; deleted afterwards unless the study keeps its projects."""
     title = f"simulate {study.folder.name}: {strategy}, seed {seed}"[:50]
-    project = services.label_studio.create_project(title, label_config(bench.classes))
+    project = services.label_studio.create_project(title, config)
     project_id = int(project["id"])
     try:
         attach(services, project_id)
@@ -156,6 +160,7 @@ def _project(services: Services, study: Study, bench: Bench, strategy: str, seed
                 "retrain_labels": study.step,
                 "retrain_minutes": NEVER_MINUTES,
                 "group_pattern": study.group_pattern,
+                **study.settings,
             },
         )
         yield project_id
@@ -194,14 +199,14 @@ def _contend(
             break
         given += answered
         progress(given / study.labels, f"{given} labels, training")
-        _digest(services, study, project_id, given + expert.tally.skipped)
+        digest(services, study, project_id, given + expert.tally.skipped)
         curve.points.append(_measure(services, bench, project_id, given))
     curve.agreed = expert.tally.agreed / max(1, expert.tally.shown)
     progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be given")
     return curve
 
 
-def _digest(services: Services, study: Study, project_id: int, annotated: int) -> None:
+def digest(services: Services, study: Study, project_id: int, annotated: int) -> None:
     """Wait until a run has used all labels; the last few of a simulation start one by themselves."""
     wait_for_labels(services, project_id, annotated, study.patience)
     wait_until_settled(services, project_id, study.patience)
