@@ -15,14 +15,24 @@ from .rows.events import EventRows
 from .rows.items import ItemRows
 from .rows.predictions import PredictionRows
 from .rows.projects import ProjectRows
+from .rows.proposals import ProposalRows
 from .rows.rankings import RankingRows
 from .rows.runs import RunRows
 
 
 class Store(
-    ProjectRows, ItemRows, AnnotationRows, EventRows, RunRows, PredictionRows, DetectionRows, RankingRows, EffortRows
+    ProjectRows,
+    ItemRows,
+    AnnotationRows,
+    EventRows,
+    RunRows,
+    PredictionRows,
+    DetectionRows,
+    ProposalRows,
+    RankingRows,
+    EffortRows,
 ):
-    """Projects, items, annotations, events, runs, predictions, detections, rankings and effort.
+    """Projects, items, annotations, events, runs, predictions, detections, proposals, rankings and effort.
 
     Safe for threads and for several processes on one database. Every method is a transaction of its own; bulk writes
     are a series of short ones that can be repeated.

@@ -195,3 +195,13 @@ effort = Table(
     Column("seconds", Float, nullable=True, doc="lead_time, or NULL"),
     Index("ix_effort_project", "project_id"),
 )
+
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("item_id", Integer, primary_key=True, autoincrement=False),
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
+    Column("result", JSON, nullable=False, doc="Label Studio's results of an imported pre-annotation"),
+    Column("created_at", Float, nullable=False),
+    Index("ix_proposals_project", "project_id"),
+)

@@ -14,6 +14,7 @@ from ml_backend.detection.publishing import Rendered, forget_old_answers, look_a
 from ml_backend.duplicates.review import explain_offers, offers_of
 from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.label_config import LabelingJob
+from ml_backend.labels_import.showing import with_imported
 from ml_backend.labelstudio import LabelStudio
 from ml_backend.labelstudio.predictions import UnknownTasks
 from ml_backend.ranking import OrderRequest, order_project
@@ -196,15 +197,18 @@ def _results(
 ) -> Iterable[Sequence[Mapping[str, Any]]]:
     """The regions shown for each entry, in order."""
     if job.finds_objects:
-        return pre_annotations(services, project_id, job, model_run, entries, rendered)
+        answered = set() if model_run is None else services.store.detected_items(model_run)
+        drawn = pre_annotations(services, project_id, job, model_run, entries, rendered)
+        return with_imported(services, project_id, job, entries, drawn, answered)
     probs = _rows(services, model_run)
     offered = offers_of(services, project_id)
-    return [
+    chosen = [
         choice_result(job, offered[item].label, 1.0, region_id(0, item))
         if item in offered
         else pre_annotation(job, probs.get(item), item, model_run or 0)
         for item in (entry.item_id for entry in entries)
     ]
+    return with_imported(services, project_id, job, entries, chosen, probs)
 
 
 def _rows(services: Services, model_run: int | None) -> dict[int, Any]:

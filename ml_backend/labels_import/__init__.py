@@ -1,0 +1,1 @@
+"""Labels that exist already -> annotations or pre-annotations of a project."""
