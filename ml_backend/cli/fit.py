@@ -67,6 +67,8 @@ def register(app: typer.Typer) -> None:
                     seed=seed,
                     threads=threads,
                 )
+        if metrics["training"].get("rank"):
+            return
         warn(metrics["problems"])
         if as_json:
             print_json(metrics)

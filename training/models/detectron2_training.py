@@ -16,11 +16,12 @@ from training.data.detection_set import DetectionSet
 from training.data.images import ImageDecodeError
 from training.evaluation.detection import evaluate
 from training.models import detection_checkpoint
-from training.models.detection_plan import ZOO, Plan, plan_for
+from training.models.detection_plan import Plan
 from training.models.detection_views import Cache, Source, View
 from training.models.detectron2_forward import losses
-from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
+from training.models.detectron2_start import first_network
+from training.processes import Group, joined
 from training.types import IntArray, Progress, TrainingError
 
 RARE = 0.3
@@ -91,7 +92,8 @@ def fit(
         init: a detector to go on from; its zoom and anchors are kept.
 
     Returns:
-        What happened, JSON-serialisable: plan, iterations, seconds, losses, validation AP at every check.
+        What happened, JSON-serialisable: plan, iterations, seconds, losses, validation AP at every check. Under
+        torchrun every process answers; the one with `rank` 0 has measured and written.
 
     Raises:
         TrainingError: nothing can be learned from the data, or training broke down.
@@ -99,49 +101,14 @@ def fit(
     torch.set_num_threads(max(1, recipe.threads))
     torch.manual_seed(recipe.seed)
     device = pick_device(recipe.device)
-    plan, network, taken, notes = _network(train, recipe, device, init)
-    run = _Run(plan, network, train, validation, recipe, progress)
-    facts = run.go()
-    facts |= {"warm_start_tensors": taken, "notes": notes}
-    detection_checkpoint.save(out, plan, run.best, facts)
+    with joined(device) as group:
+        plan, network, taken, notes = first_network(train, recipe, device, init)
+        run = _Run(plan, network, train, validation, recipe, progress, group)
+        facts = run.go()
+        facts |= {"warm_start_tensors": taken, "notes": notes, "processes": group.size, "rank": group.rank}
+        if group.rank == 0:
+            detection_checkpoint.save(out, plan, run.best, facts)
     return facts
-
-
-def _network(
-    train: DetectionSet, recipe: Recipe, device: torch.device, init: Path | None
-) -> tuple[Plan, Any, int, list[str]]:
-    plan = plan_for(train, backbone=recipe.backbone, zoom=recipe.zoom, stages=recipe.stages)
-    if init is None:
-        network = build(plan, device)
-        return plan, network, _from_zoo(network, recipe), []
-    before, weights, _ = detection_checkpoint.read(init)
-    # The old network's shape, the new data's classes: only what depends on classes and outlines may change.
-    fields = before.to_json() | {
-        "classes": plan.classes,
-        "masks": plan.masks and before.stages == 2,
-        "objects": max(before.objects, plan.objects),
-    }
-    plan = Plan(**fields)
-    network = build(plan, device, pretrained=False)
-    notes = [
-        f"The class {name} is not in the data any more; the model forgets it, the others go on from what they know."
-        for name in before.classes
-        if name not in plan.classes
-    ]
-    return plan, network, detection_checkpoint.warm_start(network, plan, weights, before), notes
-
-
-def _from_zoo(network: Any, recipe: Recipe) -> int:
-    """Put the weights that the recipe names into a network; answers how many tensors they are."""
-    if (recipe.backbone == ZOO) != bool(recipe.weights):
-        raise TrainingError(
-            f"The backbone {ZOO} and weights of Detectron2's model zoo go together; give both of them or none."
-        )
-    if not recipe.weights:
-        return 0
-    from training.models.zoo_weights import fill
-
-    return fill(network, recipe.weights, recipe.weights_sha256)
 
 
 class _Run:
@@ -155,20 +122,23 @@ class _Run:
         validation: DetectionSet,
         recipe: Recipe,
         progress: Progress,
+        group: Group,
     ) -> None:
+        self.group = group
         self.plan, self.network, self.recipe, self.progress = plan, network, recipe, progress
         self.validation = validation
         cache = Cache()
         self.sources = [Source(image, plan.zoom, plan.masks, cache) for image in train.images]
         self.weights = repeat_factors(train)
         self._watched = watched(validation, plan.zoom)
-        self.rng = np.random.default_rng(recipe.seed)
+        self.rng = np.random.default_rng([recipe.seed, group.rank] if group.rank else recipe.seed)
         self.best: dict[str, torch.Tensor] = {}
         self.checks: list[dict[str, float]] = []
         self.unreadable: set[str] = set()
         self.history: list[float] = []
-        parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self.optimiser = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=0.01)
+        self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=recipe.rate, weight_decay=0.01)
+        group.share(network)
         self.scaler = torch.amp.GradScaler(enabled=network.pixel_mean.device.type == "cuda")
 
     def go(self) -> dict[str, Any]:
@@ -181,14 +151,15 @@ class _Run:
             done += 1
             spent = recipe.clock() - started
             if recipe.iterations is None and recipe.minutes is not None and done >= 10 and done % 5 == 0:
-                total = _total(done, spent, 60 * recipe.minutes * 0.95)
-            if done % 5 == 0 or done == total:
+                total = self._agreed(_total(done, spent, 60 * recipe.minutes * 0.95))
+            if self.group.rank == 0 and (done % 5 == 0 or done == total):
                 self._tell(done, total, spent)
             if self.validation.images and recipe.checks and done >= total * (next_check + 1) / (recipe.checks + 1):
                 # A slow stretch shortens the training; checks that it passed over are not made up for.
                 next_check = max(next_check + 1, int(done * (recipe.checks + 1) / total))
-                self._check(done)
-                if self._stale():
+                if self.group.rank == 0:
+                    self._check(done)
+                if self._agreed(self.group.rank == 0 and self._stale()):
                     break
         if not self.best:
             self.best = _copied(self.network)
@@ -202,6 +173,9 @@ class _Run:
             "device": str(self.network.pixel_mean.device),
         }
 
+    def _agreed(self, number: int) -> int:
+        return self.group.agree(number, self.network.pixel_mean.device)
+
     def _step(self, fraction: float, done: int) -> None:
         rate = self.recipe.rate * min(1.0, (done + 1) / 25) * 0.5 * (1 + math.cos(math.pi * min(fraction, 1.0)))
         for group in self.optimiser.param_groups:
@@ -213,6 +187,7 @@ class _Run:
             raise TrainingError("Training broke down: the loss is not finite; train again, with a lower learning rate.")
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(total))
+        self.group.average(self.parameters)
         self.scaler.unscale_(self.optimiser)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
         self.scaler.step(self.optimiser)

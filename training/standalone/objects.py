@@ -34,6 +34,9 @@ def fit_objects(
         fraction: share of the images held out, whole groups.
         pattern: regular expression that finds the source group in a file name; empty: see `default_group`.
 
+    Returns:
+        What was trained and measured; of several processes of torchrun only the one of rank 0 measures.
+
     Raises:
         TrainingError: nothing can be learned from the folder.
     """
@@ -41,6 +44,9 @@ def fit_objects(
     whole = grouped(read_objects(data), pattern)
     train, held_out = split(whole, fraction, "paploop")
     facts = fit(train, held_out, out / CHECKPOINT, recipe, lambda part, text: progress(0.95 * part, text), init=start)
+    if facts["rank"]:
+        # Started by torchrun beside the process that measures and writes.
+        return {"kind": "objects", "classes": list(whole.classes), "training": facts, "problems": []}
     remember(out, [image.path for image in train.images])
     progress(0.95, "measuring on the held-out images")
     detector = Detector.load(out / CHECKPOINT, device=recipe.device, threads=recipe.threads)
