@@ -1,0 +1,77 @@
+"""Design property 5 where objects are outlined: a kill at any point and a restart give the same end as no kill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import training.detection_job
+from ml_backend.runs import request_run
+from tests.loop.conftest import Loop
+from tests.loop.objects import OUTLINES, ObjectLoop, make_object_loop
+from tests.loop.objects import small_objects as small_objects
+from tests.loop.test_kills import Killed, copy_of, end_state, kill
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
+    """A project with outlines on seven of ten images and a run that nobody has begun."""
+    root = tmp_path_factory.mktemp("outlines")
+    loop = make_object_loop(root / "state", root / "images", OUTLINES, count=10)
+    store = loop.store
+    store.save_settings(loop.project, store.settings(loop.project).changed(train_steps=2, shown_from=0.05))
+    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    loop.settle()
+    loop.draw(7)
+    loop.apply()
+    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    yield loop
+    loop.store.close()
+
+
+@pytest.fixture
+def scene(labelled: ObjectLoop, tmp_path: Any) -> Iterator[Loop]:
+    loop = copy_of(labelled, tmp_path / "state")
+    yield loop
+    loop.store.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(labelled: ObjectLoop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The end without any kill."""
+    loop = copy_of(labelled, tmp_path_factory.mktemp("undisturbed") / "state")
+    run = loop.settle()
+    assert (run.state, run.decision) == ("done", "promoted"), run
+    assert run.metrics["training"]["masks"]
+    state = end_state(loop)
+    assert any(result for shown in state["shown"].values() for result in shown)
+    loop.store.close()
+    return state
+
+
+POINTS = [
+    ("training", "write_json_atomic", False),
+    ("store", "advance_run", True),
+    ("store", "save_detections", True),
+    ("store", "add_ranking", True),
+    ("label_studio", "import_predictions", True),
+    ("label_studio", "set_model_version", True),
+]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_a_kill_changes_nothing(
+    point: tuple[str, str, bool], scene: Loop, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, method, after = point
+    with monkeypatch.context() as patch:
+        place: Any = training.detection_job if owner == "training" else getattr(scene.services, owner)
+        # The third step forward is that out of judging: everything before it has happened once.
+        kill(place, method, patch, after=after, nth=3 if method == "advance_run" else 1)
+        with pytest.raises(Killed):
+            scene.settle()
+    run = scene.settle()
+    assert run.state == "done", run
+    assert end_state(scene) == undisturbed
