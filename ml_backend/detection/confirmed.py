@@ -3,7 +3,8 @@
 1. Skipped annotations say nothing.
 2. Ground-truth annotations win over all others.
 3. Of those left, the one that was changed last counts, as a whole: sets of objects are never mixed.
-4. An annotation without regions says that the image was looked at and holds no object.
+4. An annotation without regions says that the image was looked at and holds no object; one that was made altogether
+   with controls that the labeling config does not have (any more) says nothing.
 5. A submitted annotation vouches for the whole image, so an unmarked place is background. Where it has regions with a
    "checked" label, it vouches for these alone: objects outside of them are learned, their surroundings are unknown.
 6. In regions with an "ignore" label nothing is learned or counted. The same holds for regions without a label and with
@@ -29,6 +30,7 @@ from training.geometry.runs import Runs, pixels
 from training.types import FloatArray, IntArray
 
 NO_LABEL = "(no label)"
+ELSEWHERE = "made with controls that the labeling config does not have"
 Result = Mapping[str, Any]
 
 
@@ -64,7 +66,7 @@ class ImageObjects:
     left_out: tuple[str, ...]
 
 
-def confirm(annotations: Iterable[Annotated]) -> ConfirmedObjects:
+def confirm(annotations: Iterable[Annotated], job: LabelingJob) -> ConfirmedObjects:
     """The annotation of each task that counts, by the rule at the top of this file; their order does not matter."""
     of_task: dict[int, list[Annotated]] = defaultdict(list)
     for annotation in annotations:
@@ -72,13 +74,20 @@ def confirm(annotations: Iterable[Annotated]) -> ConfirmedObjects:
     results: dict[int, Sequence[Result]] = {}
     left_out: dict[int, str] = {}
     for task_id in sorted(of_task):
-        said = [entry for entry in of_task[task_id] if not entry.was_cancelled]
+        submitted = [entry for entry in of_task[task_id] if not entry.was_cancelled]
+        said = [entry for entry in submitted if _is_about(entry, job)]
         truths = [entry for entry in said if entry.ground_truth] or said
         if truths:
             results[task_id] = [entry for entry in max(truths, key=age).result if isinstance(entry, Mapping)]
         else:
-            left_out[task_id] = SKIPPED
+            left_out[task_id] = ELSEWHERE if submitted else SKIPPED
     return ConfirmedObjects(results, left_out)
+
+
+def _is_about(annotation: Annotated, job: LabelingJob) -> bool:
+    """Whether it was made with this config: empty, or some result is by one of its controls."""
+    results = [entry for entry in annotation.result if isinstance(entry, Mapping)]
+    return not results or any(entry.get("from_name") in job.tags for entry in results)
 
 
 def count_objects(results: Iterable[Sequence[Result]], job: LabelingJob) -> dict[str, int]:
@@ -165,7 +174,7 @@ def _readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result]
     """Results and controls such that regions with foreign labels, or none, are read like the others."""
     controls = {control.from_name: control for control in job.controls}
     readable: list[Result] = []
-    for result in results:
+    for result in [*results, *_unlabelled(results, job)]:
         control = controls.get(str(result.get("from_name")))
         value = result.get("value")
         if control is None or result.get("type") != control.type or not isinstance(value, Mapping):
@@ -176,6 +185,17 @@ def _readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result]
         if label not in control.classes:
             controls[control.from_name] = replace(control, classes=(*control.classes, label))
     return readable, list(controls.values())
+
+
+def _unlabelled(results: Sequence[Result], job: LabelingJob) -> list[Result]:
+    """Regions of a `Rectangle`, `Polygon`, ... that nobody gave a label with the `Labels` beside it."""
+    tools = {form.drawn_by: form.control.from_name for form in job.forms if form.drawn_by}
+    labelled = {result.get("id") for result in results if result.get("type") == "labels"}
+    return [
+        {**result, "from_name": tools[str(result.get("from_name"))], "type": "labels"}
+        for result in results
+        if str(result.get("from_name")) in tools and result.get("id") not in labelled
+    ]
 
 
 def _label(result: Result, kind: str) -> str:

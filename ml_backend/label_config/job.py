@@ -42,6 +42,7 @@ class LabelingJob:
         forms: what pre-annotations are written with, see `Form`; empty for a classification.
         ignore: labels of regions in which nothing is learned or counted.
         checked: labels of regions that were searched completely, see `ml_backend.detection.confirmed`.
+        tags: names of all controls of the config, driven or not; empty for a classification.
     """
 
     kind: Kind
@@ -54,6 +55,7 @@ class LabelingJob:
     forms: tuple[Form, ...] = ()
     ignore: frozenset[str] = field(default_factory=frozenset)
     checked: frozenset[str] = field(default_factory=frozenset)
+    tags: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def finds_objects(self) -> bool:

@@ -60,6 +60,7 @@ def object_job(tags: Sequence[Tag], images: Mapping[str, str]) -> tuple[Labeling
             forms=forms,
             ignore=frozenset(name for name, meaning in meanings.items() if meaning == "ignore"),
             checked=frozenset(name for name, meaning in meanings.items() if meaning == "checked"),
+            tags=frozenset(tag.get("name") for tag in tags if tag.get("name") and tag.get("toName")),
         ),
         reasons,
     )

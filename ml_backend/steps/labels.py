@@ -47,7 +47,7 @@ def project_labels(services: Services, project_id: int) -> ProjectLabels:
     annotations = services.store.annotations(project_id)
     touched = frozenset(row.task_id for row in annotations if not row.was_cancelled)
     if job.finds_objects:
-        drawn = confirm(annotations)
+        drawn = confirm(annotations, job)
         return ProjectLabels(job, {}, drawn.left_out, touched, drawn.results)
     confirmed = consensus(annotations, job)
     return ProjectLabels(job, confirmed.labels, confirmed.left_out, touched)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend.detection.confirmed import confirm, count_objects, objects_on
+from ml_backend.detection.confirmed import ELSEWHERE, confirm, count_objects, objects_on
 from ml_backend.geometry.results import Region, write_results
 from ml_backend.geometry.shapes import Polygon, Rectangle, Shape
 from ml_backend.label_config import LabelingJob, parse_label_config
@@ -48,21 +48,21 @@ def box(label: str, x: float = 10, y: float = 20, width: float = 30, height: flo
 def test_the_annotation_that_was_changed_last_counts_as_a_whole() -> None:
     old = Note(1, result=[box("A"), box("B")], updated_at="2026-01-01T00:00:05Z")
     new = Note(2, completed_by=2, result=[box("B")], updated_at="2026-01-01T00:00:05.5Z")
-    assert confirm([new, old]).results[1] == [box("B")]
+    assert confirm([new, old], JOB).results[1] == [box("B")]
 
 
 def test_ground_truth_wins_and_a_skip_says_nothing() -> None:
     truth = Note(1, result=[box("A")], ground_truth=True)
     later = Note(2, result=[box("B")], updated_at="2026-06-01T00:00:00Z")
     skip = Note(3, was_cancelled=True, updated_at="2026-07-01T00:00:00Z")
-    assert confirm([later, truth, skip]).results == {1: [box("A")]}
-    assert confirm([later, skip]).results == {1: [box("B")]}
-    only = confirm([skip])
+    assert confirm([later, truth, skip], JOB).results == {1: [box("A")]}
+    assert confirm([later, skip], JOB).results == {1: [box("B")]}
+    only = confirm([skip], JOB)
     assert (only.results, only.left_out) == ({}, {1: SKIPPED})
 
 
 def test_an_empty_annotation_says_that_there_is_nothing() -> None:
-    confirmed = confirm([Note(1)])
+    confirmed = confirm([Note(1)], JOB)
     assert confirmed.results == {1: []}
     known = objects_on(confirmed.results[1], JOB, SIZE)
     assert (len(known.boxes), known.checked, len(known.ignore)) == (0, None, 0)
@@ -73,7 +73,7 @@ def test_an_empty_annotation_says_that_there_is_nothing() -> None:
 def test_the_order_of_annotations_does_not_matter(notes: list[Note]) -> None:
     unique = list({note.id: note for note in notes}.values())
     mixed = random.Random(0).sample(unique, len(unique))
-    assert confirm(unique) == confirm(mixed)
+    assert confirm(unique, JOB) == confirm(mixed, JOB)
 
 
 def test_regions_by_what_they_mean() -> None:
@@ -126,3 +126,26 @@ def test_a_box_over_the_unturned_picture_lands_on_the_upright_one() -> None:
     result["value"] = {**result["value"], "x": 0, "y": 0, "width": 10, "height": 5}
     known = objects_on([result], JOB, SIZE, orientation=6)
     np.testing.assert_allclose(known.boxes, [[190, 0, 200, 10]], atol=1e-3)
+
+
+def test_an_annotation_of_another_config_is_no_negative() -> None:
+    choice = {"from_name": "kind", "to_name": "img", "type": "choices", "value": {"choices": ["A"]}}
+    assert confirm([Note(1, result=[choice])], JOB).left_out == {1: ELSEWHERE}
+    with_remark = parse_label_config(
+        '<View><Image name="img" value="$image"/><Choices name="kind" toName="img"><Choice value="blurred"/></Choices>'
+        '<RectangleLabels name="box" toName="img"><Label value="A"/></RectangleLabels></View>'
+    )
+    assert confirm([Note(1, result=[choice])], with_remark).results == {1: [choice]}
+
+
+def test_a_region_that_nobody_labeled_is_no_background() -> None:
+    job = parse_label_config(
+        '<View><Image name="img" value="$image"/><Labels name="l" toName="img"><Label value="A"/></Labels>'
+        '<Rectangle name="r" toName="img"/></View>'
+    )
+    value = {"x": 10, "y": 10, "width": 10, "height": 20, "rotation": 0}
+    tool = {"from_name": "r", "to_name": "img", "type": "rectangle", "id": "one", "value": value}
+    label = {**tool, "from_name": "l", "type": "labels", "value": {**value, "labels": ["A"]}}
+    known = objects_on([tool, label, {**tool, "id": "two"}], job, SIZE)
+    assert (len(known.boxes), len(known.ignore)) == (1, 1)
+    assert "has no label" in known.left_out[0]

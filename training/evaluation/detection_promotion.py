@@ -76,7 +76,7 @@ def judge_detectors(
     on = f"on {len(data.images)} held-out images with {objects} objects"
     if incumbent is None:
         reason = f"First model: {evidence['measure']} {_ap50(new, kind):.3f} {on}; no model served before."
-        return Verdict("promoted", reason, evidence)
+        return Verdict("promoted", f"{reason}{_blind_spots(new, kind)}", evidence)
     old, before = _measured(data, incumbent, kind, times, "serving")
     difference = spread - before
     interval = _interval(difference)
@@ -92,7 +92,17 @@ def judge_detectors(
         or interval.low <= 0 <= interval.high,
         "classes_given_up": _given_up(data, candidate, incumbent, kind, times),
     }
-    return _decide(evidence, kind, interval, on)
+    verdict = _decide(evidence, kind, interval, on)
+    return dataclasses.replace(verdict, reason=f"{verdict.reason}{_blind_spots(new, kind)}")
+
+
+def _blind_spots(measured: dict[str, Any], kind: Kind) -> str:
+    """Classes of which nothing is found, and those that nothing can be said of, so that none is silently at zero."""
+    per_class = (measured["masks"] if kind == "segm" else measured)["per_class"]
+    blind = [name for name, one in per_class.items() if one["objects"] and not one["AP50"]]
+    unknown = [name for name, one in per_class.items() if not one["objects"]]
+    said = f" Of {', '.join(blind)} the new model finds nothing." if blind else ""
+    return said + (f" No held-out object of {', '.join(unknown)} to measure it on." if unknown else "")
 
 
 def _decide(evidence: dict[str, Any], kind: Kind, interval: Interval, on: str) -> Verdict:
