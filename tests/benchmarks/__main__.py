@@ -1,7 +1,8 @@
 """`make bench [NAME=...]`: run the benchmarks, one JSON line a measurement.
 
 Every `bench_*.py` beside this file has `measurements() -> Iterator[dict]` and may have `NAMES`, the names that it can
-measure. NAME picks one file (`web` for bench_web.py) or the measurements whose name contains it. A line is
+measure. NAME picks one file (`web` for bench_web.py), several (`strategies` for all bench_strategies_*.py) or the
+measurements whose name contains it. A line is
 `{"name", "value", "unit", "baseline", "ratio", "target"}`; a ratio of at least its target is good. Exit status 1 when
 one is not.
 """
@@ -21,11 +22,10 @@ FOLDER = Path(__file__).parent
 def chosen(name: str) -> Iterator[dict[str, Any]]:
     """The measurements that a name picks; all for an empty name."""
     stems = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
-    whole = name in ("", *stems)
+    asked = [stem for stem in stems if name in ("", stem) or stem.startswith(f"{name}_")]
+    whole = bool(asked)
     found = False
-    for stem in stems:
-        if name in stems and stem != name:
-            continue
+    for stem in asked or stems:
         module = importlib.import_module(f"tests.benchmarks.bench_{stem}")
         names = getattr(module, "NAMES", None)
         if not whole and names is not None and not any(name in one for one in names):
