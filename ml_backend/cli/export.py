@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +16,18 @@ from ml_backend.cli._open import chosen_project, opened
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:
+    from ml_backend.label_config import LabelingJob
     from ml_backend.services import Services
 
 COLUMNS = ("task", "image", "label", "left_out", "split", "source_group", "duplicate_group", "width", "height", "state")
+
+
+class Outlines(StrEnum):
+    """Forms of outlines in a COCO file."""
+
+    auto = "auto"
+    polygons = "polygons"
+    runs = "runs"
 
 
 def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
@@ -28,14 +38,17 @@ def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
 
     store = services.store
     job = parse_label_config(store.project(project_id).label_config)
-    confirmed = consensus(store.annotations(project_id), job)
+    labels, left_out = _objects(services, project_id, job) if job.finds_objects else (None, {})
+    if labels is None:
+        confirmed = consensus(store.annotations(project_id), job)
+        labels, left_out = confirmed.labels, confirmed.left_out
     rows = []
     for item in store.items(project_id):
         values = (
             item.task_id,
             display_name(item),
-            confirmed.labels.get(item.task_id or -1),
-            confirmed.left_out.get(item.task_id or -1) or item.reason,
+            labels.get(item.task_id or -1),
+            left_out.get(item.task_id or -1) or item.reason,
             item.split,
             item.source_group,
             item.group_id,
@@ -45,6 +58,19 @@ def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
         )
         rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows
+
+
+def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """Task -> its objects in words, and task -> why it has none confirmed."""
+    from ml_backend.detection.confirmed import confirm, count_objects
+
+    confirmed = confirm(services.store.annotations(project_id), job)
+    counted = {task: count_objects([results], job) for task, results in confirmed.results.items()}
+    said = {
+        task: ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "no object"
+        for task, counts in counted.items()
+    }
+    return said, confirmed.left_out
 
 
 def write_rows(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
@@ -79,12 +105,41 @@ def register(app: typer.Typer) -> None:
     def export(
         target: Annotated[Path, typer.Argument(help="File to write: .csv, .json or .jsonl.")],
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        outlines: Annotated[
+            Outlines, typer.Option(help="Outlines in a COCO file: as they were drawn, or all in one form.")
+        ] = Outlines.auto,
         as_json: AsJson = False,
     ) -> None:
-        """Write every image with its confirmed label, split and groups."""
+        """Write every image with its confirmed label, split and groups; where objects are drawn, .json is COCO."""
+        from ml_backend.label_config import parse_label_config
+
         with opened() as services:
-            rows = rows_of(services, chosen_project(services, project))
-        write_rows(rows, target)
-        labelled = sum(row["label"] is not None for row in rows)
-        facts = {"file": target, "images": len(rows), "labelled": labelled}
-        print_json(facts) if as_json else say(f"Wrote {len(rows)} images, {labelled} of them labeled, to {target}.")
+            project_id = chosen_project(services, project)
+            job = parse_label_config(services.store.project(project_id).label_config)
+            if job.finds_objects and target.suffix.lower() == ".json":
+                facts = _write_coco(services, project_id, job, outlines, target)
+            else:
+                rows = rows_of(services, project_id)
+                write_rows(rows, target)
+                labelled = sum(row["label"] is not None for row in rows)
+                facts = {"file": target, "images": len(rows), "labelled": labelled}
+        if as_json:
+            print_json(facts)
+            return
+        say(f"Wrote {facts['images']} images, {facts['labelled']} of them labeled, to {target}.")
+        for sentence in facts.get("problems", []):
+            say(sentence, style="yellow")
+
+
+def _write_coco(
+    services: Services, project_id: int, job: LabelingJob, outlines: Outlines, target: Path
+) -> dict[str, Any]:
+    from ml_backend.coco_export import coco_of
+    from ml_backend.state.files import write_atomic
+
+    content = coco_of(services, project_id, job, outlines.value)
+    problems = content.pop("problems")
+    write_atomic(target, json.dumps(content, allow_nan=False) + "\n")
+    labelled = sum(image["labelled"] for image in content["images"])
+    counts = {"images": len(content["images"]), "labelled": labelled, "objects": len(content["annotations"])}
+    return {"file": target, **counts, "problems": problems}
