@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from ml_backend.dashboard.page import project_page
+from ml_backend.errors import BadRequest
 from ml_backend.geometry.results import read_results
 from ml_backend.geometry.shapes import bounding_box
 from ml_backend.label_config import parse_label_config
 from ml_backend.overview import next_items, overview, run_summary
-from ml_backend.runs import request_run
+from ml_backend.runs import request_run, rollback
 from ml_backend.serving import Serving
+from ml_backend.strategy_choice import change_settings
 from tests.loop.objects import BOXES, SIZE, ObjectLoop, make_object_loop
 from tests.loop.objects import small_objects as small_objects
 from training.geometry.boxes import iou
@@ -102,3 +105,53 @@ def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(
     )
     assert (run.decision == "promoted") == (better and not judged["classes_given_up"])
     assert boxes.store.project(boxes.project).active_run_id == (run.id if run.decision == "promoted" else before)
+
+
+def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
+    store = boxes.store
+    for name in ("box_disagreement", "class_quota"):
+        change_settings(boxes.services, boxes.project, {"strategy": name})
+        request_run(boxes.services, boxes.project, kind="rank", reason=f"Now by {name}.")
+        run = boxes.settle()
+        assert (run.state, run.error) == ("done", ""), run
+        ranking = store.active_ranking(boxes.project)
+        assert ranking is not None
+        assert (ranking.strategy, ranking.provenance["looked_at"]) == (name, len(store.ranking_entries(ranking.id)))
+    for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "only boxes are drawn")):
+        with pytest.raises(BadRequest, match=why):
+            change_settings(boxes.services, boxes.project, {"strategy": name})
+
+
+def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> None:
+    change_settings(boxes.services, boxes.project, {"strategy": "auto", "window": 3})
+    request_run(boxes.services, boxes.project, kind="rank", reason="A small window.")
+    assert boxes.settle().state == "done"
+    ranking = boxes.store.active_ranking(boxes.project)
+    assert ranking is not None
+    entries = boxes.store.ranking_entries(ranking.id)
+    open_tasks = [t for t in boxes.fake.state.tasks_of(boxes.project) if not boxes.fake.state.is_labeled(t)]
+    assert len(entries) == len(open_tasks)
+    assert [entry.score for entry in entries] == sorted(entry.score for entry in entries)
+    assert all(0 <= entry.score < 1 for entry in entries)
+
+
+def test_roll_back_and_pages(boxes: ObjectLoop) -> None:
+    first = next(run for run in reversed(boxes.store.runs(boxes.project)) if run.decision == "promoted")
+    rollback(boxes.services, boxes.project, first.id)
+    assert boxes.settle().state == "done"
+    assert boxes.store.project(boxes.project).active_run_id == first.id
+    assert boxes.store.runs_with_detections(boxes.project) == [first.id]
+    page = project_page(boxes.services, boxes.project)
+    assert "AP50" in page.curve
+    assert "box_entropy" in [info["name"] for info in page.strategies]
+
+
+def test_when_the_config_asks_for_classes_the_detector_is_not_asked(boxes: ObjectLoop) -> None:
+    config = BOXES.replace("RectangleLabels", "Choices").replace("<Label ", "<Choice ")
+    boxes.store.upsert_project(boxes.project, "Blobs", config, boxes.services.clock())
+    boxes.fake.state.projects[boxes.project]["label_config"] = config
+    run = request_run(boxes.services, boxes.project, kind="train", reason="The config changed.")
+    ended = boxes.settle()
+    assert (ended.id, ended.state, ended.decision) == (run.id, "done", "kept"), ended
+    assert "Nothing to learn" in ended.decision_reason
+    assert boxes.store.project(boxes.project).active_run_id is None
