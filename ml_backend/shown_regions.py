@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +38,7 @@ class ShownRegions:
         self._services = services
         self._project_id = project_id
         self._job = job
+        self._styles: dict[int, Style] = {}
 
     def of_probs(self, classes: Sequence[str], probs: FloatArray | None, run: int, item: int) -> Regions:
         """The most probable class that the label config still has; none when nothing is known.
@@ -65,7 +66,7 @@ class ShownRegions:
         # Imported late: OpenCV has no place in a web process where nobody draws objects.
         from ml_backend.detection.rendering import shown
 
-        return shown(self._job, found, self._style, partial(region_id, run, item)).results
+        return shown(self._job, found, self._style(run), partial(region_id, run, item)).results
 
     def of_stored(self, content: bytes, run: int, item: int) -> Regions:
         """The objects in a stored answer; none, and a line in the log, where it is damaged."""
@@ -77,8 +78,9 @@ class ShownRegions:
             log.warning("item %d: %s", item, error)
             return []
 
-    @cached_property
-    def _style(self) -> Style:
+    def _style(self, run: int) -> Style:
         from ml_backend.detection.rendering import style_of
 
-        return style_of(self._services, self._project_id)
+        if run not in self._styles:
+            self._styles[run] = style_of(self._services, self._project_id, run)
+        return self._styles[run]
