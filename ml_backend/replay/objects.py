@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ml_backend.detection.ordering import strategy_for
 from ml_backend.errors import BadRequest
+from ml_backend.project_settings import ProjectSettings
 from ml_backend.replay.objects_choice import Chooser
 from ml_backend.replay.objects_material import Material
 from ml_backend.replay.objects_meter import Meter
@@ -86,7 +88,7 @@ class _Game:
         self, material: Material, terms: Terms, rounds: Rounds, progress: Progress, tell: Tell, encoder: str
     ) -> None:
         self.material, self.terms, self.rounds, self.tell = material, terms, rounds, tell
-        self.chooser = Chooser(material.pool, terms.names, terms.recipe, encoder)
+        self.chooser = Chooser(material.pool, terms.recipe, encoder)
         self.sizes = [len(image.boxes) for image in material.pool.images]
         self.steps = self._steps()
         self.meter = Meter(self._total(), progress)
@@ -144,9 +146,10 @@ class _Game:
         checkpoint = self.rounds.checkpoint(*source)
         budget = self.terms.budgets[step]
         self.meter.show(f"seed {seed + 1}, {name}, choosing {budget} images")
-        found = self.chooser.look(name, checkpoint)
+        asked = meant(name, before)
+        found = self.chooser.look(asked, checkpoint)
         rng = np.random.default_rng([seed, step])
-        images = (*before.images, *self.chooser.next(name, found, before.images, budget, rng))
+        images = (*before.images, *self.chooser.next(asked, found, before.images, budget, rng))
         text = f"seed {seed + 1}, {name}, {budget} images"
         cost = self._cost(name, step)
         return self._taught(
@@ -195,7 +198,7 @@ class _Game:
 
     def _cost(self, name: str, step: int) -> float:
         """Of one round, in steps of training."""
-        seen = self.chooser.members(name) * len(self.material.pool.images)
+        seen = self.chooser.members(meant(name, None)) * len(self.material.pool.images)
         return self.steps + PREDICTION * (len(self.material.test.images) + seen)
 
     def _total(self) -> float:
@@ -219,3 +222,9 @@ class _Game:
             pace = max(float(facts["seconds"]) / PACE_STEPS, 1e-3)
             self.rounds.note("steps", max(1, round(60 * self.terms.minutes / pace)))
         return int(self.rounds.terms["steps"])
+
+
+def meant(name: str, before: Round | None) -> str:
+    """The strategy behind a name: what the loop would take for `auto` after a round, the test part being its judge."""
+    judged = {} if before is None else {"candidate": {"AP50": before.ap50}}
+    return strategy_for(ProjectSettings(strategy=name), judged)[0]

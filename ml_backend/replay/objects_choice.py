@@ -27,21 +27,13 @@ class Chooser:
 
     Args:
         pool: images to choose from.
-        names: strategies that will be asked.
         recipe: device and threads of the detectors.
         encoder: of whole images; they are embedded once, and only where a strategy asks for it.
-
-    Raises:
-        TrainingError: an image cannot be embedded.
     """
 
-    def __init__(self, pool: DetectionSet, names: Sequence[str], recipe: Recipe, encoder: str) -> None:
-        self.pool, self.recipe = pool, recipe
-        self.embeddings: FloatArray | None = None
-        if any("embeddings" in strategies.describe(name).needs for name in names):
-            self.embeddings = embed_paths(encoder, [image.path for image in pool.images], recipe.threads)
-            if not np.isfinite(self.embeddings).all():
-                raise TrainingError("An image of the pool cannot be embedded; leave out the strategies that need it.")
+    def __init__(self, pool: DetectionSet, recipe: Recipe, encoder: str) -> None:
+        self.pool, self.recipe, self.encoder = pool, recipe, encoder
+        self._embedded: FloatArray | None = None
         self._last: tuple[Path, int, list[Detections]] | None = None
 
     def members(self, name: str) -> int:
@@ -84,15 +76,25 @@ class Chooser:
 
         Raises:
             StrategyError: the strategy cannot work here.
+            TrainingError: an image cannot be embedded.
         """
-        ranking = strategies.rank(name, self._state(found, labelled), budget - len(labelled), rng)
+        embeddings = self._embeddings() if "embeddings" in strategies.describe(name).needs else None
+        ranking = strategies.rank(name, self._state(found, labelled, embeddings), budget - len(labelled), rng)
         return [int(position) for position in ranking.order]
 
-    def _state(self, found: Sequence[Detections], labelled: Sequence[int]) -> Pool:
+    def _embeddings(self) -> FloatArray:
+        if self._embedded is None:
+            vectors = embed_paths(self.encoder, [image.path for image in self.pool.images], self.recipe.threads)
+            if not np.isfinite(vectors).all():
+                raise TrainingError("An image of the pool cannot be embedded; leave out the strategies that need it.")
+            self._embedded = vectors
+        return self._embedded
+
+    def _state(self, found: Sequence[Detections], labelled: Sequence[int], embeddings: FloatArray | None) -> Pool:
         count = len(self.pool.images)
         known = np.zeros(count, dtype=bool)
         known[list(labelled)] = True
         numbers = np.arange(count, dtype=np.int64)
         nothing = Detections((1, 1), np.zeros((0, 4), np.float32), np.zeros((1, 0, 1), np.float32))
-        state = detection_pool(numbers, found or [nothing] * count, known, numbers, self.embeddings)
+        state = detection_pool(numbers, found or [nothing] * count, known, numbers, embeddings)
         return state if found else replace(state, probs=np.zeros((0, 0, 0), dtype=np.float32))

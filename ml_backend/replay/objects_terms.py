@@ -11,7 +11,7 @@ from ml_backend.replay.objects_material import Material
 from training.models.detectron2_training import Recipe
 
 BUDGETS = (10, 20, 40, 80, 160)
-STRATEGIES = ("uniform", "class_quota", "ppal", "box_entropy")
+STRATEGIES = ("uniform", "auto", "class_quota", "box_entropy")
 STEPS = 100
 START = 2
 """The first round begins with a network that knows no object and takes so many times the steps."""

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from ml_backend.cli import replay as command
 from ml_backend.errors import BadRequest
-from ml_backend.replay.objects import ObjectReplay, replay_objects
+from ml_backend.replay.objects import ObjectReplay, meant, replay_objects
 from ml_backend.replay.objects_choice import Chooser
 from ml_backend.replay.objects_material import Material, read_material
 from ml_backend.replay.objects_meter import Meter
@@ -92,10 +92,8 @@ def test_a_killed_replay_goes_on_and_ends_alike(
     with pytest.raises(Killed):
         replay_objects(material, asked, Rounds(tmp_path, facts(material, asked)), silent, kill)
     again, said = play(material, terms(), tmp_path)
-    assert [text.split(",")[1].strip() for text in said] == [
-        "box_disagreement",
-        f"all {len(material.pool.images)} images",
-    ]
+    # The whole pool, the start and the round of uniform had been played.
+    assert [text.split(",")[1] for text in said] == [" box_disagreement"]
     for name, chains in played[0].curves.items():
         assert [each.images for each in chains[0]] == [each.images for each in again.curves[name][0]]
         measured = [each.ap50 for each in again.curves[name][0]]
@@ -157,12 +155,18 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
 
 
 def test_the_first_images_need_an_object(material: Material, tmp_path: Path) -> None:
-    drawn = Chooser(material.pool, (), RECIPE, "").next("uniform", (), (), 1, np.random.default_rng([0, 0]))[0]
+    drawn = Chooser(material.pool, RECIPE, "").next("uniform", (), (), 1, np.random.default_rng([0, 0]))[0]
     images = list(material.pool.images)
     images[drawn] = replace(images[drawn], boxes=no_boxes(), classes=np.zeros(0, np.int64))
     empty = Material(replace(material.pool, images=tuple(images)), material.test)
     with pytest.raises(BadRequest, match="The first 1 images of seed 1 hold no object"):
         play(empty, terms(budgets=(1, 2)), tmp_path)
+
+
+def test_auto_is_what_the_loop_would_take() -> None:
+    weak, able = (made((3,), {"uniform": [[(9, share)]]}, 1.0).curves["uniform"][0][0] for share in (0.05, 0.5))
+    assert (meant("auto", None), meant("auto", weak), meant("auto", able)) == ("max_herding", "max_herding", "ppal")
+    assert meant("class_quota", weak) == "class_quota"
 
 
 def test_the_time_left() -> None:
