@@ -31,7 +31,12 @@ class ProjectSettings(BaseModel):
     train_steps: int = Field(
         0, ge=0, le=1_000_000, description="Steps of training a detector; 0 = as many as fit into train_minutes."
     )
-    backbone: Literal["lite0", "r18", "r50"] = Field("lite0", description="Backbone of a detector.")
+    backbone: Literal["lite0", "r18", "r50", "r50-zoo"] = Field("lite0", description="Backbone of a detector.")
+    backbone_weights: str = Field("", max_length=500, description="Where r50-zoo starts: an address or a file.")
+    backbone_sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="SHA-256 that these weights must have.")
+    stages: Literal[1, 2] = Field(
+        2, description="Of a detector: 2 = Faster and Mask R-CNN, 1 = RetinaNet, boxes alone."
+    )
     shown_from: float = Field(
         0.5, gt=0, le=1, description="Least score of a pre-annotated object, where no better threshold is known."
     )

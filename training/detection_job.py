@@ -17,7 +17,17 @@ from training.request import REQUEST
 from training.types import Metrics, Progress, TrainingError
 
 OBJECTS = "objects.jsonl"
-OPTIONS = {"batch": int, "rate": float, "zoom": float, "checks": int, "patience": int, "device": str}
+OPTIONS = {
+    "batch": int,
+    "rate": float,
+    "zoom": float,
+    "checks": int,
+    "patience": int,
+    "device": str,
+    "stages": int,
+    "weights": str,
+    "weights_sha256": str,
+}
 """Fields of `Recipe` that a request may set beyond the usual ones."""
 
 

@@ -18,6 +18,8 @@ from ml_backend.steps.labels import ProjectLabels
 from training.data.images import ImageDecodeError, orientation_of
 from training.data.object_manifest import ObjectSample, write_object_manifest
 from training.detection_job import OBJECTS
+from training.files import read_json
+from training.types import TrainingError
 
 BETWEEN = "lies between training and validation (near-duplicate of one, group of the other)"
 TOLD = 50
@@ -123,6 +125,8 @@ def _orientation(results: Sequence[Result], item: ItemRow, path: Path) -> int:
 def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
     active = services.store.project(run.project_id).active_run_id
     before = detector_of(services, active)
+    if before is not None and not _goes_on(before, settings):
+        before = None
     return {
         "task": OBJECTS_TASK,
         "classes": list(labels.job.classes),
@@ -132,5 +136,21 @@ def _request(services: Services, run: RunRow, settings: ProjectSettings, labels:
         "threads": services.threads,
         "backbone": settings.backbone,
         "init": str(before.resolve()) if before is not None else None,
-        "options": {"device": "auto"},
+        "options": {
+            "device": "auto",
+            "stages": settings.stages,
+            "weights": settings.backbone_weights,
+            "weights_sha256": settings.backbone_sha256,
+        },
     }
+
+
+def _goes_on(checkpoint: Path, settings: ProjectSettings) -> bool:
+    """Whether a detector is of the kind that the project asks for now, so that training can go on from it."""
+    try:
+        plan = read_json(checkpoint / "plan.json").get("plan")
+    except TrainingError:
+        return False
+    if not isinstance(plan, dict):
+        return False
+    return plan.get("backbone") == settings.backbone and plan.get("stages", 2) == settings.stages
