@@ -218,18 +218,19 @@ def _between(hidden: float, shown: float) -> float:
 
 def in_words(chosen: Chosen) -> str:
     """Why these thresholds, in one or two sentences."""
+    images = f"{chosen.images} held-out image{'' if chosen.images == 1 else 's'}"
     if all(each.basis == "default" for each in chosen.classes):
         total = sum(each.objects for each in chosen.classes)
         return (
-            f"Objects are shown from a score of {chosen.default:g} on: {total} known objects on {chosen.images} "
-            f"held-out images are too few to choose better ({LEAST} are needed)."
+            f"Objects are shown from a score of {chosen.default:g} on: {total} known objects on {images} "
+            f"are too few to choose better ({LEAST} are needed)."
         )
     after, before, costs = chosen.expected, chosen.before, chosen.costs
     weighed = ""
     if (costs.delete, costs.add, costs.relabel) != (1, 1, 1):
         weighed = f", {after.cost(costs):g} instead of {before.cost(costs):g} when weighed by their costs"
     return (
-        f"On {chosen.images} held-out images these thresholds leave {after.corrections} corrections "
+        f"On {images} these thresholds leave {after.corrections} corrections "
         f"({after.deleted} to delete, {after.added} to draw, {after.relabeled} to relabel); "
         f"with {chosen.default:g} for every class there would be {before.corrections} "
         f"({before.deleted}, {before.added}, {before.relabeled}){weighed}."
