@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_backend.detection.confirmed import Result, objects_on
+from ml_backend.detection.confirmed import Result
+from ml_backend.detection.image_objects import objects_on
 from ml_backend.detection.models import OBJECTS_TASK, detector_of
 from ml_backend.errors import ImageError
 from ml_backend.project_settings import ProjectSettings

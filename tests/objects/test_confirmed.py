@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_backend.detection.confirmed import ELSEWHERE, confirm, count_objects, objects_on
+from ml_backend.detection.confirmed import ELSEWHERE, confirm, count_objects
+from ml_backend.detection.image_objects import objects_on
 from ml_backend.geometry.results import Region, write_results
 from ml_backend.geometry.shapes import Polygon, Rectangle, Shape
 from ml_backend.label_config import LabelingJob, parse_label_config

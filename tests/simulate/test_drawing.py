@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.detection.confirmed import objects_on
+from ml_backend.detection.image_objects import objects_on
 from ml_backend.effort.compare import Changes, compare
 from ml_backend.effort.marks import marks_of
 from ml_backend.errors import BadRequest
