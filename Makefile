@@ -97,8 +97,11 @@ test: check chromium
 e2e: setup chromium
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
+# Peers to compare with are installed here only, so that `make setup` stays lean.
 .PHONY: bench
 bench: setup
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["bench"], sep="\n")' > $(VENV)/requirements-bench.txt
+	@$(BIN)/pip install --quiet -c constraints.txt -r $(VENV)/requirements-bench.txt
 	@$(BIN)/python -m tests.benchmarks $(NAME)
 
 # State in .paploop is never touched here; delete that folder by hand to begin anew.

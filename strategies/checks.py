@@ -76,16 +76,23 @@ def _no_distribution(rows: NDArray[np.floating], part: tuple[int, int]) -> int |
     return None
 
 
+def _no_unit(vectors: NDArray[np.floating], part: tuple[int, int]) -> int | None:
+    """The first row of a part of `(m, d)` whose length is not 1."""
+    for first, last in spans(part[1] - part[0], CHUNK_BYTES // (4 * max(1, vectors.shape[1]))):
+        chunk = vectors[part[0] + first : part[0] + last]
+        off = np.abs(np.vecdot(chunk, chunk) - 1.0)
+        if not off.max() <= LENGTH_TOLERANCE:
+            return part[0] + first + int(np.flatnonzero(~(off <= LENGTH_TOLERANCE))[0])
+    return None
+
+
 def _check_unit(pool: Pool, vectors: NDArray[np.floating], what: str, owner: NDArray[np.int64] | None) -> None:
-    step = max(1, CHUNK_BYTES // (4 * max(1, vectors.shape[1])))
-    for start in range(0, len(vectors), step):
-        chunk = vectors[start : start + step]
-        lengths = np.einsum("ij,ij->i", chunk, chunk)
-        if np.abs(lengths - 1.0).max() <= LENGTH_TOLERANCE:
-            continue
-        row = start + int(np.flatnonzero(~(np.abs(lengths - 1.0) <= LENGTH_TOLERANCE))[0])
+    parts = spans(len(vectors), PART_BYTES // (4 * max(1, vectors.shape[1])))
+    bad = [row for row in each(partial(_no_unit, vectors), parts) if row is not None]
+    if bad:
+        row = bad[0]
         position = row if owner is None else int(np.searchsorted(owner, row, side="right")) - 1
-        length = float(np.sqrt(lengths[row - start]))
+        length = float(np.linalg.norm(vectors[row].astype(np.float64)))
         _refuse_item(
             pool,
             position,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from strategies._math.kmeans import kmeans
+from strategies._math.threads import each
 from strategies.base import BoolArray, FloatArray, IntArray
 
 Float32 = NDArray[np.float32]
@@ -69,20 +72,7 @@ class BallCover:
     def _graph(self, rows: Float32, least: np.float32) -> Words:
         """One bit a pair `(m, words)`; products of two blocks are taken once, their bits turned for the other half."""
         bits = np.zeros((len(rows), -(-len(rows) // 64) * 8), dtype=np.uint8)
-        # One piece of memory for all products: fresh pages for each would cost a fifth of the time.
-        product = np.empty(BLOCK_ROWS * BLOCK_COLUMNS, dtype=np.float32)
-        for start in range(0, len(rows), BLOCK_ROWS):
-            left = rows[start : start + BLOCK_ROWS]
-            for first in range(start, len(rows), BLOCK_COLUMNS):
-                right = rows[first : first + BLOCK_COLUMNS]
-                block = product[: len(left) * len(right)].reshape(len(left), len(right))
-                near = np.matmul(left, right.T, out=block) >= least
-                if first == start:
-                    np.fill_diagonal(near, True)
-                packed = np.packbits(near, axis=1)
-                bits[start : start + len(left), first // 8 : first // 8 + packed.shape[1]] = packed
-                turned = packed_down(near)
-                bits[first : first + len(right), start // 8 : start // 8 + len(turned)] = turned.T
+        each(partial(_fill, bits, rows, least), range(0, len(rows), BLOCK_ROWS))
         return bits.view(np.uint64)
 
     def picks(self, count: int, rng: np.random.Generator) -> tuple[IntArray, NDArray[np.float64], NDArray[np.float64]]:
@@ -115,6 +105,23 @@ class BallCover:
     def _count(self, near: Words) -> IntArray:
         """How many uncovered items each row of bits `(m, words)` holds."""
         return np.asarray(np.bitwise_count(near & self._open).sum(axis=1, dtype=np.int64))
+
+
+def _fill(bits: NDArray[np.uint8], rows: Float32, least: np.float32, start: int) -> None:
+    """Set the bits of `BLOCK_ROWS` items and all later ones, both ways."""
+    left = rows[start : start + BLOCK_ROWS]
+    # One piece of memory for all products: fresh pages for each would cost a fifth of the time.
+    product = np.empty(len(left) * BLOCK_COLUMNS, dtype=np.float32)
+    for first in range(start, len(rows), BLOCK_COLUMNS):
+        right = rows[first : first + BLOCK_COLUMNS]
+        block = product[: len(left) * len(right)].reshape(len(left), len(right))
+        near = np.matmul(left, right.T, out=block) >= least
+        if first == start:
+            np.fill_diagonal(near, True)
+        packed = np.packbits(near, axis=1)
+        bits[start : start + len(left), first // 8 : first // 8 + packed.shape[1]] = packed
+        turned = packed_down(near)
+        bits[first : first + len(right), start // 8 : start // 8 + len(turned)] = turned.T
 
 
 def _words(flags: BoolArray) -> Words:

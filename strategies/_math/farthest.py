@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies._math.threads import each, spans
 from strategies.base import FloatArray, IntArray
 
 Float32 = NDArray[np.float32]
@@ -59,21 +60,27 @@ class LazyFarthest:
         """Squared distances `(m,)` to a few centres, by slices of the file: a gather would copy all of it."""
         count = len(self._vectors)
         nearest = np.full(count, np.float32(-1.0))
-        for start in range(0, count if len(centres) else 0, BLOCK_ROWS):
-            rows = np.asarray(self._vectors[start : start + BLOCK_ROWS], dtype=np.float32)
-            (rows @ centres.T).max(axis=1, out=nearest[start : start + BLOCK_ROWS])
+
+        def work(part: tuple[int, int]) -> None:
+            rows = np.asarray(self._vectors[slice(*part)], dtype=np.float32)
+            (rows @ centres.T).max(axis=1, out=nearest[slice(*part)])
+
+        each(work, spans(count if len(centres) else 0, BLOCK_ROWS))
         return squared_chord(nearest[self._candidates])
 
     def _refresh(self, members: IntArray) -> None:
         """Make the bounds of these candidates exact."""
         # In order of what they have met, so that a block repeats little.
         members = members[np.argsort(self._met[members], kind="stable")]
-        for start in range(0, len(members), REFRESH_ROWS):
-            block = members[start : start + REFRESH_ROWS]
+
+        def work(part: tuple[int, int]) -> None:
+            block = members[slice(*part)]
             first = int(self._met[block[0]])
             if first < self._known:
                 similarity = (self._rows(block) @ self._centres[first : self._known].T).max(axis=1)
                 self._bound[block] = np.minimum(self._bound[block], squared_chord(similarity))
+
+        each(work, spans(len(members), REFRESH_ROWS))
         self._met[members] = self._known
 
     def _add(self, candidate: int) -> None:

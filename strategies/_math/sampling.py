@@ -12,10 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies._math.threads import each, spans
 from strategies.base import IntArray
 
 Float32 = NDArray[np.float32]
 
+BLOCK_ROWS = 4096
 PENDING = 48
 PROPOSALS = 64
 ROUNDING = 1e-6
@@ -58,14 +60,17 @@ class DistanceSampler:
     def distances(self) -> NDArray[np.float64]:
         """Exact squared distance of every point to its nearest centre."""
         centres = np.array(self._pending, dtype=np.int64)
-        step = 4096
-        for start in range(0, len(self._geometry) if len(centres) else 0, step):
-            gaps = self._geometry.squared(slice(start, start + step), centres)
+
+        def work(part: tuple[int, int]) -> None:
+            block = slice(*part)
+            gaps = self._geometry.squared(block, centres)
             owner = gaps.argmin(axis=1)
             reached = gaps[np.arange(len(gaps)), owner]
-            closer = reached < self._old[start : start + step]
-            self._old[start : start + step][closer] = reached[closer]
-            self._nearest[start : start + step][closer] = owner[closer] + self._settled
+            closer = reached < self._old[block]
+            self._old[block][closer] = reached[closer]
+            self._nearest[block][closer] = owner[closer] + self._settled
+
+        each(work, spans(len(self._geometry) if len(centres) else 0, BLOCK_ROWS))
         self._settled += len(centres)
         self._pending = []
         self._old[self._chosen | (self._old < ROUNDING)] = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ MOST_THREADS = 4
 """Reading memory is the limit; more threads than this only wait for it."""
 
 
-def each(work: Callable[[Part], Result], parts: list[Part]) -> list[Result]:
+def each(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
     """`work` of each part, in order; on one thread where there is one part or one core."""
     threads = min(MOST_THREADS, len(parts), len(os.sched_getaffinity(0)))
     if threads < 2:
@@ -24,5 +24,6 @@ def each(work: Callable[[Part], Result], parts: list[Part]) -> list[Result]:
 
 
 def spans(total: int, step: int) -> list[tuple[int, int]]:
-    """0 to `total` in pieces of at most `step`."""
-    return [(start, min(start + step, total)) for start in range(0, total, max(1, step))]
+    """0 to `total` in pieces of at most `step`, which counts as 1 when it is less."""
+    step = max(1, step)
+    return [(start, min(start + step, total)) for start in range(0, total, step)]

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from strategies._math.members import votes
-from strategies._math.pointwise import Float32, best, item_scores
+from strategies._math.members import variation
+from strategies._math.pointwise import best, item_scores
 from strategies.base import Pool, Ranking
 
 
@@ -30,9 +30,5 @@ class VariationRatio:
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
-        utilities = item_scores(pool, _against, self.aggregate)
+        utilities = item_scores(pool, variation, self.aggregate)
         return Ranking(best(pool, utilities, budget), utilities, {"variation": utilities})
-
-
-def _against(probs: Float32) -> Float32:
-    return np.asarray(1 - votes(probs).max(axis=1), dtype=np.float32)

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from strategies._math.members import votes
+from strategies._math.members import vote_entropy
 from strategies._math.pointwise import best, item_scores
-from strategies._math.simplex import entropy
 from strategies.base import Pool, Ranking
 
 
@@ -30,5 +29,5 @@ class VoteEntropy:
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
-        utilities = item_scores(pool, lambda probs: entropy(votes(probs)), self.aggregate)
+        utilities = item_scores(pool, vote_entropy, self.aggregate)
         return Ranking(best(pool, utilities, budget), utilities, {"vote_entropy": utilities})
