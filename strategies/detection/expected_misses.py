@@ -22,7 +22,7 @@ class ExpectedMisses:
     Args:
         threshold: score from which a box is shown, in (0, 1].
 
-    Paper: after Aghdam et al. (2019), Active Learning for Deep Detection Neural Networks
+    Paper: after Aghdam, Gonzalez-Garcia et al. (2019), Active Learning for Deep Detection Neural Networks
     """
 
     threshold: float = 0.5
