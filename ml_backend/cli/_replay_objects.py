@@ -13,8 +13,10 @@ import typer
 
 from ml_backend.cli._answer import print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import warn
+from ml_backend.cli._open import chosen_project, opened
 
 if TYPE_CHECKING:
+    from ml_backend.replay.objects_material import Material
     from ml_backend.replay.objects_terms import Terms
 
 
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 class Asked:
     """What the command line says about a detection replay; see `ml_backend.cli.replay`."""
 
-    pool: Path
+    pool: Path | None
+    project: int | None
     test: Path | None
     strategies: Sequence[str]
     seeds: int
@@ -42,15 +45,13 @@ class Asked:
 def replay_folder(asked: Asked, as_json: bool) -> None:
     """Replay, draw and answer."""
     from ml_backend.replay.objects import replay_objects
-    from ml_backend.replay.objects_material import counts, read_material
+    from ml_backend.replay.objects_material import counts
     from ml_backend.replay.objects_plot import plot
     from ml_backend.replay.objects_report import report
     from ml_backend.replay.objects_rounds import Rounds
     from ml_backend.replay.objects_terms import checked, facts
 
-    with progress_bar("Reading the images") as progress:
-        material = read_material(asked.pool, asked.test, asked.fraction, asked.pattern, progress)
-        progress(1.0, "read")
+    material = _material(asked)
     warn(material.problems)
     terms = checked(material, _terms(asked))
     with _folder(asked.work) as work:
@@ -66,6 +67,21 @@ def replay_folder(asked: Asked, as_json: bool) -> None:
         print_json(answer)
     else:
         _show(answer)
+
+
+def _material(asked: Asked) -> Material:
+    from ml_backend.replay.objects_material import read_material
+    from ml_backend.replay.objects_project import project_material
+
+    with progress_bar("Reading the images") as progress:
+        if asked.pool is not None:
+            material = read_material(asked.pool, asked.test, asked.fraction, asked.pattern, progress)
+        else:
+            with opened() as services:
+                project_id = chosen_project(services, asked.project)
+                material = project_material(services, project_id, asked.fraction, progress)
+        progress(1.0, "read")
+    return material
 
 
 def _terms(asked: Asked) -> Terms:

@@ -53,12 +53,13 @@ def replay(
     from ml_backend.replay.plot import plot as draw
     from ml_backend.replay.report import report
 
-    if pool is not None and project is None and _holds_objects(pool):
+    if _of_objects(pool, project, test):
         from ml_backend.cli._replay_objects import Asked, replay_folder
 
         replay_folder(
             Asked(
                 pool=pool,
+                project=project,
                 test=test,
                 strategies=_names(strategies),
                 seeds=3 if seeds is None else seeds,
@@ -97,19 +98,24 @@ def replay(
         _show(answer)
 
 
-def _holds_objects(folder: Path) -> bool:
+def _of_objects(pool: Path | None, project: int | None, test: Path | None) -> bool:
+    """Whether objects are drawn on the images that are replayed."""
+    from ml_backend.cli._open import chosen_project, opened
+    from ml_backend.errors import BadRequest
+    from ml_backend.replay.objects_project import draws_objects
     from training.standalone.layout import data_kind
 
-    return data_kind(folder) == "objects"
+    if (pool is None) == (project is None) or (project is not None and test is not None):
+        raise BadRequest("Give either a folder (with or without --test) or --project, as in paploop replay cells/.")
+    if pool is not None:
+        return data_kind(pool) == "objects"
+    with opened() as services:
+        return draws_objects(services, chosen_project(services, project))
 
 
 def _source(
     pool: Path | None, project: int | None, test: Path | None, encoder: str, pattern: str, gap: int
 ) -> tuple[LabelledSet, LabelledSet | None]:
-    from ml_backend.errors import BadRequest
-
-    if (pool is None) == (project is None) or (project is not None and test is not None):
-        raise BadRequest("Give either a folder (with or without --test) or --project, as in paploop replay cells/.")
     if pool is not None:
         return _read(pool, test, encoder, pattern, gap)
     from ml_backend.cli._open import chosen_project, opened

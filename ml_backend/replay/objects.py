@@ -227,4 +227,4 @@ class _Game:
 def meant(name: str, before: Round | None) -> str:
     """The strategy behind a name: what the loop would take for `auto` after a round, the test part being its judge."""
     judged = {} if before is None else {"candidate": {"AP50": before.ap50}}
-    return strategy_for(ProjectSettings(strategy=name), judged)[0]
+    return strategy_for(ProjectSettings.model_validate({"strategy": name}), judged)[0]

@@ -59,20 +59,42 @@ def read_material(pool: Path, test: Path | None, fraction: float, pattern: str, 
         TrainingError: a folder is no such folder, or nothing in it can be used.
         BadRequest: too little is left.
     """
-    problems: list[str] = []
-    whole = _readable(grouped(read_objects(pool), pattern), problems, progress)
-    if len(whole.images) < 2:
-        raise BadRequest(f"{pool.name} has {len(whole.images)} usable image; a replay needs a dozen or more to choose.")
+    whole = grouped(read_objects(pool), pattern)
     if test is None:
-        chosen, held = split(whole, fraction, SALT)
-    else:
-        held = _readable(renumbered(grouped(read_objects(test), pattern), whole.classes), problems, progress)
-        problems += held.problems
-        chosen = _without(whole, held, problems)
-    for part, what in ((chosen, "to choose from"), (held, "to measure on")):
+        return divided(whole, fraction, progress)
+    problems: list[str] = []
+    held = _readable(renumbered(grouped(read_objects(test), pattern), whole.classes), problems, progress)
+    chosen = _without(_readable(whole, problems, progress), held, problems)
+    return _checked(Material(chosen, held, (*whole.problems, *held.problems, *problems)))
+
+
+def divided(whole: DetectionSet, fraction: float, progress: Progress) -> Material:
+    """Hold out whole source groups of a set.
+
+    Args:
+        whole: images with objects and groups.
+        fraction: share held out.
+        progress: told how far the reading is.
+
+    Raises:
+        TrainingError: all images are of one group.
+        BadRequest: too little is left.
+    """
+    problems: list[str] = []
+    readable = _readable(whole, problems, progress)
+    if len(readable.images) < 2:
+        raise BadRequest(
+            f"There is {len(readable.images)} usable image; a replay needs a dozen or more to choose from."
+        )
+    chosen, held = split(readable, fraction, SALT)
+    return _checked(Material(chosen, held, (*whole.problems, *problems)))
+
+
+def _checked(material: Material) -> Material:
+    for part, what in ((material.pool, "to choose from"), (material.test, "to measure on")):
         if not any(len(image.boxes) for image in part.images):
             raise BadRequest(f"No image {what} has a labeled object; give more labeled images.")
-    return Material(chosen, held, (*whole.problems, *problems))
+    return material
 
 
 def _readable(data: DetectionSet, problems: list[str], progress: Progress) -> DetectionSet:

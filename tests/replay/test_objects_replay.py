@@ -135,7 +135,7 @@ def test_material_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="Every image of the pool is a test image"):
         read_material(folder, folder, 0.3, "", silent)
     one = make_folder(tmp_path / "one", 1, size=(64, 64), masks=False)
-    with pytest.raises(BadRequest, match="has 1 usable image"):
+    with pytest.raises(BadRequest, match="There is 1 usable image"):
         read_material(one, None, 0.3, "", silent)
     bare = make_folder(tmp_path / "bare", 4, size=(64, 64), masks=False)
     content = json.loads((bare / "annotations.json").read_text())
