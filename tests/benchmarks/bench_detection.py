@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ml_backend.geometry.objects import choose_form, regions_of
 from ml_backend.geometry.results import Control, write_results
@@ -19,30 +21,35 @@ from training.data.detection_set import DetectionSet
 from training.data.images import load_rgb
 from training.geometry.runs import from_window
 from training.models import detectron2_bridge as d2
+from training.models.colour_outline import in_box
 from training.models.detection_views import zoomed
 from training.models.detectron2_rcnn import Detector
 from training.models.detectron2_training import Recipe, fit
 from training.types import Detections
 
-NAMES = ("detector_predict", "nuclei_to_polygons")
+NAMES = ("detector_predict", "smart_box", "smart_click", "smart_colours", "nuclei_to_polygons")
 NUCLEI = 369
 
 
 def measurements() -> Iterator[dict[str, Any]]:
-    """Images per second from file to regions, and milliseconds for the polygons of 369 nuclei."""
+    """Images per second from file to regions, milliseconds of the smart tools and of the polygons of 369 nuclei."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        yield _predict(Path(folder))
+        paths, detector = _trained(Path(folder))
+        yield _predict(paths, detector)
+        yield from _smart(paths[0], detector)
     yield _polygons()
 
 
-def _predict(folder: Path) -> dict[str, Any]:
+def _trained(folder: Path) -> tuple[list[Path], Detector]:
     data = read_coco(make_folder(folder / "data", 12, size=(256, 256)))
     nothing = DetectionSet(CLASSES, ())
     recipe = Recipe(iterations=40, checks=0, rate=2e-3, zoom=1.0, device="cpu")
     fit(data, nothing, folder / "model", recipe, lambda fraction, message: None)
-    detector = Detector.load(folder / "model", device="cpu", threads=1)
-    paths = [image.path for image in data.images]
+    return [image.path for image in data.images], Detector.load(folder / "model", device="cpu", threads=1)
+
+
+def _predict(paths: list[Path], detector: Detector) -> dict[str, Any]:
     pictures = [zoomed(load_rgb(path), detector.plan.zoom) for path in paths]
     tensors = [{"image": torch.from_numpy(np.array(p)).permute(2, 0, 1).float()} for p in pictures]
 
@@ -59,6 +66,25 @@ def _predict(folder: Path) -> dict[str, Any]:
     rounds = [(_seconds(whole), _seconds(bare)) for _ in range(5)]
     value, baseline = (len(paths) / min(times) for times in zip(*rounds, strict=True))
     return _line("detector_predict", value, "images/s", baseline, value / baseline, 0.9)
+
+
+def _smart(path: Path, detector: Detector) -> Iterator[dict[str, Any]]:
+    """Outlines on a picture of 2,048 x 2,048 px that is decoded each time, as the first click on an image needs."""
+    large = path.parent / "large.jpg"
+    Image.fromarray(np.tile(load_rgb(path), (8, 8, 1))).save(large)
+    box = np.array([900, 900, 940, 935], dtype=np.float32)
+    ways: dict[str, Callable[[Any], object]] = {
+        "smart_box": lambda pixels: detector.inside(pixels, box),
+        "smart_click": lambda pixels: detector.at(pixels, [(920.0, 917.0)]),
+        "smart_colours": lambda pixels: in_box(pixels, (900, 900, 940, 935)),
+    }
+    for name, way in ways.items():
+        value = 1000 * min(_seconds(partial(_outlined, way, large)) for _ in range(5))
+        yield _line(name, value, "ms", 2000.0, 2000.0 / value, 1.0)
+
+
+def _outlined(way: Callable[[Any], object], path: Path) -> None:
+    way(load_rgb(path))
 
 
 def _polygons() -> dict[str, Any]:

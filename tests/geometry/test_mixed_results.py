@@ -25,7 +25,7 @@ CONTROLS = [
 ]
 percent = st.floats(0, 100, allow_nan=False)
 side = st.floats(0.01, 100, allow_nan=False)
-VALUES = {
+VALUES: dict[str, Any] = {
     "rectanglelabels": st.fixed_dictionaries(
         {"x": percent, "y": percent, "width": side, "height": side, "rotation": st.floats(0, 359)}
     ),
