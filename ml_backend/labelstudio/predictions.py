@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
@@ -12,6 +12,10 @@ from ml_backend.labelstudio.wire import Json
 
 IMPORT_CALL = 10_000
 """Predictions in one call: each recounts all predictions of the project, so few large calls are far faster."""
+
+
+CALL_REGIONS = 10_000
+"""Regions in one call: Label Studio checks each against the labeling config before it answers."""
 
 
 class UnknownTasks(NotFound):
@@ -41,6 +45,24 @@ def _checked(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
     return prediction
 
 
+def _regions(prediction: Mapping[str, Any]) -> int:
+    return len(prediction["result"])
+
+
+def _calls(body: Sequence[Mapping[str, Any]], call_size: int) -> Iterator[list[Mapping[str, Any]]]:
+    """The predictions in parts of at most `call_size`, and of not many more regions than `CALL_REGIONS`."""
+    part: list[Mapping[str, Any]] = []
+    regions = 0
+    for prediction in body:
+        if part and (len(part) >= call_size or regions >= CALL_REGIONS):
+            yield part
+            part, regions = [], 0
+        part.append(prediction)
+        regions += _regions(prediction)
+    if part:
+        yield part
+
+
 class Predictions(Tasks):
     """Predictions and model versions of a project."""
 
@@ -67,19 +89,19 @@ class Predictions(Tasks):
             BadRequest: a prediction lacks something, or Label Studio refused the call for another reason.
         """
         body = [_checked(prediction) for prediction in predictions]
-        created = 0
-        for start in range(0, len(body), call_size):
-            part = body[start : start + call_size]
+        created = done = 0
+        for part in _calls(body, call_size):
             created += self._import_part(project_id, part)
+            done += len(part)
             if progress is not None:
-                done = start + len(part)
                 progress(done / len(body), f"{done} of {len(body)} predictions")
         return created
 
     def _import_part(self, project_id: int, part: Sequence[Mapping[str, Any]]) -> int:
         path = f"api/projects/{project_id}/import/predictions"
         try:
-            answer = self._object("POST", path, json=part, seconds=60 + 0.1 * len(part))
+            seconds = 60 + 0.1 * len(part) + 0.02 * sum(map(_regions, part))
+            answer = self._object("POST", path, json=part, seconds=seconds)
         except BadRequest:
             unknown = {int(prediction["task"]) for prediction in part} - self.task_ids(project_id)
             if unknown:

@@ -217,3 +217,18 @@ def test_times_are_normalised() -> None:
     assert format_time(parse_time("")) == "1970-01-01T00:00:00.000000Z"
     with pytest.raises(BadRequest, match="no ISO time"):
         parse_time("yesterday")
+
+
+def test_predictions_with_many_regions_go_out_in_more_calls(
+    fake: FakeLabelStudio, client: LabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml_backend.labelstudio import predictions
+
+    number = fake.add_project(tasks=5)
+    ids = sorted(client.task_ids(number))
+    region = choice("Cat")[0]
+    body = [{**one, "result": [region] * 3} for one in _predictions(ids, "v1")]
+    monkeypatch.setattr(predictions, "CALL_REGIONS", 6)
+    before = fake.count("POST", "import/predictions")
+    assert client.import_predictions(number, body) == 5
+    assert fake.count("POST", "import/predictions") - before == 3
