@@ -95,7 +95,9 @@ class Ranking:
 class Strategy(Protocol):
     """One file in a family folder holds one class with this shape; its fields are the strategy's parameters.
 
-    A class that sets `revisits = True` may also order labelled items, to have them looked at again.
+    A class that sets `revisits = True` may also order labelled items, to have them looked at again. One that sets
+    `checks_probs = True` reads all probabilities through `_math.pointwise`, which refuses what is no distribution, so
+    that `rank` need not read them once more.
     """
 
     needs: ClassVar[frozenset[str]]

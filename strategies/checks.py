@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies._math.simplex import first_bad
 from strategies._math.threads import each, spans
-from strategies.base import Pool, Ranking, StrategyError
+from strategies.base import Pool, Ranking, Strategy, StrategyError
 
-SUM_TOLERANCE = 1e-2
 LENGTH_TOLERANCE = 2e-3
 CHUNK_BYTES = 1 << 19
 PART_BYTES = 1 << 24
@@ -49,30 +49,31 @@ def _check_shapes(pool: Pool) -> None:
 
 def _check_probs(pool: Pool) -> None:
     members, regions, classes = pool.probs.shape
-    if not members or not regions:
-        return
     parts = spans(regions, PART_BYTES // (4 * max(1, classes)))
     for member in range(members):
-        found = each(partial(_no_distribution, pool.probs[member]), parts)
-        bad = [region for region in found if region is not None]
+        bad = [region for region in each(partial(_no_distribution, pool.probs[member]), parts) if region is not None]
         if bad:
-            row = np.array2string(pool.probs[member, bad[0], :4], precision=3)
-            position = int(np.searchsorted(pool.offsets, bad[0], side="right")) - 1
-            what = f"has probabilities {row}, no distribution"
-            _refuse_item(pool, position, what, "predict it again or leave it out of the pool")
+            refuse_probs(pool, member, bad[0])
+
+
+def refuse_probs(pool: Pool, member: int, region: int) -> None:
+    """Say which item has a region that is no distribution.
+
+    Raises:
+        StrategyError: always.
+    """
+    row = np.array2string(pool.probs[member, region, :4], precision=3)
+    position = int(np.searchsorted(pool.offsets, region, side="right")) - 1
+    what = f"has probabilities {row}, no distribution"
+    _refuse_item(pool, position, what, "predict it again or leave it out of the pool")
 
 
 def _no_distribution(rows: NDArray[np.floating], part: tuple[int, int]) -> int | None:
-    """The first row of a part of `(regions, classes)` that is negative, NaN or does not sum to 1."""
-    ones = np.ones(rows.shape[1], dtype=rows.dtype)
+    """The first row of a part of `(regions, classes)` that is no distribution."""
     for first, last in spans(part[1] - part[0], CHUNK_BYTES // (4 * max(1, rows.shape[1]))):
-        chunk = rows[part[0] + first : part[0] + last]
-        sums = chunk @ ones
-        if sums.max() <= 1 + SUM_TOLERANCE and sums.min() >= 1 - SUM_TOLERANCE and chunk.min() >= -1e-6:
-            continue
-        bad = ~(np.abs(sums - 1.0) <= SUM_TOLERANCE) | ~(chunk.min(axis=1) >= -1e-6)
-        if bad.any():
-            return part[0] + first + int(np.flatnonzero(bad)[0])
+        bad = first_bad(rows[part[0] + first : part[0] + last])
+        if bad is not None:
+            return part[0] + first + bad
     return None
 
 
@@ -137,13 +138,14 @@ def check_needs(name: str, needs: frozenset[str], pool: Pool) -> None:
             raise StrategyError(f"{name} needs {advice}.")
 
 
-def check_values(needs: frozenset[str], pool: Pool) -> None:
-    """Refuse numbers that are none, among what the strategy will read.
+def check_values(strategy: Strategy, pool: Pool) -> None:
+    """Refuse numbers that are none, among what the strategy will read and does not check itself.
 
     Raises:
         StrategyError: the message names the first item with NaN, no distribution or a vector not of length 1.
     """
-    if needs & {"probs", "members"} or pool.probs.shape[0]:
+    needs = strategy.needs
+    if not getattr(strategy, "checks_probs", False):
         _check_probs(pool)
     if "embeddings" in needs:
         _check_unit(pool, pool.embeddings, "an embedding", None)

@@ -39,7 +39,7 @@ def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params:
         raise StrategyError(f"The budget is {budget}; give 0 or more.")
     check_pool(pool)
     check_needs(name, strategy.needs, pool)
-    check_values(strategy.needs, pool)
+    check_values(strategy, pool)
     positions = sorting(pool)
     canonical = pool if positions is None else take(pool, positions)
     waves = _waves(canonical)

@@ -4,13 +4,15 @@ processor's cache, on a few threads."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies._math.simplex import largest
+from strategies._math.simplex import first_bad, largest
 from strategies._math.threads import each, spans
 from strategies.base import IntArray, Pool, StrategyError
+from strategies.checks import refuse_probs
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -23,20 +25,51 @@ PART_BYTES = 1 << 24
 """What a thread takes at a time."""
 
 
+class _NoDistribution(Exception):
+    """A region that is no distribution: its member, and its number among the regions that were scored."""
+
+    def __init__(self, member: int, region: int) -> None:
+        super().__init__(member, region)
+        self.member = member
+        self.region = region
+
+
 def _scored(probs: NDArray[np.floating], score: Score) -> Float32:
-    """`score` of every region `(regions,)`, chunk by chunk."""
+    """`score` of every region `(regions,)`, chunk by chunk.
+
+    Raises:
+        _NoDistribution: the chunk is checked while it lies in the cache.
+    """
     members, regions, classes = probs.shape
     out = np.zeros(regions, dtype=np.float32)
     for start, stop in spans(regions, CHUNK_BYTES // (4 * max(1, members * classes))):
-        out[start:stop] = score(probs[:, start:stop].astype(np.float32, copy=False))
+        chunk = probs[:, start:stop].astype(np.float32, copy=False)
+        for member, rows in enumerate(chunk):
+            bad = first_bad(rows)
+            if bad is not None:
+                raise _NoDistribution(member, start + bad)
+        out[start:stop] = score(chunk)
     return out
+
+
+def _scored_part(pool: Pool, score: Score, part: tuple[int, int]) -> Float32:
+    """`score` of the regions of a part.
+
+    Raises:
+        StrategyError: a region that is no distribution; the message names its item.
+    """
+    try:
+        return _scored(pool.probs[:, part[0] : part[1]], score)
+    except _NoDistribution as found:
+        refuse_probs(pool, found.member, part[0] + found.region)
+        raise
 
 
 def region_scores(pool: Pool, score: Score) -> Float32:
     """`score` of every region `(regions,)` float32; never holds a second copy of the probabilities."""
     members, regions, classes = pool.probs.shape
     parts = spans(regions, PART_BYTES // (4 * max(1, members * classes)))
-    scores = each(lambda part: _scored(pool.probs[:, part[0] : part[1]], score), parts)
+    scores = each(partial(_scored_part, pool, score), parts)
     return np.concatenate([np.zeros(0, dtype=np.float32), *scores])
 
 
@@ -84,7 +117,7 @@ def item_scores(pool: Pool, score: Score, aggregate: str) -> Float64:
 
     def work(part: tuple[int, int]) -> Float64:
         offsets = pool.offsets[part[0] : part[1] + 1]
-        scores = _scored(pool.probs[:, offsets[0] : offsets[-1]], score)
+        scores = _scored_part(pool, score, (int(offsets[0]), int(offsets[-1])))
         return per_item(scores, offsets - offsets[0], aggregate)
 
     parts = spans(len(pool), items_a_part) or [(0, 0)]

@@ -10,6 +10,19 @@ from strategies._math.scratch import scratch
 
 Float32 = NDArray[np.float32]
 TINY = np.float32(1e-30)
+SUM_TOLERANCE = 1e-2
+LEAST = -1e-6
+
+
+def first_bad(rows: NDArray[np.floating]) -> int | None:
+    """The first of the rows `(r, c)` that is negative, NaN or does not sum to 1, or None."""
+    if not rows.size:
+        return None
+    sums = rows @ np.ones(rows.shape[1], dtype=rows.dtype)
+    if sums.max() <= 1 + SUM_TOLERANCE and sums.min() >= 1 - SUM_TOLERANCE and rows.min() >= LEAST:
+        return None
+    good = (np.abs(sums - 1.0) <= SUM_TOLERANCE) & (rows.min(axis=1) >= LEAST)
+    return None if good.all() else int(good.argmin())
 
 
 def consensus(probs: Float32) -> Float32:

@@ -27,6 +27,7 @@ class BoxEntropy:
 
     aggregate: str = "sum"
     needs: ClassVar[frozenset[str]] = frozenset({"probs", "background"})
+    checks_probs: ClassVar[bool] = True
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""

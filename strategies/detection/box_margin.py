@@ -26,6 +26,7 @@ class BoxMargin:
 
     aggregate: str = "sum"
     needs: ClassVar[frozenset[str]] = frozenset({"probs", "background"})
+    checks_probs: ClassVar[bool] = True
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""

@@ -30,7 +30,7 @@ def ask(
     narrowed = pool if candidates is None else dataclasses.replace(pool, candidates=candidates)
     strategy = create(base, params)
     check_needs(base, strategy.needs, pool)
-    check_values(strategy.needs, pool)
+    check_values(strategy, pool)
     count = min(budget, len(narrowed.open))
     if count < 1:
         return Ranking(np.zeros(0, dtype=np.int64), np.zeros(len(pool)))

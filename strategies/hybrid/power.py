@@ -30,6 +30,7 @@ class Power:
     beta: float = 1.0
     measure: str = "entropy"
     needs: ClassVar[frozenset[str]] = frozenset({"probs"})
+    checks_probs: ClassVar[bool] = True
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""

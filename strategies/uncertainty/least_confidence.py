@@ -27,6 +27,7 @@ class LeastConfidence:
 
     aggregate: str = "mean"
     needs: ClassVar[frozenset[str]] = frozenset({"probs"})
+    checks_probs: ClassVar[bool] = True
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
