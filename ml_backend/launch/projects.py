@@ -35,6 +35,10 @@ _CONTROLS: dict[Kind, tuple[str, str, str]] = {
 }
 
 
+_COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#e377c2", "#8c564b", "#bcbd22")
+"""Of labels that are drawn; those that Label Studio chooses may be alike."""
+
+
 @dataclass(frozen=True)
 class Interface:
     """The labeling interface of a project that `paploop up` makes.
@@ -77,8 +81,12 @@ class Interface:
 def label_config(classes: Sequence[str], kind: Kind = "classes") -> str:
     """A labeling interface with keyboard shortcuts 1 to 9."""
     control, attributes, label = _CONTROLS[kind]
-    keys = [f' hotkey="{number}"' if number <= 9 else "" for number in range(1, len(classes) + 1)]
-    labels = "\n".join(f"    <{label} value={quoteattr(name)}{key}/>" for name, key in zip(classes, keys, strict=True))
+    lines = []
+    for number, name in enumerate(classes):
+        key = f' hotkey="{number + 1}"' if number < 9 else ""
+        colour = f' background="{_COLOURS[number % len(_COLOURS)]}"' if kind != "classes" else ""
+        lines.append(f"    <{label} value={quoteattr(name)}{colour}{key}/>")
+    labels = "\n".join(lines)
     return (
         '<View>\n  <Image name="image" value="$image" zoom="true" zoomControl="true"/>\n'
         f"  <{control} {attributes}>\n{labels}\n  </{control}>\n</View>"

@@ -9,14 +9,15 @@ import pytest
 from PIL import Image, ImageDraw
 
 from ml_backend.geometry.results import Control, Reading, Region, read_results, write_results
-from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, Shape, corners, mask_of, value_of
+from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, corners
 from ml_backend.ingest import ingest
 from ml_backend.launch.projects import attach
 from ml_backend.strategy_choice import change_settings
 from tests.e2e import seen
 from tests.e2e.browser import Editor, keep
 from tests.e2e.conftest import RealStack, silent, wait_for
-from training.geometry.runs import from_window, window
+from tests.e2e.shapes import assert_same, bitmap_of
+from training.geometry.runs import from_window
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 
@@ -61,15 +62,11 @@ REGIONS = (
 )
 
 
-def bitmap_of(shape: Shape) -> seen.Bitmap:
-    return np.asarray(window(mask_of(shape, SIZE), (0, 0, WIDTH, HEIGHT))) > 0
-
-
 def write_picture(path: Path, orientation: int) -> None:
     """A picture on which every region is painted, so that a screenshot shows whether regions are drawn in place."""
     painted = np.full((HEIGHT, WIDTH, 3), PAPER, dtype=np.uint8)
     for region in REGIONS:
-        painted[bitmap_of(region.shape)] = PURPLE if isinstance(region.shape, Brush) else GREEN
+        painted[bitmap_of(region.shape, SIZE)] = PURPLE if isinstance(region.shape, Brush) else GREEN
     picture = Image.fromarray(painted)
     ImageDraw.Draw(picture).text((5, 5), f"orientation {orientation}", fill="black")
     turn = TURNS[orientation]
@@ -123,17 +120,6 @@ def project(real_stack: RealStack, tmp_path_factory: pytest.TempPathFactory) -> 
     return made
 
 
-def assert_same(found: Shape, sent: Shape) -> None:
-    """Equal within 1e-3 px; masks and angles as well."""
-    assert type(found) is type(sent)
-    if isinstance(sent, Brush):
-        assert (bitmap_of(found) == bitmap_of(sent)).all()
-        return
-    one, other = value_of(found, (100, 100)), value_of(sent, (100, 100))
-    for name, value in other.items():
-        np.testing.assert_allclose(one[name], value, atol=1e-3, rtol=0)
-
-
 @pytest.mark.parametrize("orientation", [1, 6, 7])
 def test_regions_are_drawn_in_place_and_saved_unchanged(project: Project, editor: Editor, orientation: int) -> None:
     editor.open_task(project.id, project.tasks[orientation], len(REGIONS))
@@ -157,7 +143,7 @@ def test_regions_are_drawn_in_place_and_saved_unchanged(project: Project, editor
     assert found.keys() == sent.keys() == {region.id for region in REGIONS}
     for region in REGIONS:
         assert found[region.id].label == region.label
-        assert_same(found[region.id].shape, region.shape)
+        assert_same(found[region.id].shape, region.shape, SIZE)
 
 
 def test_a_region_drawn_while_the_picture_is_turned(project: Project, editor: Editor) -> None:
@@ -173,7 +159,7 @@ def test_a_region_drawn_while_the_picture_is_turned(project: Project, editor: Ed
     (region,) = project.saved(3).regions
     assert region.extra["image_rotation"] == 90
     assert isinstance(region.shape, Rectangle)
-    true = seen.box_around(bitmap_of(blob()))
+    true = seen.box_around(bitmap_of(blob(), SIZE))
     around = corners(region.shape)
     assert around.min(axis=0) == pytest.approx((true.left, true.top), abs=1.5)
     assert around.max(axis=0) == pytest.approx((true.right, true.bottom), abs=1.5)
