@@ -20,6 +20,9 @@ def register(app: typer.Typer) -> None:
         project: ProjectId = None,
         merge: Items = None,
         split: Items = None,
+        search: Annotated[
+            bool, typer.Option("--search", help="Compare all images by local features and merge what shows the same.")
+        ] = False,
         conflicts: Annotated[bool, typer.Option("--conflicts", help="Only groups with different labels.")] = False,
         as_json: AsJson = False,
     ) -> None:
@@ -31,6 +34,12 @@ def register(app: typer.Typer) -> None:
             project_id = chosen_project(services, project)
             if merge or split:
                 correct(services, project_id, merge=merge or (), split=split or ())
+            if search:
+                from ml_backend.duplicates.thorough import search_project
+                from ml_backend.screen import stages
+
+                with stages() as stage:
+                    search_project(services, project_id, stage)
             rows = [row for row in group_list(services, project_id) if row["conflict"] or not conflicts]
         if as_json:
             print_json(rows)

@@ -22,6 +22,9 @@ FOUNDER = "founder"
 SIDE = "side"
 """Key in an item's `meta`: the side that a merge by hand took it from."""
 
+APART = "apart"
+"""Key in an item's `meta`: it was split off by hand; a search does not join it to the others again."""
+
 Changes = list[Mapping[str, Any]]
 
 
@@ -115,7 +118,7 @@ def split_group(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     staying = [item for item in members if item.id not in ids]
     if not staying:
         raise BadRequest("These items are their whole group; name only those that do not belong to the others.")
-    store.update_items([*_apart(leaving), *_apart(staying)])
+    store.update_items([*_apart(leaving, by_hand=True), *_apart(staying)])
     return _lead(leaving)
 
 
@@ -125,7 +128,7 @@ def _lead(items: Sequence[ItemRow]) -> int:
     return next((item.group_id for item in items if item.group_id in ids), None) or (founders or sorted(ids))[0]
 
 
-def _apart(items: Sequence[ItemRow]) -> Changes:
+def _apart(items: Sequence[ItemRow], *, by_hand: bool = False) -> Changes:
     """One part of a group that was split: who leads it, and the side that a merge had taken from it."""
     lead, held = _lead(items), any(item.split == "validation" for item in items)
     changes: Changes = []
@@ -135,6 +138,8 @@ def _apart(items: Sequence[ItemRow]) -> Changes:
             side = meta.pop(SIDE)
         if item.id == lead:
             meta.pop(FOUNDER, None)
+        if by_hand:
+            meta[APART] = True
         changes.append({"id": item.id, "group_id": lead, "split": side, "meta": meta})
     return changes
 

@@ -54,7 +54,11 @@ def find_duplicates(folder: Path, plan: Plan, stage: Stage) -> Report:
         NotFound: no such folder.
         BadRequest: it holds no image.
     """
-    files = image_files(folder)
+    return compare_files(image_files(folder), folder, plan, stage)
+
+
+def compare_files(files: Sequence[Path], folder: Path, plan: Plan, stage: Stage) -> Report:
+    """Search among files, all of them below `folder`."""
     with Shelf() as shelf:
         readings = read_all(files, shelf, stage("Read images"), plan.threads)
         unreadable = {_name(r, folder): r.reason for r in readings if r.reason}

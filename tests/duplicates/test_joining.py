@@ -15,6 +15,7 @@ from PIL import Image
 
 from ml_backend.duplicates.joining import Joiner
 from ml_backend.duplicates.regroup import correct, groups_of
+from ml_backend.duplicates.thorough import search_project
 from ml_backend.errors import BadRequest
 from ml_backend.intake import _Arrived, _settle
 from ml_backend.services import Services
@@ -23,7 +24,8 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.state.store import Store
 from strategies.near_duplicates.frames import DIMENSION, frame
-from tests.near_duplicates.specimens import specimen
+from tests.near_duplicates.specimens import specimen, turned
+from training.types import Progress
 
 D = 8
 
@@ -155,3 +157,22 @@ def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(t
                 _settle(made, 1, chosen, encoder, joiner, arrived)
             shapes.append([len(members) for members in groups_of(made.store.items(1)).values()])
     assert shapes == [[2, 1], [1, 1, 1]]
+
+
+def test_a_search_finds_what_ingest_did_not_propose_and_leaves_what_was_split(template: Path, tmp_path: Path) -> None:
+    cut = turned(specimen(1), 33.0)[10:, :-20].copy()
+    for name, image in {"a": specimen(1), "b": cut, "c": specimen(2)}.items():
+        Image.fromarray(image).save(tmp_path / f"{name}.png")
+    with services(template, tmp_path / "data") as made:
+        new = [NewItem(source=str(tmp_path / f"{name}.png"), data={"root": str(tmp_path)}) for name in "abc"]
+        first, second, third = made.store.add_items(1, new, 0.0)
+        made.store.update_items([{"id": i, "group_id": i, "state": "ready"} for i in (first, second, third)])
+        assert search_project(made, 1, quiet) == [first]
+        assert sorted(groups_of(made.store.items(1))) == [first, third]
+        correct(made, 1, split=[second])
+        assert search_project(made, 1, quiet) == []
+        assert sorted(groups_of(made.store.items(1))) == [first, second, third]
+
+
+def quiet(title: str) -> Progress:
+    return lambda fraction, message: None
