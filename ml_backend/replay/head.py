@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,9 @@ def probabilities(features: FloatArray, labels: IntArray, asked: FloatArray, cla
         out[:, present[0]] = 1
         return out
     head = LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=500, tol=1e-3)
-    head.fit(features, labels)
+    with warnings.catch_warnings():
+        # Few labels of many classes are the beginning of every replay, and a fit stopped early is a fit all the same.
+        warnings.simplefilter("ignore", UserWarning)
+        head.fit(features, labels)
     out[:, head.classes_] = head.predict_proba(asked)
     return np.asarray(out / out.sum(axis=1, keepdims=True))

@@ -10,6 +10,7 @@ import pytest
 
 from ml_backend.errors import BadRequest
 from ml_backend.replay.engine import Replayed, checked, replay
+from ml_backend.replay.head import Projection, probabilities
 from ml_backend.replay.plot import plot
 from ml_backend.replay.report import area_gap, labels_needed, report, saved
 from ml_backend.replay.source import LabelledSet, group_numbers, hold_out
@@ -24,7 +25,7 @@ def clusters(n: int = 240, classes: int = 4, seed: int = 0) -> LabelledSet:
     vectors = unit(centres[labels] + 1.6 * rng.standard_normal((n, 16)))
     groups = np.arange(n) // 3
     names = tuple(str(group) for group in groups)
-    return LabelledSet(vectors, labels.astype(np.int64), groups.astype(np.int64), tuple("abcd"[:classes]), names)
+    return LabelledSet(vectors, labels.astype(np.int64), groups.astype(np.int64), tuple("abcdefgh"[:classes]), names)
 
 
 def test_numbers_that_are_near_are_one_group() -> None:
@@ -68,6 +69,15 @@ def test_same_seeds_same_answer() -> None:
     assert (
         first.macro_f1["badge"].tolist() == replay(clusters(), None, ["badge"], 1, [10, 20]).macro_f1["badge"].tolist()
     )
+
+
+def test_few_labels_of_many_classes_warn_nobody() -> None:
+    images = clusters(classes=8)
+    features = Projection.of(images.vectors)(images.vectors)
+    first = [int(np.flatnonzero(images.labels == index)[0]) for index in range(8)]
+    found = probabilities(features[first], images.labels[first], features, 9)
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-5)
+    assert not found[:, 8].any()
 
 
 def test_groups_of_the_test_part_leave_the_pool() -> None:
