@@ -20,6 +20,11 @@ def _refuse_item(pool: Pool, position: int, what: str, advice: str) -> None:
     raise StrategyError(f"Item {int(pool.ids[position])} (position {position}) {what}; {advice}.")
 
 
+def _owner(pool: Pool, region: int) -> int:
+    """Position of the item that a region belongs to."""
+    return int(np.searchsorted(pool.offsets, region, side="right")) - 1
+
+
 def _check_shapes(pool: Pool) -> None:
     n = len(pool)
     for name in ("labels", "labelled", "groups"):
@@ -38,8 +43,10 @@ def _check_shapes(pool: Pool) -> None:
             raise StrategyError(
                 f"{name} has shape {given.shape} for {pool.probs.shape[:2]} members and regions; rebuild it."
             )
-        if given is not None and not np.all((given >= 0) & (given <= 1 + 1e-6)):
-            raise StrategyError(f"{name} holds values outside of 0 to 1; predict the images again.")
+        if given is not None and given.size and not (given.min() >= 0 and given.max() <= 1 + 1e-6):
+            region = int(np.argwhere(~((given >= 0) & (given <= 1 + 1e-6)))[0, 1])
+            what = f"has {name} of {given[:, region]}, not all in 0 to 1"
+            _refuse_item(pool, _owner(pool, region), what, "predict it again or leave it out of the pool")
     if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
         raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
     wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
@@ -63,7 +70,7 @@ def refuse_probs(pool: Pool, member: int, region: int) -> None:
         StrategyError: always.
     """
     row = np.array2string(pool.probs[member, region, :4], precision=3)
-    position = int(np.searchsorted(pool.offsets, region, side="right")) - 1
+    position = _owner(pool, region)
     what = f"has probabilities {row}, no distribution"
     _refuse_item(pool, position, what, "predict it again or leave it out of the pool")
 

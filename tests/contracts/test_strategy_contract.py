@@ -113,18 +113,18 @@ def test_what_it_needs_is_asked_for(name: str) -> None:
             strategies.rank(name, without[need], 2, np.random.default_rng(0))
 
 
+ARRAYS = {"probs": "probs", "members": "probs", "embeddings": "embeddings", "region_embeddings": "region_embeddings"}
+ARRAYS |= {"box_overlaps": "box_overlaps", "mask_overlaps": "mask_overlaps"}
+
+
 @every_strategy
 def test_not_a_number_names_the_item(name: str) -> None:
-    pool = make_pool(8, labelled=3)
-    needs = strategies.describe(name).needs
-    if needs & {"probs", "members"}:
-        pool.probs[-1, 5, 1] = np.nan
-    elif "embeddings" in needs:
-        pool.embeddings[5, 0] = np.nan
-    else:
-        return
-    with pytest.raises(StrategyError, match=rf"Item {pool.ids[5]} \(position 5\)"):
-        strategies.rank(name, pool, 2, np.random.default_rng(0))
+    for need in sorted(strategies.describe(name).needs & ARRAYS.keys()):
+        pool = make_pool(8, labelled=3)
+        spoilt = getattr(pool, ARRAYS[need])
+        spoilt[(-1, 5, 1) if spoilt.ndim == 3 else (-1, 5) if "overlaps" in need else (5, 0)] = np.nan
+        with pytest.raises(StrategyError, match=rf"Item {pool.ids[5]} \(position 5\)"):
+            strategies.rank(name, pool, 2, np.random.default_rng(0))
 
 
 @every_strategy

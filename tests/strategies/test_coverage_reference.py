@@ -206,3 +206,65 @@ def test_cluster_margin_serves_small_clusters_first() -> None:
     items = np.array([9, 3, 7, 1, 5, 2])
     label = np.array([0, 0, 1, 0, 1, 2])
     assert round_robin(items, label).tolist() == [2, 7, 9, 5, 3, 1]
+
+
+@pytest.mark.parametrize("labelled", [(), (2,), (0, 5)])
+def test_kmeans_plus_plus_draws_by_the_squared_distance(labelled: tuple[int, ...]) -> None:
+    pool = make_pool(7, dimension=3, seed=9)
+    mask = np.isin(np.arange(7), labelled)
+    pool = Pool(**{**vars(pool), "labelled": mask, "labels": np.where(mask, 0, -1)})
+    firsts = [strategies.rank("kmeans_plus_plus", pool, 2, rng(seed)).order for seed in range(800)]
+    squared = distances(pool) ** 2
+    odds = squared[list(labelled)].min(axis=0) if labelled else np.ones(7)
+    counts = np.bincount([order[0] for order in firsts], minlength=7)
+    np.testing.assert_allclose(counts / 800, odds / odds.sum(), atol=0.06)
+    first = int(counts.argmax())
+    seconds = np.bincount([order[1] for order in firsts if order[0] == first], minlength=7)
+    then = np.minimum(odds, squared[first]) if labelled else squared[first]
+    np.testing.assert_allclose(seconds / seconds.sum(), then / then.sum(), atol=0.1)
+
+
+def test_badge_draws_by_the_squared_distance_of_gradients() -> None:
+    pool = make_pool(6, dimension=3, members=1, classes=3, seed=9)
+    formed = np.einsum("nc,nd->ncd", errors(pool.probs[0]), pool.embeddings).reshape(6, -1).astype(np.float64)
+    first = int((formed**2).sum(axis=1).argmax())
+    odds = ((formed - formed[first]) ** 2).sum(axis=1)
+    orders = [strategies.rank("badge", pool, 2, rng(seed)).order for seed in range(800)]
+    assert {int(order[0]) for order in orders} == {first}
+    counts = np.bincount([order[1] for order in orders], minlength=6)
+    np.testing.assert_allclose(counts / 800, odds / odds.sum(), atol=0.06)
+
+
+def test_clue_takes_what_is_nearest_to_the_weighted_mean() -> None:
+    """One pick, one cluster: the mean weighted by entropy, written plainly."""
+    pool = make_pool(40, dimension=4, members=1, classes=3, seed=5)
+    exact = pool.probs[0].astype(np.float64)
+    weights = -(exact * np.log(exact)).sum(axis=1)
+    centre = (weights[:, None] * pool.embeddings).sum(axis=0) / weights.sum()
+    nearest = ((pool.embeddings - centre) ** 2).sum(axis=1).argmin()
+    assert strategies.rank("clue", pool, 1, rng()).order.tolist() == [nearest]
+
+
+def test_cluster_margin_takes_the_lowest_margins_in_turn() -> None:
+    """Blobs are the clusters: among the lowest margins, one of each in turn, the smallest group first."""
+    pool = blobs([10, 20, 30])
+    top = np.sort(pool.probs.mean(axis=0), axis=1)
+    margin = top[:, -1] - top[:, -2]
+    owner = np.repeat([0, 1, 2], [10, 20, 30])
+    lowest = np.argsort(margin, kind="stable")[:15]
+    queues = {c: [i for i in lowest if owner[i] == c] for c in range(3)}
+    plain: list[int] = []
+    turns = sorted((c for c in queues if queues[c]), key=lambda c: len(queues[c]))
+    while any(queues.values()):
+        plain += [queues[c].pop(0) for c in turns if queues[c]]
+    order = strategies.rank("cluster_margin", pool, 3, rng(), clusters=3).order.tolist()
+    assert sorted(owner[order]) == sorted(owner[plain[:3]])
+    assert order == plain[:3] or sorted(order) == sorted(plain[:3])
+
+
+def test_seeds_in_a_projection_find_the_same_blobs() -> None:
+    owner = np.repeat(np.arange(6), 30)
+    vectors = unit(np.eye(400)[owner] + 0.002 * rng(1).standard_normal((180, 400)))
+    label, _ = kmeans(vectors, np.arange(180), 6, rng())
+    assert all(len(set(label[owner == blob].tolist())) == 1 for blob in range(6))
+    assert len(set(label.tolist())) == 6

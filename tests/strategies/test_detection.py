@@ -125,6 +125,17 @@ def test_class_quota_prefers_what_is_rare_and_then_the_other() -> None:
         strategies.rank("class_quota", pool, 3, np.random.default_rng(0), quota=-1)
 
 
+def test_class_quota_counts_objects_that_the_pool_does_not_show() -> None:
+    common, rare = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
+    pool = pool_of([], [rare], [common] * 2, labelled=(0,))
+    # Two common objects (2 / 1) beat one rare one, unless five common ones were labeled (2 / 6 against 1 / 1).
+    assert strategies.rank("class_quota", pool, 1, np.random.default_rng(0)).order.tolist() == [2]
+    known = strategies.rank("class_quota", pool, 1, np.random.default_rng(0), have=(5.0, 0.0))
+    assert known.order.tolist() == [1]
+    with pytest.raises(StrategyError, match="2 classes and 1 numbers"):
+        strategies.rank("class_quota", pool, 1, np.random.default_rng(0), have=(5.0,))
+
+
 def test_ppal_weighs_hard_classes() -> None:
     pool = pool_of([HALF], [[0.5, 0.0, 0.5]], [[0.0, 0.5, 0.5]], vectors=np.eye(3))
     hard = 1 + ALPHA * BETA * math.log(math.exp(1 / ALPHA))
