@@ -12,7 +12,7 @@ from strategies._math.threads import each, spans
 from strategies.base import Pool, Ranking, Strategy, StrategyError
 
 LENGTH_TOLERANCE = 2e-3
-CHUNK_BYTES = 1 << 19
+CHUNK_BYTES = 1 << 20
 PART_BYTES = 1 << 24
 
 

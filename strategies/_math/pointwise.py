@@ -20,7 +20,7 @@ Score = Callable[[Float32], Float32]
 """`(members, r, classes)` float32 -> `(r,)`, higher = more unsure."""
 
 AGGREGATES = ("mean", "max", "sum")
-CHUNK_BYTES = 1 << 19
+CHUNK_BYTES = 1 << 20
 PART_BYTES = 1 << 24
 """What a thread takes at a time."""
 
