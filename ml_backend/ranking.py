@@ -116,6 +116,8 @@ class OrderRequest:
         seed: of the random generator.
         competence: measurements of the model on validation, for strategies that switch by it.
         kind: what the project asks for.
+        objects: class name -> objects drawn so far.
+        have: the same in the order of the detector's classes, for strategies that count them.
     """
 
     run_id: int | None
@@ -126,6 +128,8 @@ class OrderRequest:
     seed: int
     competence: Mapping[str, Any]
     kind: Kind = "classification"
+    objects: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    have: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +184,8 @@ def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, requ
         BadRequest: the strategy cannot rank this pool.
     """
     name, note = settings.strategy, ""
-    parameters = {**settings.strategy_params, **strategies.accepted(name, {"competence": request.competence})}
+    offered = {"competence": request.competence, "have": request.have}
+    parameters = {**settings.strategy_params, **strategies.accepted(name, offered)}
     if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
         note = f"{name} needs a model and there is none yet, so {COLD_START} orders the pool."
         name, parameters = COLD_START, {}

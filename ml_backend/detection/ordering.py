@@ -72,6 +72,7 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     name, note = strategy_for(settings, request.competence)
     known = [item for item in items if item.id in found or item.task_id in request.touched]
     pool, classes = _pool(services, known, found, request)
+    request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in classes))
     if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
         note = f"{name} compares outlines and the detector draws none yet, so {DETECTOR_STRATEGY} chooses."
         name = DETECTOR_STRATEGY

@@ -117,6 +117,7 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
         seed=run.seed + run.id,
         competence=judged,
         kind=labels.job.kind,
+        objects=labels.by_class() if labels.job.finds_objects else {},
     )
     order_of = order_objects if labels.job.finds_objects else order_project
     order = order_of(services, run.project_id, request)

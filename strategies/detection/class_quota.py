@@ -26,11 +26,13 @@ class ClassQuota:
 
     Args:
         quota: objects wanted of each class; 0 = no limit.
+        have: objects of each class on labeled images that are not in the pool, or are there without regions.
 
     Paper: Wu et al. (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint
     """
 
     quota: int = 0
+    have: tuple[float, ...] = ()
     needs: ClassVar[frozenset[str]] = frozenset({"probs", "background"})
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
@@ -39,6 +41,11 @@ class ClassQuota:
             raise StrategyError(f"A quota is 0 or more objects, not {self.quota}; correct it.")
         expected = expected_objects(pool)
         have = expected[pool.labelled].sum(axis=0)
+        if len(self.have) not in (0, len(have)):
+            raise StrategyError(
+                f"There are {len(have)} classes and {len(self.have)} numbers of objects; give one for each class."
+            )
+        have = have + np.array(self.have or [0.0] * len(have))
         first = expected @ self._worth(have)
         waiting = pool.open
         order: list[int] = []
