@@ -49,11 +49,14 @@ class Joiner:
         self._frame_radius = RADIUS if settings.duplicate_radius > 0 else 0.0
         self._frame_rows = services.vectors(_FRAMES, DIMENSION)
         self._known: dict[int, ItemRow] = {}
-        self._same = same or PixelCheck(
-            lambda item_id: services.image_path(self._known[item_id]),
-            services.settings.max_image_pixels,
-            Rules(share=settings.duplicate_share),
-        ).same
+        self._same = (
+            same
+            or PixelCheck(
+                lambda item_id: services.image_path(self._known[item_id]),
+                services.settings.max_image_pixels,
+                Rules(share=settings.duplicate_share),
+            ).same
+        )
         self._founders: list[int] = []
         self._grouper: Grouper | None = None
         self._frames: FrameIndex | None = None
@@ -116,10 +119,10 @@ class Joiner:
 
 def _index(table: FloatArray, radius: float, seed: int) -> Index:
     """Exact for as long as that is fast, in cells with a measured recall above."""
-    if len(table) <= EXACT_UP_TO:
+    rows = table[np.einsum("ij,ij->i", table, table) > 0.5]
+    if len(rows) <= EXACT_UP_TO:
         return VectorIndex(table.shape[1])
     rng = np.random.default_rng(seed)
-    rows = table[np.einsum("ij,ij->i", table, table) > 0.5]
     cells = ApproximateIndex(learn_cells(rows, rng))
     choose_probes(cells, rows, radius, rng)
     return cells

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from ml_backend.duplicates import joining
 from ml_backend.duplicates.joining import Joiner
 from ml_backend.duplicates.regroup import correct, groups_of
 from ml_backend.duplicates.thorough import search_project
@@ -136,7 +137,11 @@ def apply(services: Services, verb: str, ids: list[int]) -> None:
         assert split == before[source] or "quarantine" in (split, before[source])
 
 
-def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("exact_up_to", [300_000, 0])
+def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exact_up_to: int
+) -> None:
+    monkeypatch.setattr(joining, "EXACT_UP_TO", exact_up_to)
     images = {"0/a.png": specimen(1), "1/b.png": np.rot90(specimen(1)).copy(), "2/c.png": specimen(2)}
     names = list(images)
     paths = {name: tmp_path / name.replace("/", "-") for name in names}
