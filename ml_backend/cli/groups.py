@@ -50,4 +50,6 @@ def register(app: typer.Typer) -> None:
             for m in row["members"]
         ]
         print_table(("group", "item", "task", "image", "split", "label", "proposed"), table)
+        covered = sum(m["task"] is None and m["offered"] is not None for row in rows for m in row["members"])
         say(f"{len(rows)} groups, {sum(row['conflict'] for row in rows)} with different labels.")
+        say(f"{covered} images without a task of their own are covered by their group's label.")
