@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies._math.scratch import scratch
-from strategies._math.simplex import TINY, consensus, entropy, natural_log, planes
+from strategies._math.simplex import TINY, consensus, entropy, natural_log, planes, row_sums
 
 Float32 = NDArray[np.float32]
 
@@ -46,12 +46,11 @@ def mutual_information(probs: Float32) -> Float32:
 def divergence(probs: Float32) -> Float32:
     """Mean Kullback-Leibler divergence of the members from their mean, nats, `(r,)`."""
     mean = np.maximum(consensus(probs), TINY)
-    ones = np.full(probs.shape[2], 1 / len(probs), dtype=np.float32)
     total = np.zeros(probs.shape[1], dtype=np.float32)
     for member in probs:
         ratio = np.maximum(member, TINY, out=scratch("ratio", member.shape))
         ratio /= mean
         natural_log(ratio, ratio)
         ratio *= member
-        total += ratio @ ones
+        total += row_sums(ratio, 1 / len(probs))
     return np.maximum(total, np.float32(0), out=total)

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies._math.simplex import first_bad, largest
+from strategies._math.simplex import first_bad, largest, row_sums
 from strategies._math.threads import each, spans
 from strategies.base import IntArray, Pool, StrategyError
 from strategies.checks import refuse_probs
@@ -102,8 +102,7 @@ def _per_row(scores: Float32, aggregate: str) -> Float64:
         return scores[:, 0].astype(np.float64)
     if aggregate == "max":
         return largest(scores).astype(np.float64)
-    weight = 1 / regions if aggregate == "mean" else 1.0
-    return np.asarray(scores @ np.full(regions, weight, dtype=np.float32), dtype=np.float64)
+    return row_sums(scores, 1 / regions if aggregate == "mean" else 1.0).astype(np.float64)
 
 
 def item_scores(pool: Pool, score: Score, aggregate: str) -> Float64:
