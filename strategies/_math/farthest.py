@@ -68,16 +68,17 @@ class LazyFarthest:
         each(work, spans(count if len(centres) else 0, BLOCK_ROWS))
         return squared_chord(nearest[self._candidates])
 
-    def _refresh(self, members: IntArray) -> None:
-        """Make the bounds of these candidates exact."""
+    def _refresh(self, members: IntArray, rows: Float32 | None = None) -> None:
+        """Make the bounds of these candidates exact; `rows` are their vectors if somebody has read them already."""
         # In order of what they have met, so that a block repeats little.
-        members = members[np.argsort(self._met[members], kind="stable")]
+        places = np.argsort(self._met[members], kind="stable")
 
         def work(part: tuple[int, int]) -> None:
-            block = members[slice(*part)]
+            block = members[places[slice(*part)]]
             first = int(self._met[block[0]])
             if first < self._known:
-                similarity = (self._rows(block) @ self._centres[first : self._known].T).max(axis=1)
+                own = self._rows(block) if rows is None else rows[places[slice(*part)]]
+                similarity = (own @ self._centres[first : self._known].T).max(axis=1)
                 self._bound[block] = np.minimum(self._bound[block], squared_chord(similarity))
 
         each(work, spans(len(members), REFRESH_ROWS))
@@ -97,23 +98,24 @@ class LazyFarthest:
             self._add(chosen[0])
             self._bound[chosen[0]] = -1.0
         while len(chosen) < count:
-            window, outside = self._window()
-            self._pick_inside(window, outside, count, chosen, reached)
+            window, rows, outside = self._window()
+            self._pick_inside(window, rows, outside, count, chosen, reached)
         return self._candidates[np.array(chosen, dtype=np.int64)], np.array(reached, dtype=np.float32)
 
-    def _window(self) -> tuple[IntArray, float]:
-        """The candidates of highest bounds, made exact, and the highest bound among the others."""
+    def _window(self) -> tuple[IntArray, Float32, float]:
+        """The candidates of highest bounds, made exact, their vectors, and the highest bound among the others."""
         if not len(self._active) or self._bound[self._active].max() <= self._beyond:
             self._active, self._beyond = _highest(self._bound, ACTIVE)
         inside, outside = _highest(self._bound[self._active], WINDOW)
         window = self._active[inside]
-        self._refresh(window[self._met[window] < self._known])
-        return window, max(outside, self._beyond)
+        rows = self._rows(window)
+        stale = np.flatnonzero(self._met[window] < self._known)
+        self._refresh(window[stale], rows[stale])
+        return window, rows, max(outside, self._beyond)
 
     def _pick_inside(
-        self, window: IntArray, outside: float, count: int, chosen: list[int], reached: list[float]
+        self, window: IntArray, rows: Float32, outside: float, count: int, chosen: list[int], reached: list[float]
     ) -> None:
-        rows = self._rows(window)
         bound = self._bound[window]
         while len(chosen) < count:
             best = int(bound.argmax())

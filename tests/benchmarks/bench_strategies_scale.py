@@ -31,11 +31,11 @@ NAMES = tuple(f"extra_memory_{name}_{max(SIZES)}" for name in OURS)
 def measurements() -> Iterator[dict[str, Any]]:
     """One line a strategy: its memory at a million, with the seconds it took beside."""
     with threadpool_limits(1), tempfile.TemporaryDirectory() as folder:
-        for n in SIZES:
+        for n in SIZES[::-1]:
             pool = pool_of(mapped(n, "clustered", Path(folder)), members=2)
             for name in OURS:
                 with watched() as peak:
-                    ours = clock(lambda name=name, pool=pool: ask(name, pool, 100), 3 if n < max(SIZES) else 1)
+                    ours = clock(lambda name=name, pool=pool: ask(name, pool, 100), 3 if n == min(SIZES) else 1)
                 remember(name, n, ours)
                 if n == max(SIZES):
                     found = memory(f"extra_memory_{name}_{n}", peak.extra)
