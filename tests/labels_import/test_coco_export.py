@@ -15,7 +15,7 @@ from ml_backend.cli import build_app
 from ml_backend.coco_export import coco_of
 from ml_backend.label_config import parse_label_config
 from ml_backend.state.records import AnnotationRow
-from tests.labels_import.test_importing import BOXES, NOW, OUTLINES, World, make
+from tests.labels_import.world import BOXES, NOW, OUTLINES, World, make
 from training.data.coco import read_coco_file
 from training.evaluation.correction_parts import STANDS_FOR
 from training.geometry.runs import from_window, mask_iou, pixels
