@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
-from sklearn.isotonic import isotonic_regression
 
 from ml_backend.replay.engine import Replayed
 
@@ -34,22 +33,40 @@ class Gap:
         return f"area {self.mean:+.3f}, 95 % interval {self.low:+.3f} to {self.high:+.3f}"
 
 
+def steadied(curves: Float64) -> Float64:
+    """Rows `(r, b)` made non-decreasing with the least change of squares (isotonic regression).
+
+    By the min-max formula, g_i = max_{j <= i} min_{k >= i} mean(x_j .. x_k), for all rows at once (Robertson, Wright,
+    Dykstra 1988, Order Restricted Statistical Inference).
+    """
+    out = np.full(curves.shape, -np.inf)
+    for start in range(curves.shape[1]):
+        means = np.cumsum(curves[:, start:], axis=1) / np.arange(1, curves.shape[1] - start + 1)
+        np.maximum(out[:, start:], np.minimum.accumulate(means[:, ::-1], axis=1)[:, ::-1], out=out[:, start:])
+    return out
+
+
+def _needed(budgets: Sequence[int], curves: Float64, goals: Float64) -> Float64:
+    """Labels `(r,)` at which curves `(r, b)` first reach their goals `(r,)`; NaN where one never does."""
+    steady, marks = steadied(curves), np.asarray(budgets, dtype=np.float64)
+    reached = steady >= goals[:, None] - 1e-12
+    first = reached.argmax(axis=1)
+    before = np.maximum(first - 1, 0)
+    rows = np.arange(len(curves))
+    low, high = steady[rows, before], steady[rows, first]
+    share = np.where(high > low, (goals - low) / np.where(high > low, high - low, 1.0), 1.0)
+    labels = marks[before] + np.clip(share, 0, 1) * (marks[first] - marks[before])
+    return np.where(reached.any(axis=1), np.where(first == 0, marks[0], labels), np.nan)
+
+
 def labels_needed(budgets: Sequence[int], curve: Float64, goal: float) -> float | None:
     """Labels at which a learning curve first reaches `goal`, between budgets on a straight line; None: it never does.
 
-    The curve is made non-decreasing first (isotonic regression): where noise lifts one budget above the next, the first
-    crossing would come too early.
+    The curve is made non-decreasing first: where noise lifts one budget above the next, the first crossing would come
+    too early.
     """
-    steady: Float64 = isotonic_regression(curve)
-    reached = np.flatnonzero(steady >= goal - 1e-12)
-    if not len(reached):
-        return None
-    first = int(reached[0])
-    if first == 0:
-        return float(budgets[0])
-    low, high = float(steady[first - 1]), float(steady[first])
-    share = (goal - low) / (high - low)
-    return float(budgets[first - 1] + share * (budgets[first] - budgets[first - 1]))
+    found = float(_needed(budgets, np.asarray(curve, dtype=np.float64)[None], np.array([goal]))[0])
+    return None if np.isnan(found) else found
 
 
 def saved(replayed: Replayed, name: str, seed: int = 0) -> dict[str, float | None]:
@@ -64,29 +81,22 @@ def saved(replayed: Replayed, name: str, seed: int = 0) -> dict[str, float | Non
         `at`, `percent`, `low`, `high`; None where neither gets there, the interval also with a single seed.
     """
     mine, random, full = replayed.macro_f1[name], replayed.macro_f1["uniform"], replayed.full_by_seed
-    count = len(mine)
+    count, last = len(mine), float(replayed.budgets[-1])
 
-    def percent(seeds: NDArray[np.int64]) -> float | None:
-        goal = AT * float(full[seeds].mean())
-        return _saving(replayed.budgets, mine[seeds].mean(axis=0), random[seeds].mean(axis=0), goal)
+    def percent(seeds: NDArray[np.int64]) -> Float64:
+        goals = AT * full[seeds].mean(axis=1)
+        ours = _needed(replayed.budgets, mine[seeds].mean(axis=1), goals)
+        theirs = _needed(replayed.budgets, random[seeds].mean(axis=1), goals)
+        saving = 100 * (1 - np.where(np.isnan(ours), last, ours) / np.where(np.isnan(theirs), last, theirs))
+        return np.where(np.isnan(ours) & np.isnan(theirs), np.nan, saving)
 
-    point = percent(np.arange(count))
-    if point is None or count < 2:
-        return {"at": AT, "percent": point, "low": None, "high": None}
-    rng = np.random.default_rng(seed)
-    spread = [percent(rng.integers(0, count, count)) for _ in range(RESAMPLES)]
-    known = [value for value in spread if value is not None]
+    point = float(percent(np.arange(count)[None])[0])
+    if np.isnan(point) or count < 2:
+        return {"at": AT, "percent": None if np.isnan(point) else point, "low": None, "high": None}
+    spread = percent(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count)))
     tail = 100 * float(norm.cdf(-np.sqrt(count / (count - 1)) * t.ppf(0.975, count - 1)))
-    low, high = np.percentile([*known, point], [tail, 100 - tail])
+    low, high = np.nanpercentile([*spread, point], [tail, 100 - tail])
     return {"at": AT, "percent": point, "low": float(low), "high": float(high)}
-
-
-def _saving(budgets: Sequence[int], mine: Float64, random: Float64, goal: float) -> float | None:
-    ours, theirs = labels_needed(budgets, mine, goal), labels_needed(budgets, random, goal)
-    if ours is None and theirs is None:
-        return None
-    last = float(budgets[-1])
-    return 100.0 * (1 - (ours or last) / (theirs or last))
 
 
 def area_gap(replayed: Replayed, name: str, other: str = "uniform") -> Gap:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.isotonic import isotonic_regression
 
 from ml_backend.errors import BadRequest
 from ml_backend.replay.engine import Replayed, checked, replay
 from ml_backend.replay.head import Projection, probabilities
 from ml_backend.replay.plot import plot
-from ml_backend.replay.report import area_gap, labels_needed, report, saved
+from ml_backend.replay.report import area_gap, labels_needed, report, saved, steadied
 from ml_backend.replay.source import LabelledSet, group_numbers, hold_out
 from strategies.base import StrategyError
 from tests.contracts.pools import unit
@@ -124,6 +125,11 @@ def test_labels_needed_lie_on_the_line_between_budgets() -> None:
 
 def test_a_lucky_budget_does_not_count_as_reached() -> None:
     assert labels_needed([10, 20, 30, 40], np.array([0.2, 0.5, 0.3, 0.5]), 0.45) == pytest.approx(35)
+
+
+def test_curves_are_steadied_as_isotonic_regression_does() -> None:
+    curves = np.random.default_rng(0).standard_normal((50, 9)).cumsum(axis=1)
+    assert np.allclose(steadied(curves), [isotonic_regression(curve) for curve in curves])
 
 
 def known_curves() -> Replayed:
