@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,6 +49,8 @@ def consensus(probs: Float32) -> Float32:
 def natural_log(values: Float32, out: Float32) -> Float32:
     """Logarithm, -inf of 0; OpenCV's is four times as fast as numpy's without AVX-512, and as exact."""
     if values.size:
+        import cv2  # the web process ranks nothing and stays small
+
         cv2.log(np.ascontiguousarray(values).reshape(1, -1), dst=out.reshape(1, -1))
     return out
 
@@ -86,6 +87,8 @@ def planes(probs: Float32) -> Float32:
     """`(r, c)` -> `(c, r)` scratch: comparing class by class is ten times as fast as within short rows."""
     out = scratch("planes", probs.shape[::-1])
     if probs.size:
+        import cv2
+
         cv2.transpose(np.ascontiguousarray(probs), dst=out)
     return out
 
