@@ -150,7 +150,7 @@ def test_boxes(real_stack: RealStack, editor: Editor, tmp_path: Path) -> None:
 
 def test_polygons(real_stack: RealStack, editor: Editor, tmp_path: Path) -> None:
     story = Story(real_stack, tmp_path / "fields", "polygons", 18)
-    run = story.trained_by_itself(labels=12, steps=35)
+    run = story.trained_by_itself(labels=12, steps=70)
     assert run.decision == "promoted", run.decision_reason
     story.proposals_are_in_place()
     assert all(isinstance(region.shape, Polygon) for region in story.accepted_in_the_editor(editor, "polygons"))
