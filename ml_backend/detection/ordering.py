@@ -31,18 +31,21 @@ from ml_backend.strategy_choice import AUTO, fitting
 from strategies.base import Pool
 from training.types import Detections
 
-DETECTOR_STRATEGY: Final = "ppal"
-"""What `auto` means once the detector is worth listening to: uncertain objects, images that differ from each other."""
+RARE_FIRST: Final = "class_quota"
+"""What `auto` means once the detector is worth listening to: rare classes gain most, measured in docs/detection.md."""
+ONE_CLASS: Final = "ppal"
+"""The same where there is one class, so none is rare: uncertain objects, images that differ from each other."""
 LEAST_AP50: Final = 0.1
 """AP50 on the held-out images from which a detector's doubts are trusted; below, they are noise."""
 
 
-def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any]) -> tuple[str, str]:
+def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: int) -> tuple[str, str]:
     """The strategy that ranks what a detector found, and a note on why where the project leaves the choice to us.
 
     Args:
         settings: the project's.
         judged: the judge's measurements of the detector; may be empty.
+        classes: how many the project has.
     """
     if settings.strategy != AUTO:
         return settings.strategy, ""
@@ -54,7 +57,11 @@ def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any]) -> tuple[
         note = f"The detector knows little (AP50 {value:.2f} on held-out images): images that represent the pool first."
         return COLD_START, note
     note = f"The detector knows enough to trust its doubts (AP50 {value:.2f} on held-out images)."
-    return DETECTOR_STRATEGY, note
+    return _default(classes), note
+
+
+def _default(classes: int) -> str:
+    return RARE_FIRST if classes > 1 else ONE_CLASS
 
 
 def order_objects(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
@@ -69,13 +76,13 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     if request.run_id is None or not found:
         return order_project(services, project_id, request)
     rng = np.random.default_rng(request.seed)
-    name, note = strategy_for(settings, request.competence)
+    name, note = strategy_for(settings, request.competence, len(request.classes))
     known = [item for item in items if item.id in found or item.task_id in request.touched]
     pool, classes = _pool(services, known, found, request)
     request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in classes))
     if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
-        note = f"{name} compares outlines and the detector draws none yet, so {DETECTOR_STRATEGY} chooses."
-        name = DETECTOR_STRATEGY
+        wanted, name = name, _default(len(request.classes))
+        note = f"{wanted} compares outlines and the detector draws none yet, so {name} chooses."
     parameters = settings.strategy_params if name == settings.strategy else {}
     splits = np.array([item.split for item in known])
     chosen = choose(

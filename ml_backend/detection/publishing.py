@@ -35,7 +35,8 @@ def look_at_pool(services: Services, run: RunRow, model_run: int, labels: Projec
     items = candidates(services, run.project_id, str(run.request["encoder"]))
     rng = np.random.default_rng(run.seed + run.id)
     window = window_of(items, labels.touched, settings.window, rng, store.detected_items(model_run))
-    predict_pool(services, run, model_run, window, members_for(strategy_for(settings, judged)[0]))
+    strategy, _ = strategy_for(settings, judged, len(labels.job.classes))
+    predict_pool(services, run, model_run, window, members_for(strategy))
 
 
 @dataclass

@@ -146,7 +146,7 @@ class _Game:
         checkpoint = self.rounds.checkpoint(*source)
         budget = self.terms.budgets[step]
         self.meter.show(f"seed {seed + 1}, {name}, choosing {budget} images")
-        asked = meant(name, before)
+        asked = meant(name, before, len(self.material.pool.classes))
         found = self.chooser.look(asked, checkpoint)
         rng = np.random.default_rng([seed, step])
         images = (*before.images, *self.chooser.next(asked, found, before.images, budget, rng))
@@ -198,7 +198,7 @@ class _Game:
 
     def _cost(self, name: str, step: int) -> float:
         """Of one round, in steps of training."""
-        seen = self.chooser.members(meant(name, None)) * len(self.material.pool.images)
+        seen = self.chooser.members(meant(name, None, 1)) * len(self.material.pool.images)
         return self.steps + PREDICTION * (len(self.material.test.images) + seen)
 
     def _total(self) -> float:
@@ -224,7 +224,7 @@ class _Game:
         return int(self.rounds.terms["steps"])
 
 
-def meant(name: str, before: Round | None) -> str:
+def meant(name: str, before: Round | None, classes: int) -> str:
     """The strategy behind a name: what the loop would take for `auto` after a round, the test part being its judge."""
     judged = {} if before is None else {"candidate": {"AP50": before.ap50}}
-    return strategy_for(ProjectSettings.model_validate({"strategy": name}), judged)[0]
+    return strategy_for(ProjectSettings.model_validate({"strategy": name}), judged, classes)[0]

@@ -165,8 +165,8 @@ def test_the_first_images_need_an_object(material: Material, tmp_path: Path) -> 
 
 def test_auto_is_what_the_loop_would_take() -> None:
     weak, able = (made((3,), {"uniform": [[(9, share)]]}, 1.0).curves["uniform"][0][0] for share in (0.05, 0.5))
-    assert (meant("auto", None), meant("auto", weak), meant("auto", able)) == ("max_herding", "max_herding", "ppal")
-    assert meant("class_quota", weak) == "class_quota"
+    assert [meant("auto", before, 3) for before in (None, weak, able)] == ["max_herding", "max_herding", "class_quota"]
+    assert (meant("auto", able, 1), meant("ppal", weak, 3)) == ("ppal", "ppal")
 
 
 def test_the_time_left() -> None:
