@@ -164,7 +164,7 @@ def test_objects_with_a_box_alone_are_left_out_where_most_have_an_outline() -> N
 
 
 def test_a_group_on_both_sides_is_refused() -> None:
-    with pytest.raises(TrainingError, match="lies in training and validation"):
+    with pytest.raises(TrainingError, match="is in training and in validation"):
         detection_sets([sample(1, "train", "x"), sample(2, "validation", "x")], CLASSES)
 
 

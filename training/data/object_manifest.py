@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +11,11 @@ import numpy as np
 
 from training.data.coco import alike
 from training.data.detection_set import DetectionSet, LabelledImage, no_boxes
+from training.data.json_lines import read_lines, write_lines
 from training.data.manifest import SPLITS
-from training.files import write_bytes_atomic
+from training.data.split import check_no_leak
 from training.geometry.runs import Runs
-from training.types import FloatArray, IntArray, TrainingError
+from training.types import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -50,25 +49,22 @@ class ObjectSample:
 
 def write_object_manifest(path: Path, samples: Iterable[ObjectSample]) -> None:
     """Write samples to `path` in order; readers see the old file or the whole new one."""
-    lines = [
-        json.dumps(
-            {
-                "id": sample.id,
-                "split": sample.split,
-                "path": str(sample.path),
-                "size": list(sample.size),
-                "group": sample.group,
-                "boxes": np.asarray(sample.boxes, dtype=float).tolist(),
-                "classes": np.asarray(sample.classes).tolist(),
-                "masks": list(sample.masks),
-                "ignore": np.asarray(sample.ignore, dtype=float).tolist(),
-                "checked": None if sample.checked is None else np.asarray(sample.checked, dtype=float).tolist(),
-            },
-            ensure_ascii=False,
-        )
+    entries = (
+        {
+            "id": sample.id,
+            "split": sample.split,
+            "path": str(sample.path),
+            "size": list(sample.size),
+            "group": sample.group,
+            "boxes": np.asarray(sample.boxes, dtype=float).tolist(),
+            "classes": np.asarray(sample.classes).tolist(),
+            "masks": list(sample.masks),
+            "ignore": np.asarray(sample.ignore, dtype=float).tolist(),
+            "checked": None if sample.checked is None else np.asarray(sample.checked, dtype=float).tolist(),
+        }
         for sample in samples
-    ]
-    write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+    )
+    write_lines(path, entries)
 
 
 def read_object_manifest(path: Path) -> list[ObjectSample]:
@@ -77,21 +73,7 @@ def read_object_manifest(path: Path) -> list[ObjectSample]:
     Raises:
         TrainingError: the file is missing, or a line is no sample; the message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainingError(f"The manifest {path.name} cannot be read ({error}); start the run again.") from error
-    samples = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            samples.append(_sample(json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise TrainingError(
-                f"Line {number} of the manifest {path.name} is not a sample ({error}); start the run again."
-            ) from error
-    return samples
+    return read_lines(path, _sample)
 
 
 def _sample(fields: dict[str, Any]) -> ObjectSample:
@@ -133,7 +115,7 @@ def detection_sets(
     Raises:
         TrainingError: a group lies on both sides.
     """
-    _check_no_leak(samples)
+    check_no_leak(samples)
     problems: list[str] = []
     images = alike([_image(sample) for sample in samples], problems)
     parts = {
@@ -156,14 +138,3 @@ def _image(sample: ObjectSample) -> LabelledImage:
         checked=sample.checked,
         group=sample.group,
     )
-
-
-def _check_no_leak(samples: Iterable[ObjectSample]) -> None:
-    sides: dict[str, set[str]] = defaultdict(set)
-    for sample in samples:
-        sides[sample.group].add(sample.split)
-    leaking = sorted(group for group, splits in sides.items() if len(splits) > 1)
-    if leaking:
-        raise TrainingError(
-            f"The group {leaking[0]!r} lies in training and validation; give its images one side, then train again."
-        )

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Hashable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Hashable, Iterable
+from typing import Literal, Protocol
 
-from training.types import Sample, TrainingError
+from training.types import TrainingError
 
 Split = Literal["train", "validation"]
 Placement = Literal["train", "validation", "quarantine"]
@@ -98,7 +98,19 @@ def source_group(name: str, pattern: str) -> str:
     return (match[1] if match.re.groups else match[0]) or name
 
 
-def check_no_leak(samples: Sequence[Sample]) -> None:
+class Placed(Protocol):
+    """What the check reads of a sample."""
+
+    @property
+    def group(self) -> str:
+        """The leak-proof group."""
+
+    @property
+    def split(self) -> str:
+        """Its side."""
+
+
+def check_no_leak(samples: Iterable[Placed]) -> None:
     """Make sure that no group stands on both sides.
 
     Raises:
