@@ -76,7 +76,7 @@ def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> Non
         (("runs", "--run", "99"), "99"),
         (("rollback", "99"), "99"),
         (("up", "--images", "no/such/folder"), "There is no folder"),
-        (("simulate", "--strategies", "entropy"), "name a folder with class sub-folders"),
+        (("simulate", "--strategies", "entropy"), "name a class folder or a COCO folder"),
         (("export", "labels.xlsx"), "name the file .csv, .json or .jsonl"),
     ],
 )

@@ -128,9 +128,9 @@ def silent(title: str) -> Progress:
     return lambda fraction, message: None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
-    """The whole stack in a folder of its own; stopped, and the environment as before, when the session ends."""
+    """The whole stack in a folder of its own; stopped, and the environment as before, after the last test of this folder."""
     root: Path = tmp_path_factory.mktemp("stack") / "state"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAPLOOP_DATA_DIR", str(root))
