@@ -130,7 +130,7 @@ def silent(title: str) -> Progress:
 
 @pytest.fixture(scope="package")
 def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
-    """The whole stack in a folder of its own; stopped, and the environment as before, after the last test of this folder."""
+    """The whole stack in a folder of its own; stopped, and the environment as before, after this folder's last test."""
     root: Path = tmp_path_factory.mktemp("stack") / "state"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAPLOOP_DATA_DIR", str(root))
