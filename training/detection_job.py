@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from training.data.detection_set import DetectionSet
-from training.data.object_manifest import detection_sets, read_object_manifest
+from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
 from training.files import read_json, write_json_atomic
 from training.jobs import CHECKPOINT, METRICS
 from training.models.detection_checkpoint import is_detector
@@ -16,7 +16,6 @@ from training.models.detectron2_training import Recipe, fit
 from training.request import REQUEST
 from training.types import Metrics, Progress, TrainingError
 
-OBJECTS = "objects.jsonl"
 OPTIONS = {
     "batch": int,
     "rate": float,

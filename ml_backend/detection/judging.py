@@ -14,8 +14,7 @@ from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.steps.progress import reporter
 from ml_backend.thresholds import METRIC
-from training.data.object_manifest import detection_sets, read_object_manifest
-from training.detection_job import OBJECTS
+from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
 from training.evaluation.detection_promotion import judge_detectors
 from training.types import Progress
 

@@ -17,8 +17,7 @@ from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import ProjectLabels
 from training.data.images import ImageDecodeError, orientation_of
-from training.data.object_manifest import ObjectSample, write_object_manifest
-from training.detection_job import OBJECTS
+from training.data.object_manifest import OBJECTS, ObjectSample, write_object_manifest
 from training.files import read_json
 from training.types import TrainingError
 

@@ -17,6 +17,9 @@ from training.data.split import check_no_leak
 from training.geometry.runs import Runs
 from training.types import FloatArray, IntArray
 
+OBJECTS = "objects.jsonl"
+"""Name of the manifest in a run's folder."""
+
 
 @dataclass(frozen=True)
 class ObjectSample:
