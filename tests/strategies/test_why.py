@@ -72,3 +72,16 @@ def test_numbers_stand_in_for_missing_names() -> None:
     pool.probs[0, 0] = [0.0, 0.5, 0.5]
     ranking = strategies.rank("entropy", pool, 2, np.random.default_rng(0))
     assert phrase(ranking, pool, [], 0).startswith("uncertain between class 1 and class 2: 0.50 / 0.50")
+
+
+def test_an_order_without_a_model_says_what_each_pick_covers() -> None:
+    rng = np.random.default_rng(0)
+    pool = make_pool(12, members=1, classes=3, dimension=8, labelled=0, seed=1)
+    crowd = rng.normal([3, 0, 0, 0, 0, 0, 0, 0], 0.01, (9, 8))
+    pool.embeddings[:] = unit(np.concatenate([crowd, np.eye(8)[1:4]]).astype(np.float32))
+    nothing = np.zeros((0, pool.probs.shape[1], 0), dtype=np.float32)
+    pool = replace(pool, probs=nothing, box_overlaps=None, mask_overlaps=None, groups=np.arange(12, dtype=np.int64))
+    ranking = strategies.rank("max_herding", pool, 4, rng)
+    said = [phrase(ranking, pool, CLASSES, int(place)) for place in ranking.order]
+    assert [text for text in said if text.startswith("stands for")] == said[:1]
+    assert set(said[1:]) == {"shows more of the pool than any image left"}
