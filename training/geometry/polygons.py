@@ -73,7 +73,8 @@ def fill(points: Points, window: tuple[int, int, int, int]) -> Bitmap:
     crossing = start[edge, 0] + (row - start[edge, 1]) * slope
     column = np.clip(np.ceil(crossing), 0, width).astype(np.int64)
     toggles = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
-    return (np.cumsum(toggles[:, :width], axis=1) & 1).astype(np.uint8)
+    # Sums may run over 255: only whether they are odd counts.
+    return np.cumsum(toggles[:, :width], axis=1, dtype=np.uint8) & np.uint8(1)
 
 
 def window_of(points: Points, size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -102,7 +103,7 @@ def outline(bitmap: Bitmap, corner: tuple[int, int] = (0, 0), tolerance: float =
     window = (0, 0, bitmap.shape[1], bitmap.shape[0])
     inside = bitmap != 0
     part = inside if len(rings) == 1 else fill(ring, window) != 0
-    filled, kept = part, ring
+    filled, kept, iou = part, ring, 1.0
     perimeter = float(np.abs(np.diff(ring, axis=0, append=ring[:1])).sum())
     # Points that leave the line by `step` lose about a third of `perimeter * step`.
     step = min(3 * tolerance * rings[0][0] / perimeter, LARGEST_STEP)
@@ -110,11 +111,12 @@ def outline(bitmap: Bitmap, corner: tuple[int, int] = (0, 0), tolerance: float =
         fewer = cv2.approxPolyDP(ring.astype(np.float32)[:, None], step, True)[:, 0].astype(np.float64)
         if len(fewer) >= 3:
             trial = fill(fewer, window) != 0
-            if _iou(part, trial) >= 1 - tolerance:
-                filled, kept = trial, fewer
+            share = _iou(part, trial)
+            if share >= 1 - tolerance:
+                filled, kept, iou = trial, fewer, share
                 break
         step /= 2
-    return Outline(kept + corner, _iou(inside, filled))
+    return Outline(kept + corner, iou if part is inside else _iou(inside, filled))
 
 
 def _rings(bitmap: Bitmap) -> list[tuple[float, Points]]:
