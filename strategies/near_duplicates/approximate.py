@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies.base import FloatArray, IntArray, StrategyError
-from strategies.near_duplicates.index import Found, VectorIndex, sorted_neighbours, threshold, unit_rows
+from strategies.near_duplicates.index import NeighbourSearch, VectorIndex, unit_rows
 
 EXACT_UP_TO = 300_000
 """Vectors up to which an exact scan is the better choice."""
@@ -46,8 +46,8 @@ class Recall:
     neighbours: int
 
 
-class ApproximateIndex:
-    """Search in the `probes` nearest cells of each query; same questions and answers as `VectorIndex`.
+class ApproximateIndex(NeighbourSearch):
+    """Search in the `probes` nearest cells of each query: what lies in them is met, nothing else.
 
     Args:
         centres: `(cells, d)` unit vectors, see `learn_cells`.
@@ -56,26 +56,24 @@ class ApproximateIndex:
 
     def __init__(self, centres: FloatArray, probes: int = 8) -> None:
         self.centres = unit_rows(centres)
-        self.dimension = self.centres.shape[1]
-        self._coarse = faiss.IndexFlatIP(self.dimension)
+        dimension = self.centres.shape[1]
+        self._coarse = faiss.IndexFlatIP(dimension)
         self._coarse.add(self.centres)
-        self._lists = faiss.IndexIVFFlat(self._coarse, self.dimension, len(self.centres), faiss.METRIC_INNER_PRODUCT)
-        self._lists.make_direct_map(True)
+        lists = faiss.IndexIVFFlat(self._coarse, dimension, len(self.centres), faiss.METRIC_INNER_PRODUCT)
+        lists.make_direct_map(True)
+        super().__init__(dimension, lists)
         self.probes = probes
-
-    def __len__(self) -> int:
-        return int(self._lists.ntotal)
 
     @property
     def probes(self) -> int:
         """Cells visited a query."""
-        return int(self._lists.nprobe)
+        return int(self._index.nprobe)
 
     @probes.setter
     def probes(self, count: int) -> None:
         if count < 1:
             raise StrategyError(f"{count} cells cannot be visited; give 1 or more.")
-        self._lists.nprobe = min(count, len(self.centres))
+        self._index.nprobe = min(count, len(self.centres))
 
     def add(self, vectors: FloatArray, cells: IntArray | None = None) -> None:
         """Append `(n, d)` unit vectors; they get the next n positions.
@@ -93,34 +91,11 @@ class ApproximateIndex:
         home = np.ascontiguousarray(self.cells(rows, 1)[:, 0] if cells is None else cells, np.int64)
         if home.shape != (len(rows),) or home.min() < 0 or home.max() >= len(self.centres):
             raise StrategyError("The cells do not belong to these vectors; rebuild the index.")
-        self._lists.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(home))
+        self._index.add_core(len(rows), faiss.swig_ptr(rows), None, faiss.swig_ptr(home))
 
     def cells(self, vectors: FloatArray, count: int) -> IntArray:
         """`(n, count)` int64, the nearest cells of each vector."""
         return np.asarray(self._coarse.search(unit_rows(vectors, self.dimension), count)[1], np.int64)
-
-    def within(self, queries: FloatArray, radius: float) -> Found:
-        """As `VectorIndex.within`, among the vectors of the visited cells."""
-        rows = unit_rows(queries, self.dimension)
-        if not len(rows) or not len(self):
-            return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        lims, similarity, positions = self._lists.range_search(rows, threshold(radius))
-        return sorted_neighbours(lims, similarity, positions)
-
-    def nearest(self, queries: FloatArray, k: int) -> tuple[NDArray[np.float32], IntArray]:
-        """As `VectorIndex.nearest`, among the visited cells; position -1 and distance 2 where they hold fewer."""
-        rows = unit_rows(queries, self.dimension)
-        if k < 1:
-            raise StrategyError(f"{k} neighbours were asked for; give 1 or more.")
-        k = min(k, len(self))
-        if not k or not len(rows):
-            return np.zeros((len(rows), k), np.float32), np.zeros((len(rows), k), np.int64)
-        similarity, positions = self._lists.search(rows, k)
-        return np.where(positions < 0, 2.0, np.maximum(0.0, 1.0 - similarity)).astype(np.float32), positions
-
-    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
-        """`(k, d)` the vectors at these positions."""
-        return np.asarray(self._lists.reconstruct_batch(np.ascontiguousarray(positions, np.int64)), np.float32)
 
 
 def learn_cells(vectors: FloatArray, rng: np.random.Generator, cells: int | None = None) -> NDArray[np.float32]:

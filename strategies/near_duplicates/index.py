@@ -1,6 +1,8 @@
-"""Exact neighbour search over unit vectors, by cosine distance (1 - dot product)."""
+"""Neighbour search over unit vectors, by cosine distance (1 - dot product)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import faiss
 import numpy as np
@@ -71,7 +73,66 @@ def sorted_neighbours(lims: NDArray[np.integer], similarity: NDArray[np.float32]
     return lims.astype(np.int64), distances[order], positions[order].astype(np.int64)
 
 
-class VectorIndex:
+class NeighbourSearch:
+    """Questions to a FAISS index of inner products; how many vectors a question meets is the index's affair.
+
+    Args:
+        dimension: d of the unit vectors.
+        index: the FAISS index.
+    """
+
+    def __init__(self, dimension: int, index: Any) -> None:
+        self.dimension = dimension
+        self._index = index
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    def within(self, queries: FloatArray, radius: float) -> Found:
+        """The positions met whose cosine distance to a query is at most `radius` (to float32 rounding).
+
+        Args:
+            queries: `(n, d)` unit vectors.
+            radius: cosine distance in [0, 2].
+
+        Returns:
+            `(lims (n + 1,) int64, distances float32, positions int64)`.
+
+        Raises:
+            StrategyError: see `unit_rows`; or a radius outside [0, 2].
+        """
+        rows = unit_rows(queries, self.dimension)
+        least = threshold(radius)
+        if not len(rows) or not len(self):
+            return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
+        lims, similarity, positions = self._index.range_search(rows, least)
+        return sorted_neighbours(lims, similarity, positions)
+
+    def nearest(self, queries: FloatArray, k: int) -> tuple[NDArray[np.float32], IntArray]:
+        """The `k` nearest positions of each query, nearest first.
+
+        Returns:
+            `(n, k)` float32 distances and `(n, k)` int64 positions; `k` is cut to the size of the index. Where a search
+            in cells met fewer: position -1, distance 2.
+
+        Raises:
+            StrategyError: see `unit_rows`; or `k` below 1.
+        """
+        rows = unit_rows(queries, self.dimension)
+        if k < 1:
+            raise StrategyError(f"{k} neighbours were asked for; give 1 or more.")
+        k = min(k, len(self))
+        if not k or not len(rows):
+            return np.zeros((len(rows), k), np.float32), np.zeros((len(rows), k), np.int64)
+        similarity, positions = self._index.search(rows, k)
+        return np.where(positions < 0, 2.0, np.maximum(0.0, 1.0 - similarity)).astype(np.float32), positions
+
+    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
+        """`(k, d)` the vectors at these positions."""
+        return np.asarray(self._index.reconstruct_batch(np.ascontiguousarray(positions, np.int64)), np.float32)
+
+
+class VectorIndex(NeighbourSearch):
     """Exact search; right up to about 300,000 vectors, and for any number where exactness matters more than time.
 
     Holds nothing that cannot be rebuilt by adding the same vectors in the same order.
@@ -89,11 +150,7 @@ class VectorIndex:
     def __init__(self, dimension: int) -> None:
         if dimension < 1:
             raise StrategyError(f"An index needs a dimension of 1 or more, not {dimension}.")
-        self.dimension = dimension
-        self._flat = faiss.IndexFlatIP(dimension)
-
-    def __len__(self) -> int:
-        return int(self._flat.ntotal)
+        super().__init__(dimension, faiss.IndexFlatIP(dimension))
 
     def add(self, vectors: FloatArray) -> None:
         """Append `(n, d)` unit vectors; they get the next n positions.
@@ -103,46 +160,4 @@ class VectorIndex:
         """
         rows = unit_rows(vectors, self.dimension)
         if len(rows):
-            self._flat.add(rows)
-
-    def within(self, queries: FloatArray, radius: float) -> Found:
-        """All positions whose cosine distance to a query is at most `radius` (to float32 rounding).
-
-        Args:
-            queries: `(n, d)` unit vectors.
-            radius: cosine distance in [0, 2].
-
-        Returns:
-            `(lims (n + 1,) int64, distances float32, positions int64)`.
-
-        Raises:
-            StrategyError: see `unit_rows`; or a radius outside [0, 2].
-        """
-        rows = unit_rows(queries, self.dimension)
-        least = threshold(radius)
-        if not len(rows) or not len(self):
-            return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
-        lims, similarity, positions = self._flat.range_search(rows, least)
-        return sorted_neighbours(lims, similarity, positions)
-
-    def nearest(self, queries: FloatArray, k: int) -> tuple[NDArray[np.float32], IntArray]:
-        """The `k` nearest positions of each query, nearest first.
-
-        Returns:
-            `(n, k)` float32 distances and `(n, k)` int64 positions; `k` is cut to the size of the index.
-
-        Raises:
-            StrategyError: see `unit_rows`; or `k` below 1.
-        """
-        rows = unit_rows(queries, self.dimension)
-        if k < 1:
-            raise StrategyError(f"{k} neighbours were asked for; give 1 or more.")
-        k = min(k, len(self))
-        if not k or not len(rows):
-            return np.zeros((len(rows), k), np.float32), np.zeros((len(rows), k), np.int64)
-        similarity, positions = self._flat.search(rows, k)
-        return np.maximum(0.0, 1.0 - similarity).astype(np.float32), positions.astype(np.int64)
-
-    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
-        """`(k, d)` the vectors at these positions."""
-        return np.asarray(self._flat.reconstruct_batch(np.ascontiguousarray(positions, np.int64)), np.float32)
+            self._index.add(rows)
