@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ml_backend.detection.confirmed import confirm
+from ml_backend.detection.image_objects import drawn_upright
 from ml_backend.errors import ImageError
 from ml_backend.geometry.results import Region, read_results
 from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, Size, bounding_box, corners, mask_of
@@ -118,9 +119,7 @@ def _regions(
 
 
 def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
-    """The file's EXIF orientation, looked at only where some region was made over a picture of another size."""
-    stated = {(result.get("original_height"), result.get("original_width")) for result in results}
-    if stated <= {size, (None, None)}:
+    if drawn_upright(results, size):
         return 1
     try:
         return orientation_of(services.image_path(item))

@@ -13,6 +13,10 @@ TASK_SOURCE = "task:"
 
 FOREIGN = (TASK_SOURCE, "deleted:")
 
+LOST = "The image could be read when it came, but not any more; put the file back and ingest its folder again."
+BETWEEN = "lies between training and validation (near-duplicate of one, group of the other)"
+"""Why an item is left out."""
+
 
 def task_source(task_id: int) -> str:
     """The `source` of an item that came from a Label Studio task."""
@@ -22,6 +26,11 @@ def task_source(task_id: int) -> str:
 def is_local(item: ItemRow) -> bool:
     """Whether the item's file is one of ours."""
     return not item.source.startswith(FOREIGN)
+
+
+def leak_group(item: ItemRow) -> str:
+    """The patient, slide or source image of an item, else its near-duplicates: it lies on one side of the split."""
+    return item.source_group or str(item.group_id or item.id)
 
 
 def image_value(item: ItemRow) -> str:

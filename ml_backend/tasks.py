@@ -7,25 +7,23 @@ from typing import Any
 
 from ml_backend.errors import LabelConfigError
 from ml_backend.items import task_image, task_source
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.media_url import item_of_url
 from ml_backend.services import Services
 from ml_backend.state.records import NewItem
 
 
-def _data_key(services: Services, project_id: int) -> str:
+def _job(services: Services, project_id: int) -> LabelingJob | None:
     try:
-        return parse_label_config(services.store.project(project_id).label_config).data_key
+        return parse_label_config(services.store.project(project_id).label_config)
     except LabelConfigError:
-        return "image"
+        return None
 
 
 def draws_objects(services: Services, project_id: int) -> bool:
     """Whether objects are drawn in a project, so that an annotation without any says that there are none."""
-    try:
-        return parse_label_config(services.store.project(project_id).label_config).finds_objects
-    except LabelConfigError:
-        return False
+    job = _job(services, project_id)
+    return job is not None and job.finds_objects
 
 
 def _foreign(task_id: int, image: str) -> NewItem:
@@ -49,7 +47,8 @@ def remember_tasks(
     """
     tasks = [task for task in found if isinstance(task.get("id"), int) and isinstance(task.get("data"), Mapping)]
     known = services.store.items_by_task(project_id, [task["id"] for task in tasks])
-    key = _data_key(services, project_id)
+    job = _job(services, project_id)
+    key = "image" if job is None else job.data_key
     ours: dict[int, int] = {}
     foreign: list[NewItem] = []
     for task in tasks:

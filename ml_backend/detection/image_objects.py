@@ -39,6 +39,12 @@ class ImageObjects:
     left_out: tuple[str, ...]
 
 
+def drawn_upright(results: Sequence[Result], size: Size) -> bool:
+    """Whether every region was made over the upright picture, so that nobody has to ask the file how it is turned."""
+    stated = {(result.get("original_height"), result.get("original_width")) for result in results}
+    return stated <= {size, (None, None)}
+
+
 def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orientation: int = 1) -> ImageObjects:
     """The objects of one image; what cannot be used is named, the rest goes on.
 

@@ -12,6 +12,7 @@ import strategies
 from ml_backend.detection.models import load_detector, look_at
 from ml_backend.detection.packing import pack, unpack
 from ml_backend.errors import ImageError
+from ml_backend.items import LOST
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.progress import reporter
@@ -20,7 +21,6 @@ VIEWS: Final = 3
 """Views of each image for strategies that compare them: as it is, mirrored two ways."""
 SAVED_EVERY: Final = 16
 """Answers per write: what a kill costs at most."""
-LOST: Final = "The image could be read when it came, but not any more; put the file back and ingest its folder again."
 
 
 def members_for(strategy: str) -> int:

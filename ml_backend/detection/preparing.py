@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ml_backend.detection.confirmed import Result
-from ml_backend.detection.image_objects import objects_on
+from ml_backend.detection.image_objects import drawn_upright, objects_on
 from ml_backend.detection.models import OBJECTS_TASK, detector_of
 from ml_backend.errors import ImageError
+from ml_backend.items import BETWEEN, leak_group
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
@@ -21,7 +21,6 @@ from training.data.object_manifest import OBJECTS, ObjectSample, write_object_ma
 from training.files import read_json
 from training.types import TrainingError
 
-BETWEEN = "lies between training and validation (near-duplicate of one, group of the other)"
 TOLD = 50
 """So many sentences on single regions are kept with the run."""
 
@@ -87,23 +86,22 @@ def object_samples(
         if item.split not in ("train", "validation"):
             omitted[BETWEEN] += 1
             continue
+        size = (item.height, item.width)
         try:
             path = services.image_path(item)
-            orientation = _orientation(results, item, path)
+            orientation = 1 if drawn_upright(results, size) else orientation_of(path)
         except (ImageError, ImageDecodeError):
             omitted["its image cannot be read any more"] += 1
             continue
-        size = (item.height, item.width)
         found = objects_on(results, labels.job, size, orientation=orientation)
         told += [f"Task {item.task_id}: {sentence}" for sentence in found.left_out[: TOLD - len(told)]]
-        group = item.source_group or str(item.group_id or item.id)
         samples.append(
             ObjectSample(
                 id=item.id,
                 split=item.split,
                 path=path,
                 size=size,
-                group=group,
+                group=leak_group(item),
                 boxes=found.boxes,
                 classes=found.classes,
                 masks=found.masks,
@@ -112,14 +110,6 @@ def object_samples(
             )
         )
     return samples, dict(omitted), told
-
-
-def _orientation(results: Sequence[Result], item: ItemRow, path: Path) -> int:
-    """The file's EXIF orientation, looked at only where some region was made over a picture of another size."""
-    sizes = {(result.get("original_height"), result.get("original_width")) for result in results}
-    if sizes <= {(item.height, item.width), (None, None)}:
-        return 1
-    return orientation_of(path)
 
 
 def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from ml_backend.errors import LabelConfigError
 from ml_backend.items import display_name
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
-from ml_backend.steps.labels import project_labels
+from ml_backend.steps.labels import ProjectLabels, project_labels
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,6 @@ def confirmed_labels(services: Services, project_id: int) -> Mapping[int, str]:
     return labels.labels if labels.job.kind == "classification" else {}
 
 
-def offers_of(services: Services, project_id: int) -> dict[int, Offer]:
-    """The offers of a project as it stands; none where objects are drawn: a copy's boxes lie elsewhere."""
-    labels = confirmed_labels(services, project_id)
-    return offers(services.store.items(project_id, states=("ready",)), labels) if labels else {}
+def offers_of(services: Services, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
+    """The offers that follow from labels; none where objects are drawn: a copy's boxes lie elsewhere."""
+    return offers(services.store.items(project_id, states=("ready",)), labels.labels) if labels.labels else {}

@@ -10,6 +10,7 @@ from typing import Any
 from ml_backend.detection.models import finds_objects
 from ml_backend.detection.preparing import prepare_objects
 from ml_backend.intake import embed_waiting
+from ml_backend.items import BETWEEN, leak_group
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
@@ -76,7 +77,7 @@ def _samples(
         if label is None:
             continue
         if item.split not in ("train", "validation"):
-            omitted["lies between training and validation (near-duplicate of one, group of the other)"] += 1
+            omitted[BETWEEN] += 1
             continue
         samples.append(
             Sample(
@@ -84,7 +85,7 @@ def _samples(
                 path=services.image_path(item),
                 label=label,
                 split=item.split,
-                group=item.source_group or str(item.group_id or item.id),
+                group=leak_group(item),
                 vector_row=item.vector_row,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy as np
 from ml_backend.detection.models import finds_objects
 from ml_backend.detection.ordering import order_objects
 from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
-from ml_backend.duplicates.review import explain_offers, offers_of
+from ml_backend.duplicates.review import Offer, explain_offers, offers_of
 from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.items import LOST
 from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.showing import with_imported
 from ml_backend.labelstudio import LabelStudio
@@ -31,8 +33,6 @@ log = logging.getLogger(__name__)
 
 VERSION_PREFIX = "paploop-"
 
-LOST = "The image could be read when it came, but not any more; put the file back and ingest its folder again."
-
 
 def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
@@ -42,11 +42,13 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         look_at_pool(services, run, model_run, labels)
     elif model_run is not None:
         _predict_pool(services, run, model_run, labels)
+    offered = offers_of(services, run.project_id, labels)
     ranking = services.store.ranking_of_run(run.id)
     if ranking is None or ranking.state != "prepared":
-        ranking = _rank(services, run, model_run, labels)
+        ranking = _rank(services, run, model_run, labels, offered)
     rendered = Rendered()
-    pushed = _push(services, run, ranking, model_run, labels.job, rendered)
+    shown = _Shown(labels.job, model_run, offered, rendered)
+    pushed = _push(services, run, ranking, shown)
     if services.store.run(run.id).state not in OPEN_STATES:
         raise Conflict(f"Run {run.id} was ended while it published; its order is not switched to.")
     ranking = services.store.ranking_of_run(run.id) or ranking
@@ -104,7 +106,9 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, labels: Proje
     services.store.save_predictions(model_run, ids[usable], probs[usable])
 
 
-def _rank(services: Services, run: RunRow, model_run: int | None, labels: ProjectLabels) -> RankingRow:
+def _rank(
+    services: Services, run: RunRow, model_run: int | None, labels: ProjectLabels, offered: Mapping[int, Offer]
+) -> RankingRow:
     classes = list(labels.job.classes)
     known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
     judged = services.store.run(model_run).metrics.get("judgement", {}) if model_run is not None else {}
@@ -128,7 +132,7 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
         version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
         strategy=order.strategy,
         provenance=dict(order.provenance),
-        entries=explain_offers(order.entries, offers_of(services, run.project_id)),
+        entries=explain_offers(order.entries, offered),
         now=services.clock(),
     )
     made = services.store.ranking_of_run(run.id)
@@ -136,14 +140,24 @@ def _rank(services: Services, run: RunRow, model_run: int | None, labels: Projec
     return made
 
 
-def _push(
-    services: Services,
-    run: RunRow,
-    ranking: RankingRow,
-    model_run: int | None,
-    job: LabelingJob,
-    rendered: Rendered,
-) -> int:
+@dataclass(frozen=True)
+class _Shown:
+    """What pre-annotations are made of.
+
+    Attributes:
+        job: what the label config asks.
+        model_run: whose model speaks, None where there is none.
+        offered: item id -> label that its group agrees on.
+        rendered: counts what was drawn.
+    """
+
+    job: LabelingJob
+    model_run: int | None
+    offered: Mapping[int, Offer]
+    rendered: Rendered
+
+
+def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -> int:
     """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
     store = services.store
     items = {item.id: item for item in store.items(run.project_id, states=("ready",))}
@@ -160,9 +174,7 @@ def _push(
         store.rename_ranking(ranking.id, version)
     body = [
         {"task": items[entry.item_id].task_id, "score": entry.score, "model_version": version, "result": result}
-        for entry, result in zip(
-            entries, _results(services, run.project_id, job, model_run, entries, rendered), strict=True
-        )
+        for entry, result in zip(entries, _results(services, run.project_id, shown, entries), strict=True)
     ]
     try:
         return push(services.label_studio, run.project_id, body)
@@ -189,20 +201,15 @@ def push(client: LabelStudio, project_id: int, body: Sequence[Mapping[str, Any]]
 
 
 def _results(
-    services: Services,
-    project_id: int,
-    job: LabelingJob,
-    model_run: int | None,
-    entries: Sequence[RankingEntry],
-    rendered: Rendered,
+    services: Services, project_id: int, shown: _Shown, entries: Sequence[RankingEntry]
 ) -> Iterable[Sequence[Mapping[str, Any]]]:
     """The regions shown for each entry, in order."""
+    job, model_run, offered = shown.job, shown.model_run, shown.offered
     if job.finds_objects:
         answered = set() if model_run is None else services.store.detected_items(model_run)
-        drawn = pre_annotations(services, project_id, job, model_run, entries, rendered)
+        drawn = pre_annotations(services, project_id, job, model_run, entries, shown.rendered)
         return with_imported(services, project_id, job, entries, drawn, answered)
     probs = _rows(services, model_run)
-    offered = offers_of(services, project_id)
     chosen = [
         choice_result(job, offered[item].label, 1.0, region_id(0, item))
         if item in offered
