@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from ml_backend.label_config.job import LabelingJob
 from ml_backend.label_config.tags import Tag
+from ml_backend.label_config.tied import Page, Unusable, unusable_names
 
 
-def choice_job(tags: Sequence[Tag], images: Mapping[str, str]) -> tuple[LabelingJob | None, list[str]]:
+def choice_job(page: Page) -> tuple[LabelingJob | None, list[str]]:
     """The first single-choice `Choices` over an `Image`, or why there is none.
 
     Where no control takes a single choice, the first that takes several is used; annotations with exactly one choice
     then count as labels.
     """
-    found: list[LabelingJob] = []
+    usable: list[Tag] = []
     reasons: list[str] = []
-    for tag in tags:
-        if tag.name != "Choices":
-            continue
-        reason = _unusable(tag, images)
-        if reason:
-            reasons.append(f"Choices {tag.get('name')!r} {reason}")
-            continue
-        image = next(name for name in tag.targets if name in images)
-        multiple = tag.attributes.get("choice", "single").lower() == "multiple"
-        found.append(LabelingJob("classification", tag.get("name"), image, images[image], _classes(tag), multiple))
-    if not found:
+    for tag in page.tags:
+        if tag.name == "Choices":
+            reason = _unusable(tag, page)
+            if reason:
+                reasons.append(f"Choices {tag.get('name')!r} {reason.words}")
+            else:
+                usable.append(tag)
+    singles = [tag for tag in usable if not _takes_several(tag)] or usable
+    if not singles:
         return None, reasons
-    return next((job for job in found if not job.multiple), found[0]), reasons
+    if several := page.several_images(singles):
+        return None, [several]
+    first = singles[0]
+    image = page.image_of(first)
+    return (
+        LabelingJob(
+            "classification", first.get("name"), image, page.images[image], tuple(_names(first)), _takes_several(first)
+        ),
+        reasons,
+    )
 
 
-def _classes(choices: Tag) -> tuple[str, ...]:
-    names = [choice.get("alias") or choice.get("value") for choice in choices.children]
-    return tuple(dict.fromkeys(name for name in names if name))
+def _choices(control: Tag) -> list[Tag]:
+    """The choices of a control, at whatever depth of layout they stand."""
+    return [tag for tag in control.walk() if tag.name == "Choice"]
 
 
-def _unusable(choices: Tag, images: Mapping[str, str]) -> str:
-    """Why a `Choices` control cannot be driven; empty when it can."""
-    if choices.get("paploop").lower() == "off":
-        return 'is marked paploop="off"'
-    if not choices.get("name"):
-        return "has no name"
-    if not any(name in images for name in choices.targets):
-        return 'is not tied by toName to an Image whose value is of the form "$key"'
-    if choices.says("perRegion") or choices.says("perItem"):
-        return "labels single regions (perRegion or perItem)"
-    if choices.get("value").startswith("$"):
-        return "takes its choices from the task data"
-    if any(choice.children for choice in choices.children):
-        return "has nested choices"
-    return "" if len(_classes(choices)) >= 2 else "offers fewer than two choices"
+def _names(control: Tag) -> list[str]:
+    return [choice.get("alias") or choice.get("value") for choice in _choices(control)]
+
+
+def _takes_several(control: Tag) -> bool:
+    return control.get("choice").lower() == "multiple"
+
+
+def _unusable(control: Tag, page: Page) -> Unusable | None:
+    """Why a `Choices` control cannot be driven; None when it can."""
+    if reason := page.unusable(control):
+        return reason
+    if control.says("perRegion") or control.says("perItem"):
+        return Unusable("labels single regions (perRegion or perItem): one for the whole image is needed", meant=True)
+    if "$" in control.get("value"):
+        return Unusable("takes its choices from the task data: write them into the config as <Choice> tags")
+    if any(len(_choices(choice)) > 1 for choice in _choices(control)):
+        return Unusable("has nested choices: put all <Choice> tags on one level")
+    names = _names(control)
+    if reason := unusable_names("Choice", names):
+        return reason
+    return Unusable("offers fewer than two choices: add a <Choice>") if len(names) < 2 else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
+from ml_backend.errors import LabelConfigError
 from ml_backend.label_config.job import Control, Form, LabelingJob
 from ml_backend.label_config.tags import Tag
+from ml_backend.label_config.tied import Page, Unusable, unusable_names
 
 TYPES: Final[Mapping[str, str]] = {
     "RectangleLabels": "rectanglelabels",
@@ -27,40 +29,50 @@ SPECIAL: Final = ("ignore", "checked")
 """What a label can mean instead of a class: said by the attribute `paploop`, or by being named so."""
 
 
-def object_job(tags: Sequence[Tag], images: Mapping[str, str]) -> tuple[LabelingJob | None, list[str]]:
-    """All controls that draw objects over the first image that has one, or why there is none."""
-    usable: list[Tag] = []
+def object_job(page: Page) -> tuple[LabelingJob | None, list[str]]:
+    """All controls that draw objects over an image, or why there is none.
+
+    Raises:
+        LabelConfigError: one of several cannot be driven and nothing says that it is left to people: what is drawn
+            with it would count as never drawn.
+    """
+    mine: list[Tag] = []
     reasons: list[str] = []
-    for tag in tags:
+    for tag in page.tags:
         if tag.name in TYPES:
-            reason = _unusable(tag, images, tags)
-            if reason:
-                reasons.append(f"{tag.name} {tag.get('name')!r} {reason}")
+            reason = _unusable(tag, page)
+            if reason is None:
+                mine.append(tag)
+            elif reason.meant:
+                reasons.append(f"{tag.name} {tag.get('name')!r} {reason.words}")
             else:
-                usable.append(tag)
-    if not usable:
+                raise LabelConfigError(
+                    f"PapLoop cannot drive this labeling config: {tag.name} {tag.get('name')!r} {reason.words}."
+                )
+    if not mine:
         return None, reasons
-    image = next(name for name in usable[0].targets if name in images)
-    mine = [tag for tag in usable if image in tag.targets]
+    if several := page.several_images(mine):
+        raise LabelConfigError(f"PapLoop cannot drive this labeling config: {several}.")
+    image = page.image_of(mine[0])
     meanings = _meanings(mine)
     classes = tuple(name for name, meaning in meanings.items() if meaning == "class")
     if not classes:
         return None, [*reasons, f"{mine[0].name} {mine[0].get('name')!r} has no label that is a class"]
     controls = tuple(Control(tag.get("name"), image, TYPES[tag.name], _names(tag)) for tag in mine)
-    forms = tuple(form for tag, control in zip(mine, controls, strict=True) for form in _forms(tag, control, tags))
+    forms = tuple(form for tag, control in zip(mine, controls, strict=True) for form in _forms(tag, control, page))
     only_boxes = all(form.control.type == "rectanglelabels" for form in forms)
     return (
         LabelingJob(
             kind="detection" if only_boxes else "segmentation",
             from_name=controls[0].from_name,
             to_name=image,
-            data_key=images[image],
+            data_key=page.images[image],
             classes=classes,
             controls=controls,
             forms=forms,
             ignore=frozenset(name for name, meaning in meanings.items() if meaning == "ignore"),
             checked=frozenset(name for name, meaning in meanings.items() if meaning == "checked"),
-            tags=frozenset(tag.get("name") for tag in tags if tag.get("name") and tag.get("toName")),
+            tags=frozenset(tag.get("name") for tag in page.tags if tag.get("name") and tag.get("toName")),
         ),
         reasons,
     )
@@ -75,7 +87,7 @@ def _name(label: Tag) -> str:
 
 
 def _names(tag: Tag) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for name in map(_name, _labels(tag)) if name))
+    return tuple(map(_name, _labels(tag)))
 
 
 def _meanings(tags: Iterable[Tag]) -> dict[str, str]:
@@ -84,44 +96,42 @@ def _meanings(tags: Iterable[Tag]) -> dict[str, str]:
     for tag in tags:
         for label in _labels(tag):
             name = _name(label)
-            if not name:
-                continue
             said = label.get("paploop").lower()
             usual = name.lower() if name.lower() in SPECIAL else "class"
             meanings.setdefault(name, said if said in (*SPECIAL, "class") else usual)
     return meanings
 
 
-def _drawn(tag: Tag, tags: Sequence[Tag]) -> list[Tag]:
+def _drawn(tag: Tag, page: Page) -> list[Tag]:
     """Tags that draw for a `Labels` tag: those over the same image."""
     return [
-        other for other in tags if other.name in DRAWING and other.get("name") and set(other.targets) & set(tag.targets)
+        other
+        for other in page.tags
+        if other.name in DRAWING and other.get("name") and set(other.targets) & set(tag.targets)
     ]
 
 
-def _forms(tag: Tag, control: Control, tags: Sequence[Tag]) -> list[Form]:
+def _forms(tag: Tag, control: Control, page: Page) -> list[Form]:
     if tag.name != "Labels":
         return [Form(control)]
     return [
         Form(Control(control.from_name, control.to_name, DRAWING[other.name], control.classes), other.get("name"))
-        for other in _drawn(tag, tags)
+        for other in _drawn(tag, page)
     ]
 
 
-def _unusable(tag: Tag, images: Mapping[str, str], tags: Sequence[Tag]) -> str:
-    """Why a control cannot be driven; empty when it can."""
-    if tag.get("paploop").lower() == "off":
-        return 'is marked paploop="off"'
-    if not tag.get("name"):
-        return "has no name"
-    if not any(name in images for name in tag.targets):
-        return 'is not tied by toName to an Image whose value is of the form "$key"'
+def _unusable(tag: Tag, page: Page) -> Unusable | None:
+    """Why a control cannot be driven; None when it can."""
     if tag.says("smartOnly"):
-        return "only prompts the smart tool (smartOnly)"
-    if tag.get("value").startswith("$"):
-        return "takes its labels from the task data"
-    if not _names(tag):
-        return "has no Label"
-    if tag.name == "Labels" and not _drawn(tag, tags):
-        return "has no Rectangle, Polygon, Ellipse or Brush to draw with"
-    return ""
+        return Unusable("only prompts the smart tool (smartOnly)", meant=True)
+    if reason := page.unusable(tag):
+        return reason
+    if "$" in tag.get("value"):
+        return Unusable("takes its labels from the task data: write them into the config as <Label> tags")
+    if not _labels(tag):
+        return Unusable("has no Label: give it one for each class")
+    if reason := unusable_names("Label", _names(tag)):
+        return reason
+    if tag.name == "Labels" and not _drawn(tag, page):
+        return Unusable("has no Rectangle, Polygon, Ellipse or Brush to draw with", meant=True)
+    return None

@@ -6,7 +6,8 @@ from ml_backend.errors import LabelConfigError
 from ml_backend.label_config.choices import choice_job
 from ml_backend.label_config.job import LabelingJob
 from ml_backend.label_config.objects import object_job
-from ml_backend.label_config.tags import image_keys, parse_tags
+from ml_backend.label_config.tags import parse_tags
+from ml_backend.label_config.tied import Page
 
 
 def parse_label_config(xml: str) -> LabelingJob:
@@ -21,17 +22,17 @@ def parse_label_config(xml: str) -> LabelingJob:
     Raises:
         LabelConfigError: it is no XML, or has no control that PapLoop can drive; the message says why.
     """
-    tags = parse_tags(xml).walk()
-    images = image_keys(tags)
-    objects, no_objects = object_job(tags, images)
+    page = Page(parse_tags(xml).walk())
+    objects, no_objects = object_job(page)
     if objects is not None:
         return objects
-    choices, no_choices = choice_job(tags, images)
+    choices, no_choices = choice_job(page)
     if choices is not None:
         return choices
-    why = "; ".join([*no_objects, *no_choices]) or "it has neither a Choices control nor one that draws objects"
+    if why := "; ".join([*no_objects, *no_choices]):
+        raise LabelConfigError(f"PapLoop cannot drive this labeling config: {why}.")
     raise LabelConfigError(
-        f"PapLoop cannot drive this labeling config: {why}; give it a <Choices> with at least two <Choice>, or a "
-        "<RectangleLabels>, <PolygonLabels>, <EllipseLabels> or <BrushLabels> with at least one <Label>, "
-        'and toName set to an <Image value="$image">.'
+        "PapLoop cannot drive this labeling config: it has neither a Choices control nor one that draws objects; give "
+        "it a <Choices> with at least two <Choice>, or a <RectangleLabels>, <PolygonLabels>, <EllipseLabels> or "
+        '<BrushLabels> with at least one <Label>, and toName set to an <Image value="$image">.'
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -12,16 +11,22 @@ from ml_backend.errors import LabelConfigError
 MAX_CONFIG = 1 << 20
 """Longest config read, characters."""
 
-_KEY = re.compile(r"\$([^\s$]+)")
-
 
 @dataclass
 class Tag:
-    """One element."""
+    """One element.
+
+    Attributes:
+        name: of the tag, e.g. "Choices".
+        attributes: as they stand.
+        children: the tags right below it.
+        repeated: whether it stands in a `Repeater`, so that its names are made anew for every entry of a list.
+    """
 
     name: str
     attributes: dict[str, str]
     children: list[Tag] = field(default_factory=list)
+    repeated: bool = False
 
     def walk(self) -> Sequence[Tag]:
         """This tag and all below it, in the order of the text."""
@@ -43,11 +48,13 @@ class Tag:
     @property
     def targets(self) -> list[str]:
         """Names in `toName`."""
-        return self.get("toName").split(",")
+        return [name for name in map(str.strip, self.get("toName").split(",")) if name]
 
 
 def parse_tags(xml: str) -> Tag:
     """Read XML without entities or document types, which are the ways to make a small text explode.
+
+    The config arrives as text: a byte order mark and a declared encoding, true once of some file, say nothing any more.
 
     Raises:
         LabelConfigError: it is no XML, too long, or declares something.
@@ -58,32 +65,22 @@ def parse_tags(xml: str) -> Tag:
     open_tags = [root]
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        tag = Tag(name, attributes)
+        tag = Tag(name, attributes, repeated=open_tags[-1].repeated or name == "Repeater")
         open_tags[-1].children.append(tag)
         open_tags.append(tag)
 
     def refuse(*_: object) -> None:
         raise LabelConfigError("The labeling config declares a document type or an entity; remove the declaration.")
 
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = start
     parser.EndElementHandler = lambda _: open_tags.pop()
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(xml.encode("utf-8", errors="replace"), True)
+        parser.Parse(xml.lstrip("\ufeff \t\r\n").encode("utf-8", errors="replace"), True)
     except expat.ExpatError as error:
         raise LabelConfigError(
             f"The labeling config is not valid XML ({error}); correct it in the project's settings."
         ) from None
     return root
-
-
-def image_keys(tags: Sequence[Tag]) -> dict[str, str]:
-    """Name of each image -> the key of the data it shows."""
-    keys = {}
-    for tag in tags:
-        key = _KEY.fullmatch(tag.get("value"))
-        if tag.name == "Image" and tag.get("name") and key:
-            keys[tag.get("name")] = key.group(1)
-    return keys

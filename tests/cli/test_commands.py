@@ -141,6 +141,15 @@ def test_label_studio_that_is_away_is_no_bad_request(
     assert code == 1
 
 
+def test_connecting_a_project_that_cannot_be_driven_changes_nothing(shell: Shell, fake: FakeLabelStudio) -> None:
+    boxes = '<RectangleLabels name="b_{{i}}" toName="p_{{i}}"><Label value="A"/></RectangleLabels>'
+    project = fake.add_project(f'<View><Repeater on="$pages"><Image name="p_{{{{i}}}}"/>{boxes}</Repeater></View>')
+    message, code = shell.fails("connect", str(project))
+    assert (code, "Repeater (several images per task)" in message) == (2, True)
+    assert not fake.state.backends
+    assert not shell.store().projects()
+
+
 def test_connecting_a_project_that_is_not_there(shell: Shell, fake: FakeLabelStudio) -> None:
     message, code = shell.fails("connect", "4711")
     assert "4711" in message

@@ -39,7 +39,7 @@ def test_the_first_single_choice_over_an_image_wins() -> None:
           <RectangleLabels name="box" toName="img" paploop="off"><Label value="x"/></RectangleLabels>
           <View visibleWhen="choice-selected"><Choices name="cell" toName="t,img" choice="single-radio">
             <Choice value="HSIL" alias="hsil" hotkey="1"/><Choice value="N&amp;M &lt; 3"/><Choice value="Zelle Ü"/>
-            <Choice value="HSIL" alias="hsil"/></Choices></View>
+          </Choices></View>
         </View>"""
     )
     assert job == LabelingJob("classification", "cell", "img", "img.url", ("hsil", "N&M < 3", "Zelle Ü"), False)
@@ -66,7 +66,8 @@ def test_several_choices_are_taken_where_nothing_else_is() -> None:
         ),
         (_view('<Choices toName="img"><Choice value="a"/><Choice value="b"/></Choices>'), "has no name"),
         (_view('<Choices name="c" toName="img"><Choice value="a"/></Choices>'), "fewer than two"),
-        (_view('<Choices name="c" toName="img"><Choice/><Choice value=""/></Choices>'), "fewer than two"),
+        (_view('<Choices name="c" toName="img"><Choice/><Choice value=""/></Choices>'), "Choice without a name"),
+        (_view('<Choices name="c" toName="img"></Choices>'), "fewer than two"),
         (_view('<Choices name="c" toName="img" value="$options"/>'), "from the task data"),
         (
             _view('<Choices name="c" toName="img" perRegion="true"><Choice value="a"/><Choice value="b"/></Choices>'),
