@@ -19,9 +19,9 @@ from ml_backend.inbox import Inbox
 from ml_backend.media import media
 from ml_backend.metrics import Metrics
 from ml_backend.protocol import protocol
-from ml_backend.services import Services, build_services
+from ml_backend.services import Services
 from ml_backend.serving import Serving
-from ml_backend.settings import load_settings
+from ml_backend.webserver.requests import too_large
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +60,6 @@ def create_app(services: Services) -> Flask:
     _answer_errors(app, services.settings.max_request_bytes)
     inbox.start()
     return app
-
-
-def wsgi() -> Flask:
-    """The application of this process's environment, for `gunicorn 'ml_backend.app:wsgi()'`."""
-    settings = load_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    return create_app(build_services(settings))
 
 
 def _answer_errors(app: Flask, max_bytes: int) -> None:
@@ -109,5 +102,5 @@ def _http_sentence(error: HTTPException, max_bytes: int) -> str:
     if isinstance(error, NotFound):
         return f"PapLoop has nothing at {request.path}; the addresses are in docs/api.md, people start at /dashboard/."
     if isinstance(error, RequestEntityTooLarge):
-        return f"The request is larger than {max_bytes} bytes; send less at once, or raise PAPLOOP_MAX_REQUEST_BYTES."
+        return too_large(max_bytes)
     return str(error.description or error.name)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, abort, request
 from pydantic import SecretStr
+from werkzeug.datastructures import Authorization
 from werkzeug.wrappers import Response
 
 from ml_backend.errors import Unauthorized
+from ml_backend.refused_logins import RefusedLogins
 from ml_backend.settings import Settings
 
 OPEN_ENDPOINTS = frozenset({"media.image"})
@@ -24,12 +27,14 @@ BROWSER_BLUEPRINTS = ("api", "dashboard")
 
 def guard(app: Flask, settings: Settings) -> None:
     """Check every request before its view runs."""
+    refused = app.extensions["paploop-refused-logins"] = RefusedLogins()
 
     @app.before_request
     def check() -> None:
         if request.endpoint is None or request.endpoint in OPEN_ENDPOINTS:
             return
         if not allowed(settings, request):
+            refused.note(request.remote_addr or "", request.path, tried=request.authorization is not None)
             raise Unauthorized(_advice(settings))
         if request.blueprint in BROWSER_BLUEPRINTS and request.method not in ("GET", "HEAD", "OPTIONS"):
             refuse_other_sites(settings, request)
@@ -39,15 +44,33 @@ def allowed(settings: Settings, call: Request) -> bool:
     """Whether the credentials of a request are good enough for what it asks."""
     if settings.insecure_no_auth:
         return True
-    given = call.authorization
+    return _known(settings, call.authorization, bearer=call.endpoint in SECRET_ENDPOINTS)
+
+
+def large_body_gate(app: Flask, settings: Settings) -> Callable[[str, str], bool]:
+    """Tells the web server whose large bodies to take: those who come with the password or the webhook secret.
+
+    Returns:
+        A function of the Authorization header and the caller's address.
+    """
+    refused: RefusedLogins = app.extensions["paploop-refused-logins"]
+
+    def admits(header: str, address: str) -> bool:
+        if settings.insecure_no_auth or _known(settings, Authorization.from_header(header), bearer=True):
+            return True
+        refused.note(address, "a large body", tried=bool(header))
+        return False
+
+    return admits
+
+
+def _known(settings: Settings, given: Authorization | None, *, bearer: bool) -> bool:
     if given is None:
         return False
     if given.type == "basic":
         user = _same(given.username, settings.basic_auth_user)
         return _matches(given.password, settings.basic_auth_password) and user
-    if given.type == "bearer" and call.endpoint in SECRET_ENDPOINTS:
-        return _matches(given.token, settings.webhook_secret)
-    return False
+    return given.type == "bearer" and bearer and _matches(given.token, settings.webhook_secret)
 
 
 def challenge(response: Response) -> None:

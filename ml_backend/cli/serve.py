@@ -1,4 +1,4 @@
-"""`paploop serve`: the web process under gunicorn."""
+"""`paploop serve`: the web process alone."""
 
 from __future__ import annotations
 

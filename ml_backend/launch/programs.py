@@ -75,15 +75,9 @@ def redis(settings: Settings, files: DataDir) -> Program:
 
 
 def web(settings: Settings) -> Program:
-    """The web process: gunicorn with threads, one process, no weights at start."""
-    command = (
-        sys.executable,
-        *("-m", "gunicorn", "--bind", f"{settings.host}:{settings.port}"),
-        *("--worker-class", "gthread", "--workers", "1", "--threads", str(settings.web_threads)),
-        *("--timeout", "120", "--graceful-timeout", "3", "--keep-alive", "5", "--no-control-socket"),
-        *("--log-level", "warning", "ml_backend.app:wsgi()"),
-    )
-    return Program("web", command, _own(settings))
+    """The web process: one process with threads, no weights at start."""
+    own = {"PAPLOOP_HOST": settings.host, "PAPLOOP_PORT": str(settings.port), **_own(settings)}
+    return Program("web", (sys.executable, "-m", "ml_backend.webserver"), own)
 
 
 def worker(settings: Settings) -> Program:

@@ -1,4 +1,4 @@
-"""Latencies of the web process under gunicorn while a worker trains, predicts and writes: one JSON line a measurement.
+"""Latencies of the web process while a worker trains, predicts and writes: one JSON line a measurement.
 
 The baseline is the limit that issue and users set, the ratio limit / value: at least 1 is good.
 """
@@ -26,7 +26,11 @@ from ml_backend.state.records import NewItem, RankingEntry
 
 ITEMS = 10_000
 LATENCIES = ("webhook_p99", "health_p99", "setup_p99", "predict_one_p99", "predict_600_per_task")
-NAMES = (*(f"{name}_{when}" for name in LATENCIES for when in ("idle", "training")), "web_memory_peak")
+NAMES = (
+    *(f"{name}_{when}" for name in LATENCIES for when in ("idle", "training")),
+    "health_p99_slow",
+    "web_memory_peak",
+)
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "label_studio"
 CONFIG = (
     '<View><Image name="img" value="$image"/><Choices name="choice" toName="img">'
@@ -113,6 +117,21 @@ def p99(call: Callable[[int], float], times: int) -> float:
     return float(np.percentile([call(number) for number in range(times)], 99) * 1000)
 
 
+def slow_connections(port: int, count: int) -> list[socket.socket]:
+    """Unfinished heads, unfinished bodies, idle connections and answers that nobody reads, in turn."""
+    said = (
+        b"GET /health HTTP/1.1\r\nHost: x\r\nX: ",
+        b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n{",
+        b"",
+        b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+    )
+    held = []
+    for number in range(count):
+        held.append(socket.create_connection(("127.0.0.1", port), timeout=120))
+        held[-1].sendall(said[number % len(said)])
+    return held
+
+
 def tasks(first: int, count: int) -> list[dict[str, Any]]:
     base = json.loads((FIXTURES / "ml_predict_single.json").read_text())["request"]["body"]["tasks"][0]
     return [{**base, "id": first + number} for number in range(count)]
@@ -148,9 +167,7 @@ def measurements() -> Iterator[dict[str, Any]]:
         port = free_port()
         environment = {"PAPLOOP_DATA_DIR": folder, "PAPLOOP_PORT": str(port), "PAPLOOP_LOG_LEVEL": "WARNING"}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        web = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
-        web += ["--workers", "1", "--threads", "8", "--log-level", "error", "--no-control-socket"]
-        with running([*web, "ml_backend.app:wsgi()"], environment) as process:
+        with running([sys.executable, "-m", "ml_backend.webserver"], environment) as process:
             call = Caller(port, services)
             call.wait()
             yield from measure(call, "_idle")
@@ -158,11 +175,14 @@ def measurements() -> Iterator[dict[str, Any]]:
                 time.sleep(10)
                 yield from measure(call, "_training")
                 assert trainer.poll() is None, "the load ended early, so nothing was measured under it"
+            held = slow_connections(port, 64)
+            yield line("health_p99_slow", p99(lambda _: call("GET", "/health"), 500), "ms", 100)
+            for place in held:
+                place.close()
             yield line("web_memory_peak", memory_peak(process.pid), "MB", 400)
         services.store.close()
 
 
-def memory_peak(master: int) -> float:
-    """Largest resident size of gunicorn's only worker so far, MB."""
-    (child,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    return int(Path(f"/proc/{child}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+def memory_peak(process: int) -> float:
+    """Largest resident size of the web process so far, MB."""
+    return int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024

@@ -1,9 +1,21 @@
 """The web process as it starts: light, quiet, alone."""
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import httpx
+import pytest
+
+from ml_backend.launch.programs import web
+from ml_backend.settings import Settings
+from tests.benchmarks.bench_web import slow_connections
+from tests.web.conftest import PASSWORD, make_settings
 
 HEAVY = [
     "torch",
@@ -67,3 +79,58 @@ def test_it_starts_and_serves_without_anything_heavy(tmp_path: Path) -> None:
     assert later == [202, 200, 200]
     assert not has_torch, "a button on the dashboard must not load torch into the web process"
     assert peak < MEGABYTES, peak
+
+
+PATIENCE = 120.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return make_settings(tmp_path, port=probe.getsockname()[1])
+
+
+def start(settings: Settings) -> subprocess.Popen[bytes]:
+    """The real web process; answers once it is ready."""
+    program = web(settings)
+    secret = {"PAPLOOP_BASIC_AUTH_PASSWORD": PASSWORD}
+    process = subprocess.Popen(program.command, env={**os.environ, **program.environment, **secret})
+    with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=PATIENCE) as client:
+        client.get(f"http://127.0.0.1:{settings.port}/health")
+    return process
+
+
+@pytest.fixture
+def process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    process = start(settings)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def health(settings: Settings) -> int:
+    address = f"http://127.0.0.1:{settings.port}/health"
+    return httpx.get(address, auth=("paploop", PASSWORD), timeout=PATIENCE).status_code
+
+
+def test_sixty_four_slow_connections_delay_nobody(process: subprocess.Popen[bytes], settings: Settings) -> None:
+    held = slow_connections(settings.port, 64)
+    # With a thread for each of them the first call would wait until they are gone, which they are not.
+    assert [health(settings) for _ in range(20)] == [200] * 20
+    held[0].sendall(b"1\r\n\r\n")
+    assert held[0].recv(8192).startswith(b"HTTP/1.1 401"), "a slow caller gets an answer as well"
+    assert process.poll() is None
+
+
+def test_sigterm_ends_it_in_order_and_frees_the_port(process: subprocess.Popen[bytes], settings: Settings) -> None:
+    held = slow_connections(settings.port, 8)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(PATIENCE) == 0
+    again = start(settings)
+    try:
+        assert health(settings) == 200
+    finally:
+        again.kill()
+        again.wait()
+    assert held

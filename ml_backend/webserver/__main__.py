@@ -1,0 +1,41 @@
+"""The web process: `python -m ml_backend.webserver`, which `paploop serve` becomes."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from ml_backend.app import create_app
+from ml_backend.auth import large_body_gate
+from ml_backend.errors import PapLoopError
+from ml_backend.services import build_services
+from ml_backend.settings import load_settings
+from ml_backend.webserver.server import Server, listen, serve
+
+
+def main() -> None:
+    """Serve with the settings of the environment."""
+    settings = load_settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        listener = listen(settings.host, settings.port)
+        services = build_services(settings)
+    except PapLoopError as error:
+        sys.exit(str(error))
+    app = create_app(services)
+    server = Server(
+        app,
+        listener,
+        large_body_gate(app, services.settings),
+        threads=settings.web_threads,
+        max_body=settings.max_request_bytes,
+    )
+    try:
+        serve(server)
+    finally:
+        app.extensions["paploop-inbox"].close()
+        services.store.close()
+
+
+if __name__ == "__main__":
+    main()
