@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import strategies
+from ml_backend.class_probs import over_classes
 from ml_backend.errors import BadRequest
 from ml_backend.label_config.job import Kind
 from ml_backend.project_settings import ProjectSettings
@@ -47,20 +48,21 @@ def candidates(services: Services, project_id: int, encoder: str) -> list[ItemRo
 
 
 def _probabilities(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> FloatArray:
-    """`(members, n, classes)` float32; no members when some item has no prediction, several when they are needed."""
+    """`(members, n, classes)` float32; no members where an answer is missing or the model knows none of the classes."""
     nobody = np.zeros((0, len(items), len(request.classes)), dtype=np.float32)
     if request.run_id is None:
         return nobody
     if "members" in needs:
         return _committee(services, items, request)
-    ids, probs = services.store.predictions(request.run_id)
-    rows = {int(item_id): row for row, item_id in enumerate(ids)}
+    stored = services.store.predictions(request.run_id)
+    rows = {item_id: row for row, item_id in enumerate(stored.ids.tolist())}
     wanted = [rows.get(item.id, -1) for item in items]
-    return np.asarray(probs[wanted][None], dtype=np.float32) if min(wanted) >= 0 else nobody
+    if min(wanted) < 0 or not set(stored.classes) & set(request.classes):
+        return nobody
+    return stored.over(request.classes)[wanted][None]
 
 
 def _committee(services: Services, items: Sequence[ItemRow], request: OrderRequest) -> FloatArray:
-    from ml_backend.steps.models import rename_classes
     from training.committee import committee
 
     assert request.run_id is not None
@@ -68,7 +70,7 @@ def _committee(services: Services, items: Sequence[ItemRow], request: OrderReque
     trained = services.store.run(request.run_id).request["classes"]
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
     answers = committee(folder, services.vectors(request.encoder).rows(rows), seed=request.seed)
-    return np.stack([rename_classes(answer, trained, request.classes) for answer in answers])
+    return np.stack([over_classes(answer, trained, request.classes) for answer in answers])
 
 
 def snapshot(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> Pool:
@@ -109,7 +111,7 @@ class OrderRequest:
 
     Attributes:
         run_id: the model run whose stored probabilities are used, or None at cold start.
-        classes: class names in the model's order.
+        classes: class names of the label config; what models say is brought into their order by name.
         labels: task id -> class index of confirmed labels.
         touched: tasks that some annotator finished, whether or not the label can be used.
         encoder: key of the embedding matrix.
@@ -187,7 +189,8 @@ def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, requ
     offered = {"competence": request.competence, "have": request.have}
     parameters = {**settings.strategy_params, **strategies.accepted(name, offered)}
     if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
-        note = f"{name} needs a model and there is none yet, so {COLD_START} orders the pool."
+        why = "there is none yet" if request.run_id is None else "none yet knows the classes of this project"
+        note = f"{name} needs a model and {why}, so {COLD_START} orders the pool."
         name, parameters = COLD_START, {}
     budget = min(settings.window, len(pool.open))
     try:

@@ -122,7 +122,7 @@ class Serving:
             row = served.get(task_id) if task_id is not None else None
             if row is not None and (row.probs is not None or row.found is not None or _is_cold(row)):
                 if self._timer() < until:
-                    answers[place] = _element(version, row.score, _stored(draw, job, row))
+                    answers[place] = _element(version, row.score, _stored(draw, row))
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
@@ -180,7 +180,7 @@ def _element(version: str, score: float, regions: Sequence[Mapping[str, Any]]) -
     return {"model_version": version, "score": finite, "result": list(regions)}
 
 
-def _stored(draw: ShownRegions, job: LabelingJob, row: Served) -> Sequence[Mapping[str, Any]]:
+def _stored(draw: ShownRegions, row: Served) -> Sequence[Mapping[str, Any]]:
     if row.found is not None:
         return draw.of_stored(row.found, row.run_id or 0, row.item_id)
-    return draw.of_probs(job.classes, row.probs, row.run_id or 0, row.item_id)
+    return draw.of_probs(row.classes, row.probs, row.run_id or 0, row.item_id)

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from ml_backend.class_probs import likeliest
 from ml_backend.errors import PapLoopError
 from ml_backend.label_config import LabelingJob
 from ml_backend.region_ids import region_id
@@ -41,7 +40,7 @@ class ShownRegions:
         self._styles: dict[int, Style] = {}
 
     def of_probs(self, classes: Sequence[str], probs: FloatArray | None, run: int, item: int) -> Regions:
-        """The most probable class that the label config still has; none when nothing is known.
+        """The model's most probable class; none when nothing is known, or the label config has that class no more.
 
         Args:
             classes: names of the columns of `probs`.
@@ -50,14 +49,8 @@ class ShownRegions:
             item: the image.
         """
         job = self._job
-        if job.finds_objects or probs is None or len(probs) != len(classes) or not np.isfinite(probs).all():
-            return []
-        allowed = [column for column, name in enumerate(classes) if name in job.classes]
-        if not allowed:
-            return []
-        best = max(allowed, key=lambda column: float(probs[column]))
-        score = min(1.0, max(0.0, float(probs[best])))
-        return choice_result(job, classes[best], score, region_id(run, item))
+        answer = None if job.finds_objects or probs is None else likeliest(classes, probs, job.classes)
+        return [] if answer is None else choice_result(job, *answer, region_id(run, item))
 
     def of_found(self, found: Found, run: int, item: int) -> Regions:
         """The objects that are likely enough."""

@@ -57,7 +57,10 @@ def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 
 
 
 def renamed(found: Found, classes: Sequence[str]) -> Detections:
-    """The same answer over other classes: columns move, a class the detector lacks gets 0, rows sum to 1 again."""
+    """The same answer over other classes: columns move by name, a class the detector lacks gets 0.
+
+    What it gave to a class that is gone counts as background: nothing that anybody asks for now.
+    """
     have = {name: column for column, name in enumerate(found.classes)}
     answer = found.detections
     if tuple(found.classes) == tuple(classes):
@@ -66,8 +69,5 @@ def renamed(found: Found, classes: Sequence[str]) -> Detections:
     for column, name in enumerate(classes):
         if name in have:
             probs[:, :, column] = answer.probs[:, :, have[name]]
-    probs[:, :, -1] = answer.probs[:, :, -1]
-    total = probs.sum(axis=2, keepdims=True)
-    # A region of a class that is gone altogether is background now.
-    probs[:, :, -1:] = np.where(total <= 1e-6, 1.0, probs[:, :, -1:])
-    return replace(answer, probs=probs / np.maximum(probs.sum(axis=2, keepdims=True), 1e-6))
+    probs[:, :, -1] = np.clip(1 - probs.sum(axis=2), 0, 1)
+    return replace(answer, probs=probs)

@@ -10,7 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 import strategies
-from ml_backend.detection.packing import Found, unpack
+from ml_backend.detection.models import renamed
+from ml_backend.detection.packing import unpack
 from ml_backend.detection_pool import detection_pool
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.ranking import (
@@ -78,8 +79,8 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     rng = np.random.default_rng(request.seed)
     name, note = strategy_for(settings, request.competence, len(request.classes))
     known = [item for item in items if item.id in found or item.task_id in request.touched]
-    pool, classes = _pool(services, known, found, request)
-    request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in classes))
+    pool = _pool(services, known, found, request)
+    request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in request.classes))
     if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
         wanted, name = name, _default(len(request.classes))
         note = f"{wanted} compares outlines and the detector draws none yet, so {name} chooses."
@@ -93,42 +94,38 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     )
     chosen = replace(chosen, note=other or chosen.note or note)
     order = mix(pool, splits, chosen, settings, rng)
-    entries = entries_of(known, order, splits == "validation", chosen, classes)
+    entries = entries_of(known, order, splits == "validation", chosen, request.classes)
     rest = [item for item in items if item.id not in found and item.task_id not in request.touched]
     facts = {"items": len(items), "looked_at": len(found)}
     provenance = {**provenance_of(asked, chosen, pool, request), **facts}
     return ProjectOrder(chosen.name, _with_rest(entries, rest, rng), provenance)
 
 
-def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]) -> dict[int, Found]:
+def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]) -> dict[int, Detections]:
     if request.run_id is None:
         return {}
     waiting = [item.id for item in items if item.task_id not in request.touched]
-    return {item: unpack(content) for item, content in services.store.detections(request.run_id, waiting).items()}
+    stored = services.store.detections(request.run_id, waiting)
+    return {item: renamed(unpack(content), request.classes) for item, content in stored.items()}
 
 
-def _pool(
-    services: Services, items: Sequence[ItemRow], found: Mapping[int, Found], request: OrderRequest
-) -> tuple[Pool, tuple[str, ...]]:
+def _pool(services: Services, items: Sequence[ItemRow], found: Mapping[int, Detections], request: OrderRequest) -> Pool:
     """The pool of these items; what is labelled has no regions, for nobody asks the detector about it any more."""
-    members = min(len(each.detections.probs) for each in found.values())
+    members = min(len(each.probs) for each in found.values())
     some = next(iter(found.values()))
-    nothing = _cut(some.detections, members, regions=0)
+    nothing = _cut(some, members, regions=0)
     answers = [
-        _cut(found[item.id].detections, members)
-        if item.id in found
-        else replace(nothing, size=(item.height, item.width))
+        _cut(found[item.id], members) if item.id in found else replace(nothing, size=(item.height, item.width))
         for item in items
     ]
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
-    pool = detection_pool(
+    return detection_pool(
         np.array([item.id for item in items], dtype=np.int64),
         answers,
         np.array([item.task_id in request.touched for item in items], dtype=bool),
         np.array([item.group_id or item.id for item in items], dtype=np.int64),
         services.vectors(request.encoder).rows(rows),
     )
-    return pool, some.classes
 
 
 def _cut(answer: Detections, members: int, regions: int | None = None) -> Detections:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
+from ml_backend.class_probs import likeliest
 from ml_backend.detection.packing import unpack
 from ml_backend.effort.compare import DRAWN, Mark
 from ml_backend.effort.marks import proposed_class, proposed_objects
-from ml_backend.errors import NotFound, PapLoopError
+from ml_backend.errors import PapLoopError
 from ml_backend.label_config import LabelingJob
 from ml_backend.labels import age
 from ml_backend.region_ids import Proposal, proposal_of
@@ -92,18 +91,11 @@ class Proposals:
                 return proposed_objects(run, item, unpack(content), self._job, limits)
             except PapLoopError:
                 return None
-        ids, probs = self._services.store.predictions(run, [item])
-        classes = self._classes(run, probs.shape[1] if probs.ndim == 2 else 0)
-        if not len(ids) or classes is None:
+        stored = self._services.store.predictions(run, [item])
+        if not len(stored.ids):
             return None
-        return proposed_class(run, item, classes[int(np.argmax(probs[0]))])
-
-    def _classes(self, run: int, wanted: int) -> Sequence[str] | None:
-        try:
-            stated = self._services.store.run(run).request.get("classes") or ()
-        except NotFound:
-            return None
-        return next((names for names in (stated, self._job.classes) if len(names) == wanted), None)
+        answer = likeliest(stored.classes, stored.probs[0], stored.classes)
+        return None if answer is None else proposed_class(run, item, answer[0])
 
     @cached_property
     def _timeline(self) -> list[tuple[float, int | None]]:

@@ -182,6 +182,7 @@ class Served:
         run_id: that run, or None at cold start.
         version: model_version of the active ranking, empty when there is none.
         found: what the detector of that run said, as `ml_backend.detection.packing` writes it, or None.
+        classes: names of `probs`, in their order; empty where there are none.
     """
 
     item_id: int
@@ -191,6 +192,7 @@ class Served:
     run_id: int | None
     version: str
     found: bytes | None = None
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

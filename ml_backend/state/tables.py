@@ -132,12 +132,21 @@ runs = Table(
     sqlite_autoincrement=True,
 )
 
+class_lists = Table(
+    "class_lists",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True, doc="sha256 of the names"),
+    Column("names", JSON, nullable=False, doc="class names in the order of a row of probabilities"),
+)
+
 predictions = Table(
     "predictions",
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", Integer, primary_key=True, autoincrement=False),
-    Column("probs", LargeBinary, nullable=False, doc="float32 little endian, classes in the run's order"),
+    Column("probs", LargeBinary, nullable=False, doc="float32 little endian, one a name of the class list"),
+    Column("class_list", ForeignKey("class_lists.id"), nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.class_probs import over_classes
 from ml_backend.detection.judging import judge_objects
 from ml_backend.detection.models import finds_objects
 from ml_backend.services import Services
@@ -32,8 +33,10 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     incumbent_run = store.project(run.project_id).active_run_id
     if incumbent_run is not None and finds_objects(store.run(incumbent_run)):
         incumbent_run = None
-    candidate = predict_items(services, run.id, items, classes, encoder)
-    incumbent = predict_items(services, incumbent_run, items, classes, encoder) if incumbent_run else None
+    candidate = over_classes(*predict_items(services, run.id, items, encoder), classes)
+    incumbent = (
+        over_classes(*predict_items(services, incumbent_run, items, encoder), classes) if incumbent_run else None
+    )
     seen = np.isfinite(candidate).all(axis=1)
     if incumbent is not None:
         seen &= np.isfinite(incumbent).all(axis=1)

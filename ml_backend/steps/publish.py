@@ -23,6 +23,7 @@ from ml_backend.ranking import OrderRequest, order_project
 from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
+from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.records import RankingEntry, RankingRow, RunRow
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.labels import ProjectLabels, project_labels
@@ -88,12 +89,11 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, labels: Proje
     encoder = _encoder(services, run)
     ready = services.store.items(run.project_id, states=("ready",))
     items = [item for item in ready if item.task_id is not None and item.encoder == encoder]
-    have, _ = services.store.predictions(model_run)
-    known = set(have.tolist())
+    known = services.store.predicted_items(model_run)
     if model_run != run.id and all(item.id in known for item in items):
         return
     progress = reporter(services, run, "Predicting the pool")
-    probs = predict_items(services, model_run, items, labels.job.classes, encoder, progress)
+    probs, classes = predict_items(services, model_run, items, encoder, progress)
     usable = np.asarray(np.isfinite(probs).all(axis=1))
     lost = [
         {"id": i.id, "state": "unreadable", "reason": LOST}
@@ -103,7 +103,7 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, labels: Proje
     if lost:
         services.store.update_items(lost)
     ids = np.array([item.id for item in items], dtype=np.int64)
-    services.store.save_predictions(model_run, ids[usable], probs[usable])
+    services.store.save_predictions(model_run, ids[usable], probs[usable], classes)
 
 
 def _rank(
@@ -209,29 +209,17 @@ def _results(
         answered = set() if model_run is None else services.store.detected_items(model_run)
         drawn = pre_annotations(services, project_id, job, model_run, entries, shown.rendered)
         return with_imported(services, project_id, job, entries, drawn, answered)
-    probs = _rows(services, model_run)
+    stored = None if model_run is None else services.store.predictions(model_run)
+    rows = {} if stored is None else dict(zip(stored.ids.tolist(), stored.probs, strict=True))
+    classes = () if stored is None else stored.classes
+    draw = ShownRegions(services, project_id, job)
     chosen = [
         choice_result(job, offered[item].label, 1.0, region_id(0, item))
         if item in offered
-        else pre_annotation(job, probs.get(item), item, model_run or 0)
+        else draw.of_probs(classes, rows.get(item), model_run or 0, item)
         for item in (entry.item_id for entry in entries)
     ]
-    return with_imported(services, project_id, job, entries, chosen, probs)
-
-
-def _rows(services: Services, model_run: int | None) -> dict[int, Any]:
-    if model_run is None:
-        return {}
-    ids, probs = services.store.predictions(model_run)
-    return {int(item_id): row for item_id, row in zip(ids, probs, strict=True)}
-
-
-def pre_annotation(job: LabelingJob, probs: Any | None, item_id: int, run: int) -> Sequence[Mapping[str, Any]]:
-    """The regions shown for an item: its most probable class, or none while no model knows anything."""
-    if probs is None or len(probs) != len(job.classes):
-        return []
-    best = int(np.argmax(probs))
-    return choice_result(job, job.classes[best], float(probs[best]), region_id(run, item_id))
+    return with_imported(services, project_id, job, entries, chosen, rows)
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:

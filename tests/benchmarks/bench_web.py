@@ -53,7 +53,7 @@ def seed(services: Services) -> None:
     run = store.open_run(3, kind="train", reason="bench", seed=0, change=0, now=1.0)
     assert run is not None
     rng = np.random.default_rng(0)
-    store.save_predictions(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32))
+    store.save_predictions(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32), ["Cat", "Dog"])
     store.update_run(run.id, state="done", decision="promoted")
     entries = [RankingEntry(item, place, place / ITEMS, 0.5, "") for place, item in enumerate(ids)]
     store.activate_ranking(store.add_ranking(3, run.id, run.id, "bench-1", "entropy", {}, entries, 1.0), run.id)

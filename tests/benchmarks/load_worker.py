@@ -41,7 +41,7 @@ def train_once(services: Services, folder: Path, number: int) -> None:
 def publish_once(services: Services, run_id: int, rng: np.random.Generator) -> None:
     items = services.store.items(3)
     probs = rng.dirichlet([1, 1], len(items)).astype(np.float32)
-    services.store.save_predictions(run_id, [item.id for item in items], probs)
+    services.store.save_predictions(run_id, [item.id for item in items], probs, ["Cat", "Dog"])
     entries = [RankingEntry(item.id, place, place / len(items), 0.5, "") for place, item in enumerate(items)]
     services.store.add_ranking(3, run_id, run_id, f"bench-{run_id}", "entropy", {}, entries, 1.0)
 

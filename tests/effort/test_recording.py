@@ -95,7 +95,7 @@ def rows(services: Services) -> dict[int, EffortRow]:
 
 def test_classes_by_id_by_time_by_hand_and_from_elsewhere(services: Services) -> None:
     run, items = project(services, CLASSES)
-    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32))
+    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
     annotate(services, 1, [choice("Cat", region_id(run, items[0]), origin="prediction")])
     annotate(services, 2, [choice("Dog", "script")], parent_prediction=77)
     annotate(services, 3, [choice("Cat", "early")], at=NOW - 60)
@@ -147,7 +147,7 @@ def test_answers_that_are_gone_or_damaged_leave_deletions_unknown(services: Serv
 
 def test_the_worker_writes_it_down_when_a_webhook_comes(services: Services) -> None:
     run, items = project(services, CLASSES)
-    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32))
+    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
     annotation = {
         "id": 5,
         "task": 1,

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 
+from ml_backend.class_probs import likeliest, over_classes
 from ml_backend.errors import BadRequest, Conflict, NotFound
 from ml_backend.state import database
 from ml_backend.state.records import NewItem, RankingEntry
 from ml_backend.state.store import Store
+
+ABC = ("a", "b", "c")
 
 
 @pytest.fixture
@@ -30,14 +33,39 @@ def run_of(store: Store) -> int:
 def test_predictions_come_back_as_saved(store: Store, ids: list[int]) -> None:
     run = run_of(store)
     probs = np.random.default_rng(0).random((6, 3), dtype=np.float32)
-    store.save_predictions(run, np.array(ids[::-1]), probs)
-    found, values = store.predictions(run)
-    assert found.tolist() == ids
-    np.testing.assert_array_equal(values, probs[::-1])
-    store.save_predictions(run, ids[:2], probs[:2])
-    assert store.predictions(run)[1].shape == (2, 3)
+    store.save_predictions(run, np.array(ids[::-1]), probs, ABC)
+    found = store.predictions(run)
+    assert found.ids.tolist() == ids
+    assert found.classes == ABC
+    np.testing.assert_array_equal(found.probs, probs[::-1])
+    assert store.predicted_items(run) == set(ids)
+    store.save_predictions(run, ids[:2], probs[:2], ABC)
+    assert store.predictions(run).probs.shape == (2, 3)
     store.delete_predictions(run)
-    assert store.predictions(run)[1].shape == (0, 0)
+    assert store.predictions(run).probs.shape == (0, 0)
+
+
+def test_predictions_keep_the_names_that_they_were_saved_with(store: Store, ids: list[int]) -> None:
+    run, other = run_of(store), run_of(store)
+    store.save_predictions(run, ids[:1], np.array([[0.7, 0.2, 0.1]], np.float32), ABC)
+    store.save_predictions(other, ids[:1], np.array([[0.7, 0.3]], np.float32), ["c", "a"])
+    assert store.predictions(run).over(["c", "a", "b"]).tolist() == [pytest.approx([0.1, 0.7, 0.2])]
+    assert store.predictions(other).over(["a", "new", "c"]).tolist() == [pytest.approx([0.3, 0.0, 0.7])]
+    store.update_project(1, active_run_id=other)
+    served = store.served(1, [100])[100]
+    assert served.probs is not None
+    assert dict(zip(served.classes, served.probs.tolist(), strict=True)) == pytest.approx({"c": 0.7, "a": 0.3})
+
+
+def test_what_a_model_gave_to_a_class_that_is_gone_makes_no_other_class_certain() -> None:
+    probs = np.array([[0.98, 0.015, 0.005], [0.0, 0.2, 0.8], [np.nan, 0.5, 0.5]], np.float32)
+    moved = over_classes(probs, ABC, ["c", "b"])
+    np.testing.assert_allclose(moved[:2], [[0.495, 0.505], [0.8, 0.2]], atol=1e-6)
+    assert np.isnan(moved[2]).all()
+    assert over_classes(probs[:1], ABC, ["x", "y"]).tolist() == [[0.5, 0.5]]
+    assert likeliest(ABC, probs[0], ["b", "c"]) is None
+    assert likeliest(ABC, probs[1], ["b", "c"]) == ("c", pytest.approx(0.8))
+    assert likeliest(ABC, probs[2], ABC) is None
 
 
 @pytest.mark.parametrize(
@@ -46,15 +74,16 @@ def test_predictions_come_back_as_saved(store: Store, ids: list[int]) -> None:
         ([1, 2], np.ones((1, 3)), "one row per distinct item"),
         ([1, 1], np.ones((2, 3)), "one row per distinct item"),
         ([1], np.ones(3), "one row per distinct item"),
-        ([1, 2], np.array([[1, 0], [np.nan, 1]]), "item 2 are not finite"),
+        ([1, 2], np.array([[1, 0, 0], [np.nan, 1, 0]]), "item 2 are not finite"),
+        ([1, 2], np.ones((2, 2)), "each needs its own name"),
     ],
 )
 def test_bad_predictions_are_refused_whole(store: Store, which: list[int], probs: np.ndarray, message: str) -> None:
     run = run_of(store)
-    store.save_predictions(run, [7], np.ones((1, 3), np.float32))
+    store.save_predictions(run, [7], np.ones((1, 3), np.float32), ABC)
     with pytest.raises(BadRequest, match=message):
-        store.save_predictions(run, which, probs)
-    assert store.predictions(run)[0].tolist() == [7]
+        store.save_predictions(run, which, probs, ABC)
+    assert store.predictions(run).ids.tolist() == [7]
 
 
 def test_a_ranking_from_prepared_to_retired(store: Store, ids: list[int]) -> None:
@@ -111,8 +140,8 @@ def test_a_half_built_ranking_is_invisible_and_makes_room(store: Store, ids: lis
 def test_served(store: Store, ids: list[int]) -> None:
     run, newer = run_of(store), run_of(store)
     probs = np.random.default_rng(0).random((5, 3), dtype=np.float32)
-    store.save_predictions(run, ids[:5], probs)
-    store.save_predictions(newer, ids, np.zeros((6, 3), np.float32))
+    store.save_predictions(run, ids[:5], probs, ABC)
+    store.save_predictions(newer, ids, np.zeros((6, 3), np.float32), ABC)
     assert store.served(1, [100])[100].score == 1.0
     assert store.served(1, [100])[100].run_id is None
     store.update_project(1, active_run_id=run)
@@ -143,10 +172,10 @@ def test_large_rankings_and_predictions_are_deleted_in_parts(store: Store) -> No
     run = run_of(store)
     count = database.CHUNK * 2
     many = list(range(1, count + 1))
-    store.save_predictions(run, many, np.ones((count, 2), np.float32))
+    store.save_predictions(run, many, np.ones((count, 2), np.float32), ABC[:2])
     ranking = store.add_ranking(1, run, run, "v1", "uniform", {}, entries(many), 1.0)
     assert len(store.ranking_entries(ranking)) == count
     store.delete_ranking(ranking)
     store.delete_predictions(run)
     assert store.ranking_entries(ranking) == []
-    assert len(store.predictions(run)[0]) == 0
+    assert store.predicted_items(run) == set()

@@ -134,7 +134,7 @@ def loop(world: World) -> Loop:
     run = world.store.open_run(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now[0])
     assert run is not None
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], np.float32)
-    world.store.save_predictions(run.id, items[:4], probs)
+    world.store.save_predictions(run.id, items[:4], probs, ["Cat", "Dog"])
     measured = {"macro_f1": 0.75, "confusion": [[6, 2], [2, 6]]}
     world.store.update_run(
         run.id,

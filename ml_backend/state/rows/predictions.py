@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Table, and_, case, delete, insert, select
+from sqlalchemy import Connection, Table, and_, case, delete, insert, select
 
+from ml_backend.class_probs import ClassProbs
 from ml_backend.errors import BadRequest
 from ml_backend.state.database import CHUNK, Database, chunks, paced
 from ml_backend.state.records import Served
-from ml_backend.state.tables import detections, items, predictions, projects, ranking_entries, rankings
+from ml_backend.state.tables import class_lists, detections, items, predictions, projects, ranking_entries, rankings
 from strategies.base import FloatArray, IntArray
 
 from .base import Rows
@@ -19,11 +23,19 @@ from .base import Rows
 class PredictionRows(Rows):
     """SQL of the predictions table."""
 
-    def save_predictions(self, run_id: int, item_ids: Sequence[int] | IntArray, probs: FloatArray) -> None:
-        """Replace the stored probabilities of a run; `probs` is `(n, classes)` float32, rows as `item_ids`.
+    def save_predictions(
+        self, run_id: int, item_ids: Sequence[int] | IntArray, probs: FloatArray, classes: Sequence[str]
+    ) -> None:
+        """Replace the stored probabilities of a run.
+
+        Args:
+            run_id: the run.
+            item_ids: n distinct items.
+            probs: `(n, classes)` float32.
+            classes: names of its columns.
 
         Raises:
-            BadRequest: the shapes do not fit or a value is not finite.
+            BadRequest: the shapes do not fit, a value is not finite or two classes have one name.
         """
         ids = np.asarray(item_ids, dtype=np.int64)
         values = np.ascontiguousarray(probs, dtype="<f4")
@@ -32,12 +44,18 @@ class PredictionRows(Rows):
                 f"Run {run_id}: got probabilities of shape {values.shape} for {len(ids)} items; "
                 "they must be one row per distinct item."
             )
+        if values.shape[1] != len(classes) or len(set(classes)) != len(classes):
+            raise BadRequest(
+                f"Run {run_id}: {values.shape[1]} probabilities an item for the classes {', '.join(classes)}; each "
+                "needs its own name."
+            )
         if not np.isfinite(values).all():
             item = int(ids[~np.isfinite(values).all(axis=1)][0])
             raise BadRequest(f"Run {run_id}: the probabilities of item {item} are not finite; look at that image.")
         self.delete_predictions(run_id)
+        class_list = self._class_list(classes)
         rows = [
-            {"run_id": int(run_id), "item_id": item, "probs": row.tobytes()}
+            {"run_id": int(run_id), "item_id": item, "probs": row.tobytes(), "class_list": class_list}
             for item, row in zip(ids.tolist(), values, strict=True)
         ]
         rows.sort(key=lambda row: int(row["item_id"]))
@@ -45,9 +63,20 @@ class PredictionRows(Rows):
             with self._db.write() as connection:
                 connection.execute(insert(predictions), part)
 
-    def predictions(self, run_id: int, item_ids: Iterable[int] | None = None) -> tuple[IntArray, FloatArray]:
-        """Item ids `(n,)` int64 ascending and their probabilities `(n, classes)` float32; all if none is named."""
-        query = select(predictions.c.item_id, predictions.c.probs).where(predictions.c.run_id == int(run_id))
+    def _class_list(self, classes: Sequence[str]) -> int:
+        names = [str(name) for name in classes]
+        digest = hashlib.sha256(json.dumps(names).encode()).hexdigest()
+        new = self._db.insert(class_lists).values(digest=digest, names=names).on_conflict_do_nothing()
+        with self._db.write() as connection:
+            connection.execute(new)
+            found = connection.execute(select(class_lists.c.id).where(class_lists.c.digest == digest)).scalar_one()
+        return int(found)
+
+    def predictions(self, run_id: int, item_ids: Iterable[int] | None = None) -> ClassProbs:
+        """The stored probabilities of a run with the names of their classes, of all items if none is named."""
+        query = select(predictions.c.item_id, predictions.c.probs, predictions.c.class_list).where(
+            predictions.c.run_id == int(run_id)
+        )
         parts = [None] if item_ids is None else list(chunks(sorted({int(item) for item in item_ids})))
         with self._db.read() as connection:
             rows = [
@@ -59,11 +88,14 @@ class PredictionRows(Rows):
                     )
                 ).all()
             ]
-        if not rows:
-            return np.empty(0, np.int64), np.empty((0, 0), np.float32)
-        ids = np.fromiter((row.item_id for row in rows), np.int64, len(rows))
-        probs = np.frombuffer(b"".join(row.probs for row in rows), dtype="<f4").reshape(len(rows), -1)
-        return ids, probs.astype(np.float32)
+            names = _names(connection, {row.class_list for row in rows})
+        return _joined(rows, names)
+
+    def predicted_items(self, run_id: int) -> set[int]:
+        """Items that a run has stored probabilities for."""
+        query = select(predictions.c.item_id).where(predictions.c.run_id == int(run_id))
+        with self._db.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def delete_predictions(self, run_id: int) -> None:
         """Remove the stored probabilities of a run."""
@@ -76,10 +108,13 @@ class PredictionRows(Rows):
         with self._db.read() as connection:
             for part in chunks(wanted):
                 query = _SERVED.where(items.c.project_id == int(project_id), items.c.task_id.in_(part))
-                for task, item, score, position, probs, run, version, seen in connection.execute(query):
+                rows = connection.execute(query).all()
+                names = _names(connection, {row.class_list for row in rows if row.class_list is not None})
+                for task, item, score, position, probs, listed, run, version, seen in rows:
                     array = None if probs is None else np.frombuffer(probs, dtype="<f4").astype(np.float32)
                     place = 1.0 if score is None else score
-                    found[task] = Served(item, place, position, array, run, version or "", seen)
+                    classes = names.get(listed, ())
+                    found[task] = Served(item, place, position, array, run, version or "", seen, classes)
         return found
 
 
@@ -92,6 +127,7 @@ _SERVED = select(
     ranking_entries.c.score,
     ranking_entries.c.position,
     predictions.c.probs,
+    predictions.c.class_list,
     _RUN,
     rankings.c.version,
     detections.c.found,
@@ -105,6 +141,25 @@ _SERVED = select(
     .outerjoin(predictions, and_(predictions.c.run_id == _RUN, predictions.c.item_id == items.c.id))
     .outerjoin(detections, and_(detections.c.run_id == _RUN, detections.c.item_id == items.c.id))
 )
+
+
+def _names(connection: Connection, wanted: set[int]) -> dict[int, tuple[str, ...]]:
+    query = select(class_lists.c.id, class_lists.c.names).where(class_lists.c.id.in_(sorted(wanted)))
+    return {row.id: tuple(row.names) for row in connection.execute(query)} if wanted else {}
+
+
+def _joined(rows: Sequence[Any], names: Mapping[int, tuple[str, ...]]) -> ClassProbs:
+    """Rows under one class list: that of all of them, or every class that one of them knows."""
+    classes = tuple(dict.fromkeys(name for listed in sorted(names) for name in names[listed]))
+    ids = np.fromiter((row.item_id for row in rows), np.int64, len(rows))
+    probs = np.zeros((len(rows), len(classes)), dtype=np.float32)
+    lists = np.fromiter((row.class_list for row in rows), np.int64, len(rows))
+    for listed, mine in names.items():
+        places = np.flatnonzero(lists == listed)
+        values = np.frombuffer(b"".join(rows[place].probs for place in places), dtype="<f4")
+        columns = np.array([classes.index(name) for name in mine], dtype=np.int64)
+        probs[np.ix_(places, columns)] = values.reshape(len(places), len(mine))
+    return ClassProbs(ids, probs, classes)
 
 
 def delete_in_parts(database: Database, table: Table, owner: str, owner_id: int) -> None:
