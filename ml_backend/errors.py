@@ -6,7 +6,9 @@ PapLoopError
 │   └── ImageError              one image cannot be used; the rest of the batch goes on
 ├── Unauthorized (401)
 ├── NotFound (404)
-├── Conflict (409)
+├── Conflict (409)              what is asked clashes with the present state
+│   └── Busy                    somebody else works on it: no failure, whoever it is goes on
+├── Damaged (500)               a file of ours cannot be read: no retry helps
 └── Unavailable (503)           something outside is away: worth a retry with back-off
     ├── LabelStudioUnavailable
     └── QueueUnavailable
@@ -51,6 +53,14 @@ class Conflict(PapLoopError):
     """The thing asked for clashes with the present state."""
 
     status = 409
+
+
+class Busy(Conflict):
+    """Somebody else works on the thing, or has moved it on; nothing is wrong with it."""
+
+
+class Damaged(PapLoopError):
+    """A file that PapLoop keeps is damaged; trying again does not help."""
 
 
 class Unavailable(PapLoopError):

@@ -96,22 +96,25 @@ def _asked(label_config: str) -> tuple[str, tuple[str, ...]]:
 
 
 def refresh_project(services: Services, project_id: int, project: Body) -> bool:
-    """Keep title and label config of a project; tell whether its classes, or what is labeled with them, changed."""
+    """Keep title and label config of a project, and train when its classes, or what is labeled with them, changed.
+
+    Returns:
+        Whether a training run follows.
+    """
     before = services.store.project(project_id)
     label_config = project.get("label_config")
     if not isinstance(label_config, str):
         return False
-    services.store.upsert_project(project_id, str(project.get("title") or before.title), label_config, services.clock())
-    return bool(before.label_config) and _asked(before.label_config) != _asked(label_config)
+    changed = bool(before.label_config) and _asked(before.label_config) != _asked(label_config)
+    why = "The classes of the label config changed." if changed and services.store.annotations(project_id) else ""
+    title = str(project.get("title") or before.title)
+    services.store.upsert_project(project_id, title, label_config, services.clock(), train_why=why)
+    return bool(why)
 
 
 def _project_updated(services: Services, project_id: int, body: Body) -> None:
-    from ml_backend.runs import request_run
-
     project = body.get("project")
-    changed = refresh_project(services, project_id, project if isinstance(project, Mapping) else {})
-    if changed and services.store.annotations(project_id):
-        request_run(services, project_id, kind="train", reason="The classes of the label config changed.")
+    refresh_project(services, project_id, project if isinstance(project, Mapping) else {})
 
 
 def _start_training(services: Services, project_id: int, body: Body) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from ml_backend.errors import LabelConfigError
 from ml_backend.items import display_name, is_local
 from ml_backend.media_url import media_url
+from ml_backend.schedule import paused_until
 from ml_backend.services import Services
-from ml_backend.state.records import ItemRow, RunRow
+from ml_backend.state.records import ItemRow, RunRow, WishRow
 from ml_backend.steps.labels import project_labels
 from ml_backend.validation_score import validation_score
 
@@ -35,6 +36,7 @@ class Overview:
         changed: tasks whose label changed since the last training run.
         waits_for: what the next run waits for, in words.
         open_run: run that is under way, None when there is none.
+        wished: kind of the run that was asked for meanwhile and follows it, empty when there is none.
         waiting_events: webhooks that the worker has not applied yet.
         problem: why PapLoop cannot drive this project, empty when it can.
     """
@@ -53,6 +55,7 @@ class Overview:
     changed: int
     waits_for: str
     open_run: int | None
+    wished: str
     waiting_events: int
     problem: str
 
@@ -73,6 +76,7 @@ def overview(services: Services, project_id: int) -> Overview:
     ready = store.items(project_id, states=("ready",))
     ranking = store.active_ranking(project_id)
     open_run = store.open_run_of(project_id)
+    wished = store.wish(project_id)
     changed = store.changes_since(project_id, store.covered_change(project_id))
     return Overview(
         project=project_id,
@@ -87,8 +91,9 @@ def overview(services: Services, project_id: int) -> Overview:
         strategy=ranking.strategy if ranking is not None else "",
         strategy_note=str(ranking.provenance.get("note") or "") if ranking is not None else "",
         changed=changed,
-        waits_for=_waits_for(services, project_id, changed, open_run),
+        waits_for=_waits_for(services, project_id, changed, open_run, wished),
         open_run=open_run.id if open_run is not None else None,
+        wished=wished.kind if wished is not None else "",
         waiting_events=store.count_open_events(),
         problem=problem,
     )
@@ -186,14 +191,28 @@ def _why(services: Services, run_id: int | None) -> str:
     return run.decision_reason or run.reason
 
 
-def _waits_for(services: Services, project_id: int, changed: int, open_run: RunRow | None) -> str:
+def _waits_for(
+    services: Services, project_id: int, changed: int, open_run: RunRow | None, wished: WishRow | None
+) -> str:
     settings = services.store.settings(project_id)
+    follows = ""
+    if wished is not None:
+        what = "a training run" if wished.kind == "train" else "a new order"
+        follows = f" Then follows {what}: {wished.reason}"
     if open_run is not None:
-        return f"Run {open_run.id} is under way."
+        return f"Run {open_run.id} is under way.{follows}"
+    if follows:
+        return follows.strip()
+    failed = services.store.failed_in_a_row(project_id)
+    said = f"Run {failed[0].id} failed and used no label. " if failed else ""
     if not settings.auto_train:
-        return "Retraining by itself is off; start a run by hand."
+        return f"{said}Retraining by itself is off; start a run by hand."
+    until = paused_until(failed, services.clock())
+    if until is not None:
+        minutes = max(1, round((until - services.clock()) / 60))
+        said = f"Run {failed[0].id} failed and used no label; none starts by itself for {minutes} minutes. "
     return (
-        f"{changed} of {settings.retrain_labels} new or changed labels; "
+        f"{said}{changed} of {settings.retrain_labels} new or changed labels; "
         f"a single one is enough after {settings.retrain_minutes:g} minutes."
     )
 

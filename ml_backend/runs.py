@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
-from ml_backend.errors import Conflict, NotFound, PapLoopError, Unavailable
+from ml_backend.errors import Busy, Conflict, NotFound, PapLoopError, Unavailable
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
+from ml_backend.state.rows.runs import Asked
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.judge import judge
 from ml_backend.steps.prepare import prepare
@@ -26,6 +27,9 @@ Step = Callable[[Services, RunRow], tuple[str, Mapping[str, Any]]]
 
 STEPS: Final[Mapping[str, Step]] = {"prepare": prepare, "train": train, "judge": judge, "publish": publish}
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk without room."""
+
 
 def project_lock(project_id: int) -> str:
     """Name of the lock that the one process working on a project holds."""
@@ -33,7 +37,7 @@ def project_lock(project_id: int) -> str:
 
 
 def request_run(services: Services, project_id: int, *, kind: str, reason: str) -> RunRow:
-    """Open a run, or answer the one that is open already.
+    """Open a run, or let it follow the one that is open, which is answered then.
 
     Args:
         services: the parts of the process.
@@ -41,27 +45,34 @@ def request_run(services: Services, project_id: int, *, kind: str, reason: str) 
         kind: "train" for all steps, "rank" for a new order from the model that is active.
         reason: why, in words; a lead reads it.
     """
+    run, is_it = services.store.ask_run(project_id, _asked(services, project_id, kind, reason), services.clock())
+    words = "takes in" if is_it else "is followed by"
+    log.info("run %d of project %d %s what was asked for: %s", run.id, project_id, words, reason)
+    return run
+
+
+def open_wished_run(services: Services, project_id: int) -> RunRow | None:
+    """Open the run that was asked for while another was open, now that none is; None where there is nothing to open."""
     store = services.store
-    project_settings = store.settings(project_id)
-    opened = store.open_run(
-        project_id,
-        kind=kind,
-        reason=reason,
-        seed=project_settings.seed,
-        change=store.last_change(project_id),
-        now=services.clock(),
-    )
+    if store.wish(project_id) is None:
+        return None
+    seed, change = store.settings(project_id).seed, store.last_change(project_id)
+    opened = store.open_wished_run(project_id, seed, change, services.clock())
     if opened is not None:
-        log.info("run %d of project %d opened: %s", opened.id, project_id, reason)
-        return opened
-    present = store.open_run_of(project_id)
-    return present if present is not None else request_run(services, project_id, kind=kind, reason=reason)
+        log.info("run %d of project %d opened, as it was asked for: %s", opened.id, project_id, opened.reason)
+    return opened
+
+
+def _asked(services: Services, project_id: int, kind: str, reason: str, **request: int) -> Asked:
+    store = services.store
+    return Asked(kind, reason, store.settings(project_id).seed, store.last_change(project_id), request)
 
 
 def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
     """Make an earlier model the active one and publish its predictions and order.
 
-    An open run is ended: the lead has just said that its incumbent is not wanted.
+    An open run is ended: the lead has just said that its incumbent is not wanted. Between its end and the start of the
+    new one no other can slip in.
 
     Raises:
         NotFound: no such run in this project.
@@ -75,18 +86,15 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
         raise Conflict(
             f"Run {run_id} has no promoted model; choose one that `paploop runs {project_id}` shows as promoted."
         )
-    present = store.open_run_of(project_id)
-    if present is not None:
-        fail(services, present.id, f"Ended by a roll-back to run {run_id}.")
-    run = request_run(services, project_id, kind="rank", reason=f"Roll-back to the model of run {run_id}.")
-    store.update_run(run.id, request={**run.request, "model_run": run_id})
-    return store.run(run.id)
+    reason = f"Roll-back to the model of run {run_id}."
+    asked = _asked(services, project_id, "rank", reason, model_run=run_id)
+    return store.replace_open_run(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())
 
 
 def fail(services: Services, run_id: int, reason: str) -> None:
-    """End a run with a readable reason; labels and the active model stay as they are."""
-    services.store.update_run(run_id, state="failed", error=reason, finished_at=services.clock())
-    log.error("run %d failed: %s", run_id, reason)
+    """End an open run with a readable reason; labels and the active model stay as they are."""
+    if services.store.end_run(run_id, reason, services.clock()):
+        log.error("run %d failed: %s", run_id, reason)
 
 
 def execute(services: Services, run_id: int) -> RunRow:
@@ -99,12 +107,11 @@ def execute(services: Services, run_id: int) -> RunRow:
     with ExitStack() as stack:
         try:
             stack.enter_context(services.files.lock(project_lock(run.project_id), wait=False))
-        except Conflict:
+        except Busy:
             return run
         while (run := store.run(run_id)).state in OPEN_STATES:
             if run.attempts >= services.settings.retry_attempts:
-                last = f" The last problem: {run.message}" if run.message else ""
-                fail(services, run_id, f"The step {run.state} did not finish in {run.attempts} attempts.{last}")
+                fail(services, run_id, _no_end(run))
                 break
             store.update_run(run_id, attempts=run.attempts + 1)
             if not _attempt(services, store.run(run_id)):
@@ -112,27 +119,32 @@ def execute(services: Services, run_id: int) -> RunRow:
     return store.run(run_id)
 
 
+def _no_end(run: RunRow) -> str:
+    last = f" The last thing it said: {run.message}" if run.message else ""
+    return (
+        f"The step {run.state} was begun {run.attempts} times and its process ended each time before the step did, "
+        f"which too little memory can cause; look at the worker's log and start the run again.{last}"
+    )
+
+
 def _attempt(services: Services, run: RunRow) -> bool:
     """One attempt at the present step; True when the run may go on at once."""
     try:
         following, fields = STEPS[run.state](services, run)
         ended = {"finished_at": services.clock()} if following == "done" else {}
-        reset = {"attempts": 0, "next_try_at": 0.0, **ended}
+        reset = {"attempts": 0, "waits": 0, "next_try_at": 0.0, **ended}
         services.store.advance_run(run.id, run.state, following, **{**reset, **fields})
         log.info("run %d: %s finished", run.id, run.state)
         return True
-    except Conflict as error:
-        log.warning("run %d: %s", run.id, error)
-        return False
-    except Unavailable as error:
-        wait = services.settings.retry_base * 2 ** (run.attempts - 1)
-        services.store.update_run(run.id, next_try_at=services.clock() + wait, message=f"Waiting {wait:g} s: {error}")
-        log.warning("run %d: %s; next attempt in %g s", run.id, error, wait)
-        return False
+    except (Busy, Unavailable) as error:
+        _wait(services, run, str(error))
     except (PapLoopError, TrainingError, StrategyError) as error:
         fail(services, run.id, str(error))
     except OSError as error:
-        fail(services, run.id, _system_error(error))
+        if error.errno in FULL:
+            _wait(services, run, "The disk is full; free some space below the data directory.")
+        else:
+            fail(services, run.id, _system_error(error))
     except Exception as error:
         log.exception("run %d: unexpected error in %s", run.id, run.state)
         fail(
@@ -143,7 +155,22 @@ def _attempt(services: Services, run: RunRow) -> bool:
     return False
 
 
+def _wait(services: Services, run: RunRow, why: str) -> None:
+    """Try again later; waiting is no failure, so the attempt does not count."""
+    settings = services.settings
+    # The exponent is bounded so that months of waiting cannot overflow a float.
+    wait = min(settings.retry_cap, settings.retry_base * 2.0 ** min(run.waits, 60))
+    log.warning("run %d: %s Next attempt in %g s.", run.id, why, wait)
+    if services.store.run(run.id).state != run.state:
+        return
+    services.store.update_run(
+        run.id,
+        attempts=max(0, run.attempts - 1),
+        waits=run.waits + 1,
+        next_try_at=services.clock() + wait,
+        message=f"Waiting {wait:g} s: {why}",
+    )
+
+
 def _system_error(error: OSError) -> str:
-    if error.errno == errno.ENOSPC:
-        return "The disk is full; free some space below the data directory and start the run again."
     return f"The file system refused: {error.strerror or error} ({error.filename}); mend it and start the run again."

@@ -1,8 +1,22 @@
-"""Is a run due? Pure: numbers in, a reason in words out."""
+"""Is a run due? Numbers in, a reason in words out; a clock that was set back holds nothing up."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Final
+
 from ml_backend.project_settings import ProjectSettings
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+
+FIRST_PAUSE: Final = 300.0
+"""Seconds between a failed training run and the next that starts by itself; doubles with each that fails in a row."""
+
+LONGEST_PAUSE: Final = 4 * 3600.0
+
+SKEW: Final = 60.0
+"""Seconds by which the clocks of two machines may differ; what lies further in the future was noted by a clock that ran
+ahead, and counts as due."""
 
 
 def due(*, changed: int, first_change_at: float | None, settings: ProjectSettings, now: float) -> str | None:
@@ -20,10 +34,49 @@ def due(*, changed: int, first_change_at: float | None, settings: ProjectSetting
         return f"{changed} new or changed labels, {settings.retrain_labels} are enough for a run."
     if first_change_at is None or settings.retrain_minutes <= 0:
         return None
+    limit = f"{settings.retrain_minutes:g} minutes are the limit"
+    if first_change_at > now + SKEW:
+        return f"{changed} new or changed labels were noted before the clock was set back, and {limit}."
     waited = (now - first_change_at) / 60
     if waited >= settings.retrain_minutes:
-        return (
-            f"{changed} new or changed labels have waited {waited:.0f} minutes, "
-            f"{settings.retrain_minutes:g} minutes are the limit."
-        )
+        return f"{changed} new or changed labels have waited {waited:.0f} minutes, {limit}."
     return None
+
+
+def is_over(then: float, now: float, longest: float) -> bool:
+    """Whether a moment was reached; one that lies further off than anything waits was noted by another clock."""
+    return then <= now or then > now + longest
+
+
+def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
+    """When the next run may start by itself after failures, unix seconds; None = now.
+
+    Args:
+        failed: training runs that failed since one that did not, newest first.
+        now: unix seconds.
+    """
+    if not failed or failed[0].finished_at is None:
+        return None
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(failed) - 1))
+    until = failed[0].finished_at + pause
+    return None if is_over(until, now, pause + SKEW) else until
+
+
+def due_run(services: Services, project_id: int) -> str | None:
+    """Why a project should train now, by itself; None while it waits for labels or for the pause after a failure.
+
+    Raises:
+        NotFound: PapLoop does not know the project.
+        BadRequest: its stored settings are out of range.
+    """
+    store, now = services.store, services.clock()
+    covered = store.covered_change(project_id)
+    reason = due(
+        changed=store.changes_since(project_id, covered),
+        first_change_at=store.first_change_after(project_id, covered),
+        settings=store.settings(project_id),
+        now=now,
+    )
+    if reason is None or paused_until(store.failed_in_a_row(project_id), now) is not None:
+        return None
+    return reason

@@ -58,8 +58,11 @@ class Settings(BaseSettings):
     job_timeout: int = Field(4 * 3600, gt=0, description="Seconds after which a queue job is ended.")
     pulse_interval: float = Field(1.0, gt=0, description="Seconds between looks at new events and due runs.")
     reconcile_interval: float = Field(300.0, gt=0, description="Seconds between polls for lost webhooks.")
-    retry_attempts: int = Field(8, ge=1, description="Attempts of a run step before the run is marked failed.")
-    retry_base: float = Field(2.0, gt=0, description="First wait between attempts, seconds; doubles each time.")
+    retry_attempts: int = Field(
+        8, ge=1, description="Times that a run step may end with its process before the run is marked failed."
+    )
+    retry_base: float = Field(2.0, gt=0, description="First wait for something outside, seconds; doubles each time.")
+    retry_cap: float = Field(60.0, gt=0, description="Longest wait for something outside, seconds.")
     log_level: str = Field("INFO", description="Level of the logs.")
 
     @property

@@ -21,18 +21,25 @@ POLL_SECONDS = 0.5
 
 
 def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
-    """The run as it is now, or, when asked to wait, as it ended.
+    """The run as it is now, or, when asked to wait, as it ended; what was asked for meanwhile is waited for too.
 
     Raises:
         PapLoopError: it failed; the message is the run's reason.
     """
-    from ml_backend.state.tables import OPEN_STATES
-
     if not wait:
         return run
+    store, follows = services.store, False
     with progress_bar(f"Run {run.id}") as report:
-        while (run := services.store.run(run.id)).state in OPEN_STATES:
-            report(run.progress, f"{run.state} {run.message}".strip())
+        while True:
+            # The wish first: it is gone once the run that it asked for is there.
+            follows = store.wish(run.project_id) is not None or follows
+            run = store.run(run.id)
+            if not run.is_open and not follows:
+                break
+            newest = store.runs(run.project_id, limit=1)[0]
+            if not run.is_open and newest.id != run.id:
+                run, follows = newest, False
+            report(run.progress, f"run {run.id}: {run.state} {run.message}".strip())
             time.sleep(POLL_SECONDS)
     if run.state == "failed":
         raise PapLoopError(f"Run {run.id} failed: {run.error}")

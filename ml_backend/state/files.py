@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ml_backend.errors import Conflict, PapLoopError, Unavailable
+from ml_backend.errors import Busy, PapLoopError, Unavailable
 
 _TRY_SECONDS = 0.05
 
@@ -87,7 +87,7 @@ def file_lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterato
         shared: let other shared holders in.
 
     Raises:
-        Conflict: `wait` is false and another holder has it.
+        Busy: `wait` is false and another holder has it.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     with in_words(f"open {path}"):
@@ -97,7 +97,7 @@ def file_lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterato
         if wait:
             fcntl.flock(descriptor, kind)
         elif not _try(descriptor, kind):
-            raise Conflict(f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.")
+            raise Busy(f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.")
         yield
     finally:
         os.close(descriptor)
@@ -151,7 +151,7 @@ class DataDir:
         """Hold a lock among all processes of this data directory; not re-entrant.
 
         Raises:
-            Conflict: `wait` is false and another holder has it.
+            Busy: `wait` is false and another holder has it.
         """
         with file_lock(self.lock_path(name), wait=wait, shared=shared):
             yield
@@ -164,7 +164,7 @@ class DataDir:
         try:
             with file_lock(path, wait=False, shared=True):
                 return False
-        except Conflict:
+        except Busy:
             return True
 
     @staticmethod

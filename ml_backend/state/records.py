@@ -27,6 +27,8 @@ class ProjectRow:
     active_version: str
     reconciled_until: str
     reconciled_at: float
+    gone_at: float | None
+    drift: str
     created_at: float
 
 
@@ -104,7 +106,7 @@ class AnnotationRow:
 
 @dataclass(frozen=True)
 class EventRow:
-    """A webhook as it arrived; open while `processed_at` is None."""
+    """A webhook as it arrived; open while `processed_at` is None, closed but not applied where `set_aside`."""
 
     id: int
     project_id: int
@@ -113,6 +115,9 @@ class EventRow:
     received_at: float
     processed_at: float | None
     error: str
+    tries: int
+    next_try_at: float
+    set_aside: bool
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,7 @@ class RunRow:
     decision_reason: str
     error: str
     attempts: int
+    waits: int
     next_try_at: float
     seed: int
     change: int
@@ -142,6 +148,16 @@ class RunRow:
     def is_open(self) -> bool:
         """Whether the run still has steps to do."""
         return self.state in OPEN_STATES
+
+
+@dataclass(frozen=True)
+class WishRow:
+    """A run that was asked for while another was open, and that follows it."""
+
+    project_id: int
+    kind: str
+    reason: str
+    asked_at: float
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .rows.projects import ProjectRows
 from .rows.proposals import ProposalRows
 from .rows.rankings import RankingRows
 from .rows.runs import RunRows
+from .rows.wishes import WishRows
 
 
 class Store(
@@ -26,13 +27,14 @@ class Store(
     AnnotationRows,
     EventRows,
     RunRows,
+    WishRows,
     PredictionRows,
     DetectionRows,
     ProposalRows,
     RankingRows,
     EffortRows,
 ):
-    """Projects, items, annotations, events, runs, predictions, detections, proposals, rankings and effort.
+    """Projects, items, annotations, events, runs, wishes, predictions, detections, proposals, rankings and effort.
 
     Safe for threads and for several processes on one database. Every method is a transaction of its own; bulk writes
     are a series of short ones that can be repeated.

@@ -37,6 +37,8 @@ projects = Table(
     Column("active_version", String(200), nullable=False, default="", doc="model_version Label Studio sorts by"),
     Column("reconciled_until", String(40), nullable=False, default="", doc="cursor of the updated_at poll"),
     Column("reconciled_at", Float, nullable=False, default=0.0),
+    Column("gone_at", Float, nullable=True, doc="when Label Studio said that it has no such project, or NULL"),
+    Column("drift", String(60), nullable=False, default="", doc="difference in counts that a full poll left, as JSON"),
     Column("created_at", Float, nullable=False),
 )
 
@@ -97,6 +99,9 @@ events = Table(
     Column("received_at", Float, nullable=False),
     Column("processed_at", Float, nullable=True),
     Column("error", Text, nullable=False, default=""),
+    Column("tries", Integer, nullable=False, default=0, doc="attempts that failed"),
+    Column("next_try_at", Float, nullable=False, default=0.0),
+    Column("set_aside", Boolean, nullable=False, default=False, doc="failed while others succeeded; a person looks"),
     Index("ix_events_open", "processed_at", "id"),
     sqlite_autoincrement=True,
 )
@@ -112,7 +117,8 @@ runs = Table(
     Column("decision", String(20), nullable=False, default="", doc="promoted, kept or empty"),
     Column("decision_reason", Text, nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),
-    Column("attempts", Integer, nullable=False, default=0, doc="failed attempts of the present step"),
+    Column("attempts", Integer, nullable=False, default=0, doc="starts of the present step that came to no end"),
+    Column("waits", Integer, nullable=False, default=0, doc="times the present step had to wait for something outside"),
     Column("next_try_at", Float, nullable=False, default=0.0),
     Column("seed", Integer, nullable=False, default=0),
     Column("change", Integer, nullable=False, default=0, doc="annotations up to this change number are in it"),
@@ -138,6 +144,15 @@ class_lists = Table(
     Column("id", Integer, primary_key=True),
     Column("digest", String(64), nullable=False, unique=True, doc="sha256 of the names"),
     Column("names", JSON, nullable=False, doc="class names in the order of a row of probabilities"),
+)
+
+wishes = Table(
+    "wishes",
+    metadata,
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("kind", String(20), nullable=False, doc="of the run that follows the open one: train or rank"),
+    Column("reason", Text, nullable=False, doc="why, in words"),
+    Column("asked_at", Float, nullable=False),
 )
 
 predictions = Table(

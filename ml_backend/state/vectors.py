@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_backend.errors import BadRequest, Conflict, NotFound
+from ml_backend.errors import BadRequest, Damaged, NotFound
 from strategies.base import FloatArray, IntArray
 
 from .files import file_lock, in_words, write_atomic
@@ -31,7 +31,7 @@ class Vectors:
         dimension: length of a row; must be what the folder was created with.
 
     Raises:
-        Conflict: the folder holds rows of another length.
+        Damaged: the folder holds rows of another length.
     """
 
     def __init__(self, directory: Path, dimension: int) -> None:
@@ -52,14 +52,14 @@ class Vectors:
 
         Raises:
             NotFound: nothing was embedded there yet.
-            Conflict: the folder is damaged.
+            Damaged: the folder is damaged.
         """
         try:
             dimension = int(json.loads((directory / "rows.json").read_text())["dimension"])
         except FileNotFoundError as error:
             raise NotFound(f"No image was embedded into {directory} yet; run `paploop ingest` first.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise Conflict(f"{directory / 'rows.json'} cannot be read ({error}); restore it from a backup.") from error
+            raise Damaged(f"{directory / 'rows.json'} cannot be read; restore it from a backup.") from error
         return cls(directory, dimension)
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class Vectors:
         """All committed rows as a read-only memory map, `(n, d)` float32; rows appended later are not in it.
 
         Raises:
-            Conflict: the file is shorter than the committed count.
+            Damaged: the file is shorter than the committed count.
         """
         count = self._committed()
         if count == 0:
@@ -134,12 +134,12 @@ class Vectors:
         except FileNotFoundError:
             return 0
         except (ValueError, KeyError, TypeError) as error:
-            raise Conflict(
-                f"{self._state} cannot be read ({error}); restore it from a backup, or remove the folder "
+            raise Damaged(
+                f"{self._state} cannot be read; restore it from a backup, or remove the folder "
                 "and compute the embeddings again."
             ) from error
         if dimension != self.dimension:
-            raise Conflict(
+            raise Damaged(
                 f"{self.directory} holds embeddings of length {dimension}, not {self.dimension}; "
                 "the encoder has changed, use another folder for it."
             )
@@ -148,7 +148,7 @@ class Vectors:
     def _check_length(self, count: int) -> None:
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < count * self.dimension * _ITEM_BYTES:
-            raise Conflict(
+            raise Damaged(
                 f"{self.path} should hold {count} embeddings but is shorter; restore it from a backup, or remove "
                 "the folder and compute the embeddings again."
             )

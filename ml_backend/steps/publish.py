@@ -13,7 +13,7 @@ from ml_backend.detection.models import finds_objects
 from ml_backend.detection.ordering import order_objects
 from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
-from ml_backend.errors import Conflict, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.errors import Busy, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.items import LOST
 from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.showing import with_imported
@@ -51,7 +51,7 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     shown = _Shown(labels.job, model_run, offered, rendered)
     pushed = _push(services, run, ranking, shown)
     if services.store.run(run.id).state not in OPEN_STATES:
-        raise Conflict(f"Run {run.id} was ended while it published; its order is not switched to.")
+        raise Busy(f"Run {run.id} was ended while it published; its order is not switched to.")
     ranking = services.store.ranking_of_run(run.id) or ranking
     if pushed:
         services.label_studio.set_model_version(run.project_id, ranking.version)
@@ -165,11 +165,12 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -
     if not entries:
         return 0
     there = 0
-    if run.attempts > 1:
+    tries = run.attempts + run.waits
+    if tries > 1:
         there = services.label_studio.model_versions(run.project_id).get(ranking.version, 0)
         if there == len(entries):
             return there
-    version = f"{ranking.version}a{run.attempts}" if there else ranking.version
+    version = f"{ranking.version.partition('.')[0]}.{tries}" if there else ranking.version
     if there:
         store.rename_ranking(ranking.id, version)
     body = [

@@ -14,7 +14,7 @@ from ml_backend.ingest import ingest
 from ml_backend.launch.projects import classes_of, label_config
 from ml_backend.pulse import beat
 from ml_backend.redaction import redact
-from ml_backend.runs import execute
+from ml_backend.runs import execute, request_run
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
@@ -161,3 +161,25 @@ def loop(tmp_path: Path, cells: Path) -> Iterator[Loop]:
     made = make_loop(tmp_path / "state", cells)
     yield made
     made.store.close()
+
+
+@pytest.fixture(scope="package")
+def labelled(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Loop]:
+    """A project with 30 labels and a run that nobody has begun."""
+    loop = make_loop(tmp_path_factory.mktemp("labelled") / "state", cells)
+    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    loop.settle()
+    loop.label(30)
+    loop.apply()
+    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    yield loop
+    loop.store.close()
+
+
+@pytest.fixture
+def scene(labelled: Loop, tmp_path: Path) -> Iterator[Loop]:
+    from tests.loop.kills import copy_of
+
+    loop = copy_of(labelled, tmp_path / "state")
+    yield loop
+    loop.store.close()

@@ -10,9 +10,9 @@ import pytest
 import training.detection_job
 from ml_backend.runs import request_run
 from tests.loop.conftest import Loop
+from tests.loop.kills import Killed, copy_of, end_state, kill
 from tests.loop.objects import OUTLINES, ObjectLoop, make_object_loop
 from tests.loop.objects import small_objects as small_objects
-from tests.loop.test_kills import Killed, copy_of, end_state, kill
 
 
 @pytest.fixture(scope="module")

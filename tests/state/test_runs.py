@@ -80,6 +80,7 @@ def test_covered_change(store: Store) -> None:
     assert store.covered_change(1) == 0
     run = start(store)
     assert run is not None
+    assert store.covered_change(1) == 8
     store.advance_run(run.id, "prepare", "failed")
     store.open_run(1, kind="rank", reason="", seed=0, change=50, now=1.0)
-    assert store.covered_change(1) == 8
+    assert store.covered_change(1) == 0, "a run that failed has learned from nothing"

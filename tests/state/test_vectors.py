@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_backend.errors import BadRequest, Conflict, NotFound, Unavailable
+from ml_backend.errors import BadRequest, Damaged, NotFound, Unavailable
 from ml_backend.state.vectors import Vectors
 
 
@@ -72,7 +72,7 @@ def test_rows_outside(tmp_path: Path) -> None:
 
 def test_another_dimension_is_a_conflict(tmp_path: Path) -> None:
     Vectors(tmp_path, 4).append(block(0, 1))
-    with pytest.raises(Conflict, match="length 4, not 5"):
+    with pytest.raises(Damaged, match="length 4, not 5"):
         Vectors(tmp_path, 5)
     with pytest.raises(BadRequest):
         Vectors(tmp_path, 0)
@@ -84,7 +84,7 @@ def test_existing(tmp_path: Path) -> None:
     Vectors(tmp_path, 4).append(block(0, 2))
     assert Vectors.existing(tmp_path).matrix().shape == (2, 4)
     (tmp_path / "rows.json").write_text("[]")
-    with pytest.raises(Conflict):
+    with pytest.raises(Damaged):
         Vectors.existing(tmp_path)
 
 
@@ -122,12 +122,12 @@ def test_missing_data_is_noticed(tmp_path: Path) -> None:
     vectors = Vectors(tmp_path, 4)
     vectors.append(block(0, 2))
     os.truncate(vectors.path, 20)
-    with pytest.raises(Conflict, match="should hold 2 embeddings but is shorter"):
+    with pytest.raises(Damaged, match="should hold 2 embeddings but is shorter"):
         vectors.matrix()
-    with pytest.raises(Conflict, match="shorter"):
+    with pytest.raises(Damaged, match="shorter"):
         vectors.append(block(2, 1))
     vectors.path.with_name("rows.json").write_text("{")
-    with pytest.raises(Conflict, match=r"rows\.json cannot be read"):
+    with pytest.raises(Damaged, match=r"rows\.json cannot be read"):
         len(vectors)
 
 

@@ -1,4 +1,4 @@
 """Schema migrations, run by `migrate`; one file per revision below `versions`."""
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision, so that starting on an up-to-date database need not load Alembic."""

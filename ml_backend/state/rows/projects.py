@@ -19,7 +19,8 @@ from ml_backend.state.tables import (
     runs,
 )
 
-from .base import Rows, checked, columns, unknown_project
+from .base import Rows, checked, columns, lock_project, unknown_project
+from .wishes import keep_wish
 
 _COLUMNS = columns(projects, ProjectRow)
 
@@ -28,9 +29,25 @@ class ProjectRows(Rows):
     """SQL of the projects table."""
 
     def upsert_project(
-        self, project_id: int, title: str, label_config: str, now: float, *, settings: ProjectSettings | None = None
+        self,
+        project_id: int,
+        title: str,
+        label_config: str,
+        now: float,
+        *,
+        settings: ProjectSettings | None = None,
+        train_why: str = "",
     ) -> ProjectRow:
-        """Record a project, or its new title and config; `settings` count only when it is new."""
+        """Record a project, or its new title and config; Label Studio has it, so it is not gone.
+
+        Args:
+            project_id: Label Studio's project id.
+            title: its title.
+            label_config: its label config.
+            now: unix seconds.
+            settings: they count only when the project is new.
+            train_why: why a training run has to follow; noted in the same transaction, so that no kill parts the two.
+        """
         new = self._db.insert(projects).values(
             id=int(project_id),
             title=title[:300],
@@ -41,9 +58,17 @@ class ProjectRows(Rows):
         with self._db.write() as connection:
             connection.execute(
                 new.on_conflict_do_update(
-                    index_elements=["id"], set_={"title": new.excluded.title, "label_config": new.excluded.label_config}
+                    index_elements=["id"],
+                    set_={
+                        "title": new.excluded.title,
+                        "label_config": new.excluded.label_config,
+                        "gone_at": None,
+                    },
                 )
             )
+            if train_why:
+                lock_project(connection, int(project_id))
+                keep_wish(connection, project_id, "train", train_why, now)
         return self.project(project_id)
 
     def project(self, project_id: int) -> ProjectRow:

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Update, func, insert, select, update
+from sqlalchemy import Connection, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from ml_backend.errors import Conflict, NotFound
-from ml_backend.state.records import RunRow
+from ml_backend.errors import Busy, Conflict, NotFound
+from ml_backend.state.records import Json, RunRow
 from ml_backend.state.tables import OPEN_STATES, runs
 
 from .base import Rows, checked, columns, lock_project
+from .wishes import covers, drop_wish, keep_wish, wish_of
 
 _COLUMNS = columns(runs, RunRow)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run that somebody wants.
+
+    Attributes:
+        kind: "train" or "rank".
+        reason: why, in words.
+        seed: of its random choices.
+        change: number of the latest change of labels.
+        request: what the run is to go by from its first moment on.
+    """
+
+    kind: str
+    reason: str
+    seed: int
+    change: int
+    request: Json = field(default_factory=dict)
 
 
 class RunRows(Rows):
@@ -30,19 +51,69 @@ class RunRows(Rows):
             NotFound: PapLoop does not know the project.
         """
         fields = {"kind": kind, "reason": reason, "seed": seed, "change": change, "created_at": now, **values}
-        new = insert(runs).values(project_id=int(project_id), **checked(runs, fields))
         try:
             with self._db.write() as connection:
                 lock_project(connection, int(project_id))
-                if connection.execute(_open_of(project_id)).first() is not None:
+                if _open_in(connection, project_id) is not None:
                     return None
-                key = connection.execute(new).inserted_primary_key
+                return _insert(connection, project_id, fields)
         except Conflict as error:
             if isinstance(error.__cause__, IntegrityError):
                 return None
             raise
-        assert key is not None
-        return self.run(int(key[0]))
+
+    def ask_run(self, project_id: int, asked: Asked, now: float) -> tuple[RunRow, bool]:
+        """Open a run, or note that it is to follow the open one; a wish that it fulfils is forgotten.
+
+        An open run that nobody has begun to prepare takes in everything that is known now, so it is enough where it is
+        of the kind asked for.
+
+        Returns:
+            The open run, and whether it is the one asked for.
+
+        Raises:
+            NotFound: PapLoop does not know the project.
+        """
+        with self._db.write() as connection:
+            lock_project(connection, int(project_id))
+            present = _open_in(connection, project_id)
+            if present is None:
+                return _open(connection, project_id, asked, now), True
+            untouched = present.state == "prepare" and present.attempts == 0
+            if untouched and covers(present.kind, asked.kind):
+                return present, True
+            keep_wish(connection, project_id, asked.kind, asked.reason, now)
+            return present, False
+
+    def open_wished_run(self, project_id: int, seed: int, change: int, now: float) -> RunRow | None:
+        """Open the run that was asked for while another was open; None while that one is open, or without a wish.
+
+        Raises:
+            NotFound: PapLoop does not know the project.
+        """
+        with self._db.write() as connection:
+            lock_project(connection, int(project_id))
+            wished = wish_of(connection, project_id)
+            if wished is None or _open_in(connection, project_id) is not None:
+                return None
+            return _open(connection, project_id, Asked(wished.kind, wished.reason, seed, change), now)
+
+    def replace_open_run(self, project_id: int, ended: str, asked: Asked, now: float) -> RunRow:
+        """In one transaction: end the open run, if there is one, with a reason, and open another in its place.
+
+        Raises:
+            NotFound: PapLoop does not know the project.
+        """
+        with self._db.write() as connection:
+            lock_project(connection, int(project_id))
+            present = _open_in(connection, project_id)
+            if present is not None:
+                connection.execute(_ending(present.id, ended, now))
+            return _open(connection, project_id, asked, now)
+
+    def end_run(self, run_id: int, error: str, now: float) -> bool:
+        """Mark an open run as failed; False when it has ended already, which changes nothing."""
+        return self._update_runs(_ending(run_id, error, now)) > 0
 
     def run(self, run_id: int) -> RunRow:
         """One run.
@@ -51,10 +122,7 @@ class RunRows(Rows):
             NotFound: there is none with that number.
         """
         with self._db.read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(runs.c.id == int(run_id))).first()
-        if row is None:
-            raise NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.")
-        return RunRow(*row)
+            return _run_in(connection, run_id)
 
     def runs(self, project_id: int, limit: int = 50) -> list[RunRow]:
         """The latest runs of a project, newest first."""
@@ -68,13 +136,26 @@ class RunRows(Rows):
 
     def open_run_of(self, project_id: int) -> RunRow | None:
         """The open run of a project, or None."""
-        return next(iter(self._select_runs(_open_of(project_id))), None)
+        with self._db.read() as connection:
+            return _open_in(connection, project_id)
 
     def covered_change(self, project_id: int) -> int:
-        """Number of the latest annotation change that a training run has looked at; failed runs count."""
-        query = select(func.max(runs.c.change)).where(runs.c.project_id == int(project_id), runs.c.kind == "train")
+        """Number of the latest annotation change that a training run has taken in; what failed has taken in nothing."""
+        query = select(func.max(runs.c.change)).where(
+            runs.c.project_id == int(project_id), runs.c.kind == "train", runs.c.state != "failed"
+        )
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one_or_none() or 0)
+
+    def failed_in_a_row(self, project_id: int, limit: int = 20) -> list[RunRow]:
+        """Training runs that failed since the last one that did not, newest first."""
+        query = select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.kind == "train")
+        failed = []
+        for run in self._select_runs(query.order_by(runs.c.id.desc()).limit(limit)):
+            if run.state != "failed":
+                break
+            failed.append(run)
+        return failed
 
     def _select_runs(self, query: Any) -> list[RunRow]:
         with self._db.read() as connection:
@@ -88,14 +169,14 @@ class RunRows(Rows):
             Conflict: it would be a second open run of its project.
         """
         if self._update_runs(update(runs).where(runs.c.id == int(run_id)).values(checked(runs, values))) == 0:
-            raise NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.")
+            raise _unknown(run_id)
 
     def advance_run(self, run_id: int, from_state: str, to_state: str, **values: Any) -> RunRow:
         """Move a run to its next state, if it still is where the caller thinks.
 
         Raises:
             NotFound: there is none with that number.
-            Conflict: somebody else has moved it.
+            Busy: somebody else has moved it.
         """
         move = (
             update(runs)
@@ -104,7 +185,7 @@ class RunRows(Rows):
         )
         if self._update_runs(move) == 0:
             present = self.run(run_id).state
-            raise Conflict(
+            raise Busy(
                 f"Run {run_id} is in '{present}', not in '{from_state}': another process moved it; read it again."
             )
         return self.run(run_id)
@@ -114,5 +195,40 @@ class RunRows(Rows):
             return connection.execute(change).rowcount
 
 
-def _open_of(project_id: int) -> Any:
-    return select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.state.in_(OPEN_STATES))
+def _unknown(run_id: int) -> NotFound:
+    return NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.")
+
+
+def _run_in(connection: Connection, run_id: int) -> RunRow:
+    row = connection.execute(select(*_COLUMNS).where(runs.c.id == int(run_id))).first()
+    if row is None:
+        raise _unknown(run_id)
+    return RunRow(*row)
+
+
+def _open_in(connection: Connection, project_id: int) -> RunRow | None:
+    query = select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.state.in_(OPEN_STATES))
+    row = connection.execute(query).first()
+    return None if row is None else RunRow(*row)
+
+
+def _open(connection: Connection, project_id: int, asked: Asked, now: float) -> RunRow:
+    """A new run; a wish that it fulfils is forgotten."""
+    wished = wish_of(connection, project_id)
+    if wished is not None and covers(asked.kind, wished.kind):
+        drop_wish(connection, project_id)
+    fields = {name: getattr(asked, name) for name in ("kind", "reason", "seed", "change")}
+    return _insert(connection, project_id, {**fields, "request": dict(asked.request), "created_at": now})
+
+
+def _insert(connection: Connection, project_id: int, fields: dict[str, Any]) -> RunRow:
+    key = connection.execute(
+        insert(runs).values(project_id=int(project_id), **checked(runs, fields))
+    ).inserted_primary_key
+    assert key is not None
+    return _run_in(connection, int(key[0]))
+
+
+def _ending(run_id: int, error: str, now: float) -> Update:
+    still_open = (runs.c.id == int(run_id), runs.c.state.in_(OPEN_STATES))
+    return update(runs).where(*still_open).values(state="failed", error=error, finished_at=now)

@@ -1,0 +1,54 @@
+"""Runs that were asked for while another one was open: one a project, honoured when that one has ended."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ml_backend.state.records import WishRow
+from ml_backend.state.tables import wishes
+
+from .base import Rows, columns
+
+_COLUMNS = columns(wishes, WishRow)
+_COVERS: Final = {"train": ("train", "rank"), "rank": ("rank",)}
+"""Kind of a run -> kinds of wishes that it fulfils: training ends with a new order too."""
+
+
+def covers(kind: str, wished: str) -> bool:
+    """Whether a run of one kind does what a wish of another asks for."""
+    return wished in _COVERS[kind]
+
+
+def wish_of(connection: Connection, project_id: int) -> WishRow | None:
+    """What is wished for a project, or None."""
+    row = connection.execute(select(*_COLUMNS).where(wishes.c.project_id == int(project_id))).first()
+    return None if row is None else WishRow(*row)
+
+
+def keep_wish(connection: Connection, project_id: int, kind: str, reason: str, now: float) -> None:
+    """Note a wish beside what is wished already: train beats rank, else the first reason stays.
+
+    The caller holds the project's row (`lock_project`).
+    """
+    values: dict[str, Any] = {"kind": kind, "reason": reason, "asked_at": now}
+    present = wish_of(connection, project_id)
+    if present is None:
+        connection.execute(insert(wishes).values(project_id=int(project_id), **values))
+    elif not covers(present.kind, kind):
+        connection.execute(update(wishes).where(wishes.c.project_id == int(project_id)).values(**values))
+
+
+def drop_wish(connection: Connection, project_id: int) -> None:
+    """Forget what is wished."""
+    connection.execute(delete(wishes).where(wishes.c.project_id == int(project_id)))
+
+
+class WishRows(Rows):
+    """SQL of the wishes table."""
+
+    def wish(self, project_id: int) -> WishRow | None:
+        """The run that follows the open one, or None."""
+        with self._db.read() as connection:
+            return wish_of(connection, project_id)
