@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from training.types import TrainingError
+from training.data import png, tiff
+from training.data.depth import RGBArray, to_byte
+from training.data.image_errors import ImageDecodeError, check_pixels, in_words
+from training.data.tiff import Tiff, open_tiff
 
-RGBArray = NDArray[np.uint8]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageDecodeError",
+    "RGBArray",
+    "content_hash",
+    "image_size",
+    "load_rgb",
+    "open_rgb",
+    "orientation_of",
+]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 """File name endings, lower case, of what a folder scan takes for an image."""
 
 MAX_PIXELS = 150_000_000
 
-_ORIENTATION = 0x0112
-_TRANSPOSED = range(5, 9)
-_WIDE_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_ORIENTATION: Final = 0x0112
+_TURNED: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDES_CHANGE: Final = range(5, 9)
+_WIDE_MODES: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
-# The limits below are checked before a pixel is decoded; Pillow's own warning at half of its limit only makes noise.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-class ImageDecodeError(TrainingError):
-    """One image cannot be used; the message says why and what to do."""
+# One limit holds, the caller's, and it is looked at before a pixel is decoded; Pillow's own would strike below it.
+Image.MAX_IMAGE_PIXELS = None
 
 
 def load_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> RGBArray:
     """Decode an image as people see it.
 
-    EXIF orientation is applied, transparency is laid over white, palette, grey, CMYK and the like become RGB. 16-bit
-    and float pictures are scaled from their own range (lowest to highest value) to 0..255. Of several frames the first
-    is taken.
+    The orientation (EXIF, TIFF) is applied, transparency is laid over white, palette, grey, CMYK and the like become
+    RGB. Pictures of more than 8 bits a channel, signed and float ones are scaled from their own range (lowest to
+    highest value of all channels) to 0..255; 16-bit CMYK alone is not, for inks are absolute. Of several frames the
+    first is taken.
 
     Args:
         path: image file.
@@ -46,7 +67,7 @@ def load_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> RGBArray:
         `(h, w, 3)` uint8.
 
     Raises:
-        ImageDecodeError: missing, damaged, too large, or no image at all.
+        ImageDecodeError: missing, damaged, too large, not supported, or no image at all.
     """
     image, _ = open_rgb(path, max_pixels=max_pixels)
     return np.asarray(image)
@@ -64,24 +85,14 @@ def open_rgb(
             where that is still larger.
 
     Raises:
-        ImageDecodeError: missing, damaged, too large, or no image at all.
+        ImageDecodeError: missing, damaged, too large, not supported, or no image at all.
     """
-    try:
-        with Image.open(path) as image:
-            size = _upright_size(image)
-            _check_pixels(path, size, max_pixels)
-            if enough is not None and image.format == "JPEG" and image.mode in ("RGB", "L"):
-                ratio = min(image.size) // enough
-                if ratio >= 2:
-                    image.draft(None, (image.width // ratio, image.height // ratio))
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-            return _to_rgb(upright), size
-    except ImageDecodeError:
-        raise
-    # Decoders fed with damaged bytes raise nearly anything, from struct.error to SyntaxError.
-    except Exception as error:
-        raise _in_words(path, error, max_pixels) from error
+    with _opened(path) as stored:
+        check_pixels(path, stored.size, max_pixels)
+        size = _upright(stored)
+        image = Image.fromarray(stored.rgb(max_pixels)) if isinstance(stored, Tiff) else stored.rgb(enough)
+        turn = _TURNED.get(stored.orientation)
+        return image if turn is None else image.transpose(turn), size
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -90,25 +101,18 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         ImageDecodeError: missing or no image.
     """
-    try:
-        with Image.open(path) as image:
-            return _upright_size(image)
-    except Exception as error:
-        raise _in_words(path, error, MAX_PIXELS) from error
+    with _opened(path) as stored:
+        return _upright(stored)
 
 
 def orientation_of(path: Path) -> int:
-    """EXIF orientation of a file, 1 to 8; 1 where it has none.
+    """Orientation of a file, 1 to 8 as in EXIF; 1 where it says nothing.
 
     Raises:
         ImageDecodeError: missing or no image.
     """
-    try:
-        with Image.open(path) as image:
-            said = image.getexif().get(_ORIENTATION, 1)
-    except Exception as error:
-        raise _in_words(path, error, MAX_PIXELS) from error
-    return int(said) if isinstance(said, int) and 1 <= said <= 8 else 1
+    with _opened(path) as stored:
+        return stored.orientation
 
 
 def content_hash(path: Path) -> str:
@@ -121,61 +125,90 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    turned = image.getexif().get(_ORIENTATION) in _TRANSPOSED
-    return (image.width, image.height) if turned else (image.height, image.width)
+@dataclass(frozen=True)
+class _Plain:
+    """An open file of any kind but TIFF.
+
+    Attributes:
+        path: of the file.
+        image: Pillow's, not yet decoded.
+        orientation: 1 to 8, as in EXIF.
+    """
+
+    path: Path
+    image: Image.Image
+    orientation: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(height, width)` px as stored."""
+        return self.image.height, self.image.width
+
+    def rgb(self, enough: int | None) -> Image.Image:
+        """The picture as stored, not turned."""
+        image = self.image
+        if png.is_deep(image):
+            return Image.fromarray(png.deep_rgb(self.path))
+        if enough is not None and image.format == "JPEG" and image.mode in ("RGB", "L"):
+            ratio = min(image.size) // enough
+            if ratio >= 2:
+                image.draft(None, (image.width // ratio, image.height // ratio))
+        image.load()
+        return _to_rgb(image)
 
 
-def _check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
-    height, width = size
-    if height * width > max_pixels:
-        raise ImageDecodeError(
-            f"{path.name} has {width} x {height} pixels, more than the {max_pixels:,} allowed; "
-            "make it smaller, cut it into tiles, or raise the limit."
-        )
+@contextmanager
+def _opened(path: Path) -> Iterator[_Plain | Tiff]:
+    """The picture of a file, by which size, orientation and pixels are told alike; every fault becomes a sentence."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(png.MAGIC))
+        if head.startswith(tiff.MAGIC):
+            with open_tiff(path) as stored:
+                yield stored
+        else:
+            with _open_plain(path) as image:
+                yield _Plain(path, image, _orientation(path, image))
+    except ImageDecodeError:
+        raise
+    # Decoders fed with damaged bytes raise nearly anything, from struct.error to SyntaxError.
+    except Exception as error:
+        raise in_words(path, error) from error
+
+
+def _open_plain(path: Path) -> Image.Image:
+    try:
+        return Image.open(path)
+    except ValueError:
+        with path.open("rb") as file:
+            if file.read(len(png.MAGIC)) != png.MAGIC:
+                raise
+        return Image.open(png.without_texts(path))
+
+
+def _orientation(path: Path, image: Image.Image) -> int:
+    """What EXIF says, read without decoding a pixel; 1 where it says nothing that can be read."""
+    try:
+        if image.format == "PNG" and (block := png.exif(path)):
+            image.info["exif"] = block
+        # The method of all images: that of PNG files decodes them first.
+        said = Image.Image.getexif(image).get(_ORIENTATION, 1)
+    except Exception:
+        # Viewers show a picture with a broken EXIF block as it is stored.
+        return 1
+    return int(said) if isinstance(said, int) and 1 <= said <= 8 else 1
+
+
+def _upright(stored: _Plain | Tiff) -> tuple[int, int]:
+    height, width = stored.size
+    return (width, height) if stored.orientation in _SIDES_CHANGE else (height, width)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in _WIDE_MODES:
-        return Image.fromarray(_scale_to_byte(np.asarray(image))).convert("RGB")
+        return Image.fromarray(to_byte(np.asarray(image))).convert("RGB")
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         seen = image.convert("RGBA")
         white = Image.new("RGBA", seen.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, seen).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _scale_to_byte(values: NDArray[np.generic]) -> RGBArray:
-    wide = values.astype(np.float32)
-    finite = wide[np.isfinite(wide)]
-    if finite.size == 0:
-        raise ValueError("it holds no finite value")
-    low, high = float(finite.min()), float(finite.max())
-    if low == high:
-        # An even picture has no range of its own: read it as part of 0..255 or of the 16 bits.
-        full = 255.0 if high <= 255 else 65535.0
-        return np.full(wide.shape, round(min(max(high / full, 0.0), 1.0) * 255), dtype=np.uint8)
-    scaled = (np.nan_to_num(wide, nan=low, posinf=high, neginf=low) - low) * (255.0 / (high - low))
-    return np.asarray(np.rint(scaled), dtype=np.uint8)
-
-
-def _in_words(path: Path, error: Exception, max_pixels: int) -> ImageDecodeError:
-    name = path.name
-    if isinstance(error, FileNotFoundError):
-        return ImageDecodeError(f"There is no file {name} any more; put it back or remove its task.")
-    if isinstance(error, IsADirectoryError):
-        return ImageDecodeError(f"{name} is a folder, not an image; give the files in it.")
-    if isinstance(error, PermissionError):
-        return ImageDecodeError(f"{name} may not be read by this user; change its permissions.")
-    if isinstance(error, UnidentifiedImageError):
-        empty = path.is_file() and path.stat().st_size == 0
-        what = "is empty" if empty else "is not an image that can be read, or its beginning is damaged"
-        return ImageDecodeError(f"{name} {what}; save it again as PNG, JPEG or TIFF.")
-    if isinstance(error, Image.DecompressionBombError):
-        return ImageDecodeError(
-            f"{name} has far more pixels than the {max_pixels:,} allowed; make it smaller or cut it into tiles."
-        )
-    if isinstance(error, MemoryError):
-        return ImageDecodeError(f"{name} does not fit into memory; make it smaller or cut it into tiles.")
-    reason = str(error) or type(error).__name__
-    return ImageDecodeError(f"{name} is damaged or cut off ({reason}); copy it again from its source.")
