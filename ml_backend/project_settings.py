@@ -46,6 +46,9 @@ class ProjectSettings(BaseModel):
     shown_from_class: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
         default_factory=dict, description="Least score of pre-annotated objects by class, over what was chosen."
     )
+    hold_back: bool = Field(
+        True, description="Show no objects of a detector while correcting them costs more than drawing from nothing."
+    )
     cost_delete: float = Field(1.0, gt=0, le=1000, description="Cost of deleting a pre-annotated object.")
     cost_add: float = Field(1.0, gt=0, le=1000, description="Cost of drawing an object that was not pre-annotated.")
     cost_relabel: float = Field(1.0, gt=0, le=1000, description="Cost of giving an object another class.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,6 +14,9 @@ from ml_backend.services import Services
 
 METRIC = "thresholds"
 """Where a run's metrics hold what `ml_backend.effort.choosing` chose for its detector."""
+
+NOTHING_SHOWN = math.inf
+"""Threshold that no score reaches."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Limits:
         classes: in the order of the label config.
         why: one or two sentences.
         numbers: what was counted, as `ml_backend.effort.choosing` stored it; empty where nothing was chosen.
+        held_back: why nothing is shown at all; empty where objects are shown.
     """
 
     run: int | None
     classes: Sequence[ClassLimit]
     why: str
     numbers: Mapping[str, Any]
+    held_back: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -57,12 +63,17 @@ class Limits:
 def thresholds_of(services: Services, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
     """Least score of a pre-annotated object, one number for all classes or one by class name.
 
+    `NOTHING_SHOWN` while the detector's proposals are held back.
+
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
         run_id: the run whose detector speaks; None: that of the active one.
     """
-    limits = {limit.name: limit.shown_from for limit in limits_of(services, project_id, run_id).classes}
+    told = limits_of(services, project_id, run_id)
+    if told.held_back:
+        return NOTHING_SHOWN
+    limits = {limit.name: limit.shown_from for limit in told.classes}
     usual = services.store.settings(project_id).shown_from
     return limits if set(limits.values()) - {usual} else usual
 
@@ -72,14 +83,34 @@ def limits_of(services: Services, project_id: int, run_id: int | None = None) ->
     store = services.store
     project, settings = store.project(project_id), store.settings(project_id)
     run = project.active_run_id if run_id is None else run_id
-    chosen = _chosen(services, run) if settings.choose_shown_from else {}
+    stored = _chosen(services, run)
+    held_back = held_back_by(stored, run) if settings.hold_back else ""
+    chosen = stored if settings.choose_shown_from else {}
     try:
         names = list(parse_label_config(project.label_config).classes)
     except LabelConfigError:
         names = []
     names += [name for name in chosen.get("classes", {}) if name not in names]
     classes = [_limit(name, settings, chosen.get("classes", {}).get(name)) for name in names]
-    return Limits(run, classes, _why(settings, chosen, classes), {k: v for k, v in chosen.items() if k != "classes"})
+    numbers = {name: value for name, value in chosen.items() if name != "classes"}
+    return Limits(run, classes, f"{held_back} {_why(settings, chosen, classes)}".strip(), numbers, held_back)
+
+
+def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
+    """Why the proposals of a run's detector are not shown, in words; empty where they help or nobody can tell."""
+    worth = chosen.get("worth")
+    if not isinstance(worth, Mapping) or not worth["harms"]:
+        return ""
+    low, high = sorted(-end for end in worth["interval"])
+    images = f"{worth['images']} held-out image{'' if worth['images'] == 1 else 's'}"
+    costs = chosen.get("costs", {})
+    weighed = "" if set(costs.values()) <= {1} else " when weighed by their costs"
+    return (
+        f"The objects that run {run_id} proposes are held back, the order is renewed all the same: on {images} "
+        f"correcting them takes {worth['corrections']} actions, drawing from nothing {worth['by_hand']}; that is "
+        f"{-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). "
+        "They are shown as soon as a detector spares work; label more images."
+    )
 
 
 def _chosen(services: Services, run_id: int | None) -> Mapping[str, Any]:

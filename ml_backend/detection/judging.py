@@ -13,7 +13,7 @@ from ml_backend.effort.choosing import judge_thresholds
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.steps.progress import reporter
-from ml_backend.thresholds import METRIC
+from ml_backend.thresholds import METRIC, held_back_by
 from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
 from training.evaluation.detection_promotion import judge_detectors
 from training.types import Progress
@@ -46,13 +46,16 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         seed=run.seed,
     )
     evidence = {**verdict.evidence, "incumbent_run": before, "unreadable": len(paths) - len(seen)}
+    chosen = judge_thresholds(services, run, answers, truth.images, classes)
+    serves = verdict.decision == "promoted" and services.store.settings(run.project_id).hold_back
+    held_back = held_back_by(chosen, run.id) if serves else ""
     return {
         "decision": verdict.decision,
-        "decision_reason": verdict.reason,
+        "decision_reason": f"{verdict.reason} {held_back}".strip(),
         "metrics": {
             **run.metrics,
             "judgement": evidence,
-            METRIC: judge_thresholds(services, run, answers, truth.images, classes),
+            METRIC: chosen,
         },
     }
 

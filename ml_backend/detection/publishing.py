@@ -23,6 +23,7 @@ from ml_backend.services import Services
 from ml_backend.state.records import RankingEntry, RunRow
 from ml_backend.steps.labels import ProjectLabels
 from ml_backend.strategy_choice import fitting
+from ml_backend.thresholds import NOTHING_SHOWN
 
 READ_AT_ONCE = 64
 
@@ -68,6 +69,7 @@ def pre_annotations(
     if model_run is not None:
         renew_thresholds(services, project_id, model_run)
     style = style_of(services, project_id, model_run)
+    nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object is likely enough"
     for start in range(0, len(entries), READ_AT_ONCE):
         part = entries[start : start + READ_AT_ONCE]
         stored = {} if model_run is None else services.store.detections(model_run, [entry.item_id for entry in part])
@@ -77,7 +79,7 @@ def pre_annotations(
                 yield []
                 continue
             answer = shown(job, unpack(content), style, partial(region_id, model_run, entry.item_id))
-            rendered.drawn[answer.reason or "no object is likely enough"] += 1
+            rendered.drawn[answer.reason or nothing] += 1
             rendered.regions += len({result["id"] for result in answer.results})
             yield answer.results
 

@@ -15,6 +15,7 @@ from ml_backend.thresholds import METRIC
 from training.data.detection_set import LabelledImage
 from training.evaluation.correction_parts import Costs, Part, Tally
 from training.evaluation.corrections import Evidence, choose, in_words, seen_on
+from training.evaluation.worth import Rule, worth_of
 from training.types import Detections
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,16 @@ EVIDENCE: Final = "thresholds.json"
 def costs_of(settings: ProjectSettings) -> Costs:
     """What corrections cost in a project."""
     return Costs(delete=settings.cost_delete, add=settings.cost_add, relabel=settings.cost_relabel)
+
+
+def rule_of(settings: ProjectSettings) -> Rule:
+    """By what a project decides which objects are shown."""
+    return Rule(
+        costs_of(settings),
+        settings.shown_from,
+        settings.choose_shown_from,
+        dict(sorted(settings.shown_from_class.items())),
+    )
 
 
 def judge_thresholds(
@@ -48,22 +59,34 @@ def judge_thresholds(
         The choice as the metrics of the run keep it and `ml_backend.thresholds` reads it.
     """
     evidence = seen_on(found, truth, len(classes))
-    kept = {"classes": list(classes), "images": evidence.images, "parts": [asdict(part) for part in evidence.parts]}
+    kept = {
+        "classes": list(classes),
+        "images": evidence.images,
+        "parts": [asdict(part) for part in evidence.parts],
+        "places": evidence.places,
+        "groups": evidence.groups,
+    }
     services.files.write_atomic(services.files.run_dir(run.id) / EVIDENCE, json.dumps(kept))
     return _choice(services.store.settings(run.project_id), evidence, classes)
 
 
 def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
-    """Choose again where costs or the usual threshold were changed since; answers whether anything was renewed."""
+    """Choose again where what a project decides by was changed since; answers whether anything was renewed."""
     run, settings = services.store.run(run_id), services.store.settings(project_id)
     chosen = run.metrics.get(METRIC)
     if not isinstance(chosen, Mapping):
         return False
-    if chosen.get("costs") == asdict(costs_of(settings)) and chosen.get("default") == settings.shown_from:
+    if chosen.get("rule") == asdict(rule_of(settings)):
         return False
     try:
         kept = json.loads((services.files.run_dir(run_id) / EVIDENCE).read_bytes())
-        evidence = Evidence(tuple(_part(part) for part in kept["parts"]), int(kept["images"]))
+        evidence = Evidence(
+            tuple(_part(part) for part in kept["parts"]),
+            int(kept["images"]),
+            # Runs of earlier versions do not say which image a part lies in.
+            tuple(map(int, kept.get("places", ()))),
+            tuple(map(str, kept.get("groups", ()))),
+        )
         renewed = _choice(settings, evidence, [str(name) for name in kept["classes"]])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the thresholds of run %d stay as they are, %s cannot be read: %s", run_id, EVIDENCE, error)
@@ -82,7 +105,9 @@ def _part(kept: Mapping[str, Any]) -> Part:
 
 
 def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
-    chosen = choose(evidence, classes, costs_of(settings), default=settings.shown_from)
+    rule = rule_of(settings)
+    chosen = choose(evidence, classes, rule.costs, default=rule.default)
+    worth = worth_of(evidence, classes, rule)
     return {
         "classes": {
             each.name: {"threshold": each.threshold, "objects": each.objects, "basis": each.basis}
@@ -94,6 +119,8 @@ def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str
         "default": chosen.default,
         "costs": asdict(chosen.costs),
         "why": in_words(chosen),
+        "rule": asdict(rule),
+        "worth": None if worth is None else {**asdict(worth), "interval": list(worth.interval), "harms": worth.harms},
     }
 
 

@@ -34,8 +34,7 @@ OUTLINES = (
 )
 SIZE = (96, 96)
 SETTINGS = ProjectSettings(
-    train_steps=45,
-    shown_from=0.3,
+    train_steps=90,
     validation_fraction=0.3,
     duplicate_radius=0.0,
     retrain_labels=1000,

@@ -21,7 +21,9 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     root = tmp_path_factory.mktemp("outlines")
     loop = make_object_loop(root / "state", root / "images", OUTLINES, count=10)
     store = loop.store
-    store.save_settings(loop.project, store.settings(loop.project).changed(train_steps=2, shown_from=0.05))
+    # Two steps teach nothing; whatever is found is shown, so that there is something to compare.
+    everything = {"shown_from": 0.05, "choose_shown_from": False, "hold_back": False}
+    store.save_settings(loop.project, store.settings(loop.project).changed(train_steps=2, **everything))
     request_run(loop.services, loop.project, kind="rank", reason="First order.")
     loop.settle()
     loop.draw(7)

@@ -34,7 +34,7 @@ class ClassThreshold:
         threshold: least score shown, in (0, 1].
         objects: objects of the class in the images it was chosen on.
         basis: "own": chosen for this class; "all": too few objects of it, so the one that fits all classes together;
-            "default": too few objects of any class.
+            "default": too few objects of any class, and the usual one does no harm.
     """
 
     name: str
@@ -101,10 +101,14 @@ class Evidence:
     Attributes:
         parts: regions and objects that touch each other.
         images: how many images they come from.
+        places: number of the image that each part lies in; empty where that is not known.
+        groups: slide or patient of each image; empty where that is not known.
     """
 
     parts: tuple[Part, ...]
     images: int
+    places: tuple[int, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def objects(self, classes: int) -> list[int]:
         """Known objects of each class."""
@@ -123,7 +127,13 @@ def seen_on(found: Sequence[Detections], truth: Sequence[LabelledImage], classes
     """
     if len(found) != len(truth):
         raise TrainingError(f"There are {len(truth)} images but {len(found)} answers; predict every image once.")
-    return Evidence(tuple(parts_of(found, truth, classes)), len(truth))
+    apart = [parts_of([answer], [image], classes) for answer, image in zip(found, truth, strict=True)]
+    return Evidence(
+        parts=tuple(part for parts in apart for part in parts),
+        images=len(truth),
+        places=tuple(place for place, parts in enumerate(apart) for _ in parts),
+        groups=tuple(image.group or image.name for image in truth),
+    )
 
 
 def choose(
@@ -140,7 +150,9 @@ def choose(
     objects = evidence.objects(len(classes))
     limits: NDArray[np.float64] = np.full(len(classes), default)
     bases = ["default"] * len(classes)
-    if sum(objects) >= least and len(classes):
+    # A few objects are enough to see that the usual threshold makes more work than showing nothing.
+    does_harm = tally(parts, limits, costs).cost(costs) > costs.add * sum(objects)
+    if (sum(objects) >= least or does_harm) and len(classes):
         together = _sweep(parts, costs, limits, range(len(classes)))
         own = [number for number in range(len(classes)) if objects[number] >= least]
         limits = _descend(parts, costs, np.full(len(classes), together), own, default)
