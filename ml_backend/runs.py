@@ -14,6 +14,7 @@ from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.judge import judge
+from ml_backend.steps.models import has_model
 from ml_backend.steps.prepare import prepare
 from ml_backend.steps.publish import publish
 from ml_backend.steps.train import train
@@ -76,7 +77,7 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
 
     Raises:
         NotFound: no such run in this project.
-        Conflict: that run never gave a model that was promoted.
+        Conflict: that run never gave a model that was promoted, or it is lost.
     """
     store = services.store
     target = store.run(run_id)
@@ -86,6 +87,8 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
         raise Conflict(
             f"Run {run_id} has no promoted model; choose one that `paploop runs {project_id}` shows as promoted."
         )
+    if not has_model(services, run_id):
+        raise Conflict(f"The model of run {run_id} is lost, so nothing was rolled back; choose another run.")
     reason = f"Roll-back to the model of run {run_id}."
     asked = _asked(services, project_id, "rank", reason, model_run=run_id)
     return store.replace_open_run(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from ml_backend.detection.models import PLAN
 from ml_backend.services import Services
 from training.types import TrainingError
 
@@ -18,8 +19,6 @@ log = logging.getLogger(__name__)
 
 RETRY: Final = 60.0
 """Seconds until a detector that could not be loaded is tried again."""
-PLAN: Final = "plan.json"
-"""Only a detector's checkpoint has such a file; looking for it needs no torch."""
 
 
 class Detectors:

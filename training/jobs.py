@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.classifiers.base import MODEL_FILE, Classifier, method_module
-from training.evaluation.calibration import Calibration, calibrate
+from training.evaluation.calibration import Calibration, calibrate, cross_fitted
 from training.evaluation.classification import evaluate
 from training.files import read_json, replaced_folder, write_json_atomic
 from training.readable import drop_unreadable
@@ -75,13 +75,15 @@ def _finished(request: Request) -> Metrics | None:
 
 
 def _calibrate(model: Classifier, request: Request) -> tuple[dict[str, Any] | None, Calibration]:
-    """Set the model's temperature from the validation samples; their measurements at that temperature."""
+    """Set the model's temperature from the validation samples; their measurements, each at that of the others."""
     held_out = request.part("validation")
     truth = np.array(request.targets(held_out), dtype=np.int64)
     groups = np.unique([sample.group for sample in held_out], return_inverse=True)[1].astype(np.int64)
-    calibration = calibrate(_predict(model, request, held_out), truth, seed=request.seed, groups=groups)
+    probs = _predict(model, request, held_out)
+    calibration = calibrate(probs, truth, seed=request.seed, groups=groups)
     model.temperature = calibration.temperature
-    measured = evaluate(truth, _predict(model, request, held_out), request.classes) if held_out else None
+    judged = cross_fitted(probs, truth, seed=request.seed, groups=groups)
+    measured = evaluate(truth, judged, request.classes) if held_out else None
     return measured, calibration
 
 

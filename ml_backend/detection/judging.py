@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ml_backend.detection.models import detector_of, load_detector, look_at, renamed
+from ml_backend.detection.models import GONE, finds_objects, load_detector, look_at, renamed
 from ml_backend.detection.packing import Found
 from ml_backend.effort.choosing import judge_thresholds
 from ml_backend.services import Services
@@ -16,7 +17,10 @@ from ml_backend.steps.progress import reporter
 from ml_backend.thresholds import METRIC, held_back_by
 from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
 from training.evaluation.detection_promotion import judge_detectors
-from training.types import Progress
+from training.evaluation.promotion import NONE_BEFORE
+from training.types import Progress, TrainingError
+
+log = logging.getLogger(__name__)
 
 
 def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
@@ -26,10 +30,16 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     _, validation, _ = detection_sets(samples, classes)
     paths = [image.path for image in validation.images]
     active = services.store.project(run.project_id).active_run_id
-    before = active if detector_of(services, active) is not None else None
+    before = active if active is not None and finds_objects(services.store.run(active)) else None
     report = reporter(services, run, "Measuring")
     candidate = _answers(services, run.id, paths, report, "the new model")
-    incumbent = None if before is None else _answers(services, before, paths, report, "the serving model")
+    incumbent, absent = None, NONE_BEFORE
+    if before is not None:
+        try:
+            incumbent = _answers(services, before, paths, report, "the serving model")
+        except TrainingError as error:
+            log.warning("the model of run %d counts as absent: %s", before, error)
+            absent = GONE.format(before)
     seen = [
         place
         for place in range(len(paths))
@@ -44,6 +54,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         if incumbent is None
         else [renamed(found, classes) for place in seen if (found := incumbent[place]) is not None],
         seed=run.seed,
+        absent=absent,
     )
     evidence = {**verdict.evidence, "incumbent_run": before, "unreadable": len(paths) - len(seen)}
     chosen = judge_thresholds(services, run, answers, truth.images, classes)
@@ -61,8 +72,6 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
 
 
 def _answers(services: Services, run_id: int, paths: list[Path], report: Progress, who: str) -> list[Found | None]:
-    if not paths:
-        return []
     detector = load_detector(services, run_id)
     answers: list[Found | None] = []
     for number, found in enumerate(look_at(detector, paths), start=1):

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 OBJECTS_TASK: Final = "objects"
 """`task` in the request of a run that trained a detector."""
 
+PLAN: Final = "plan.json"
+"""Only a detector's checkpoint has such a file; looking for it needs no torch."""
+GONE: Final = "the model of run {} cannot be read any more and counts as absent"
+"""Why there is nothing to compare with, for the sentence of a decision."""
+
 
 def finds_objects(run: RunRow) -> bool:
     """Whether a run's model is a detector."""
@@ -28,7 +33,7 @@ def finds_objects(run: RunRow) -> bool:
 
 
 def detector_of(services: Services, run_id: int | None) -> Path | None:
-    """The checkpoint of a run's detector; None where there is no run or its model is none."""
+    """The checkpoint of a run's detector; None where there is no run, its model is none or its folder is lost."""
     if run_id is None or not finds_objects(services.store.run(run_id)):
         return None
     checkpoint = services.files.run_dir(run_id) / "checkpoint"

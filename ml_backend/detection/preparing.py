@@ -16,6 +16,7 @@ from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import ProjectLabels
+from ml_backend.steps.models import is_readable
 from training.data.images import ImageDecodeError, orientation_of
 from training.data.object_manifest import OBJECTS, ObjectSample, write_object_manifest
 from training.files import read_json
@@ -115,7 +116,7 @@ def object_samples(
 def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
     active = services.store.project(run.project_id).active_run_id
     before = detector_of(services, active)
-    if before is not None and not _goes_on(before, settings):
+    if active is None or before is None or not _goes_on(before, settings) or not is_readable(services, active):
         before = None
     return {
         "task": OBJECTS_TASK,

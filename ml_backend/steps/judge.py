@@ -2,50 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ml_backend.class_probs import over_classes
 from ml_backend.detection.judging import judge_objects
-from ml_backend.detection.models import finds_objects
+from ml_backend.detection.models import GONE, finds_objects
 from ml_backend.services import Services
-from ml_backend.state.records import RunRow
+from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import project_labels
 from ml_backend.steps.models import predict_items
 from training.data.manifest import read_manifest
+from training.evaluation.calibration import cross_fitted
+from training.evaluation.promotion import NONE_BEFORE
 from training.evaluation.promotion import judge as verdict_on
+from training.types import FloatArray, IntArray, TrainingError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The labelled validation items of a run.
+
+    Attributes:
+        items: n items.
+        truth: `(n,)` class indices.
+        groups: `(n,)` equal numbers belong together.
+        classes: names of the class indices.
+        encoder: key of the matrix that the items' rows belong to.
+    """
+
+    items: Sequence[ItemRow]
+    truth: IntArray
+    groups: IntArray
+    classes: tuple[str, ...]
+    encoder: str
 
 
 def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Decide whether this run's model replaces the active one."""
     if finds_objects(run):
         return "publish", judge_objects(services, run)
-    store = services.store
-    classes = list(run.request["classes"])
-    manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
-    validation = {sample.id: sample for sample in manifest if sample.split == "validation"}
-    items = [item for item in store.items(run.project_id, states=("ready",)) if item.id in validation]
-    truth = np.array([classes.index(str(validation[item.id].label)) for item in items], dtype=np.int64)
-    groups = np.unique([validation[item.id].group for item in items], return_inverse=True)[1].astype(np.int64)
-    encoder = str(run.request["encoder"])
-    incumbent_run = store.project(run.project_id).active_run_id
-    if incumbent_run is not None and finds_objects(store.run(incumbent_run)):
-        incumbent_run = None
-    candidate = over_classes(*predict_items(services, run.id, items, encoder), classes)
-    incumbent = (
-        over_classes(*predict_items(services, incumbent_run, items, encoder), classes) if incumbent_run else None
-    )
+    held = held_out(services, run)
+    active = services.store.project(run.project_id).active_run_id
+    before = None if active is None or finds_objects(services.store.run(active)) else active
+    candidate = answers(services, run.id, held)
+    incumbent, absent = None, NONE_BEFORE
+    if before is not None:
+        try:
+            incumbent = answers(services, before, held)
+        except TrainingError as error:
+            log.warning("the model of run %d counts as absent: %s", before, error)
+            absent = GONE.format(before)
     seen = np.isfinite(candidate).all(axis=1)
     if incumbent is not None:
         seen &= np.isfinite(incumbent).all(axis=1)
-        incumbent = incumbent[seen]
-    verdict = verdict_on(truth[seen], candidate[seen], incumbent, classes, seed=run.seed, groups=groups[seen])
+    truth, groups = held.truth[seen], held.groups[seen]
+    # Both go through this alike, or the candidate would be judged on what its own temperature was fitted to.
+    new, old = (
+        None if probs is None else cross_fitted(probs[seen], truth, seed=run.seed, groups=groups)
+        for probs in (candidate, incumbent)
+    )
+    assert new is not None
+    verdict = verdict_on(truth, new, old, held.classes, seed=run.seed, groups=groups, absent=absent)
     labels = project_labels(services, run.project_id)
-    evidence = {**verdict.evidence, "incumbent_run": incumbent_run, "conflicts": len(labels.left_out)}
+    evidence = {**verdict.evidence, "incumbent_run": before, "conflicts": len(labels.left_out)}
     return "publish", {
         "decision": verdict.decision,
         "decision_reason": verdict.reason,
         "metrics": {**run.metrics, "judgement": evidence},
     }
+
+
+def held_out(services: Services, run: RunRow) -> HeldOut:
+    """The validation items in a run's manifest that can still be looked at."""
+    classes = tuple(map(str, run.request["classes"]))
+    manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
+    validation = {sample.id: sample for sample in manifest if sample.split == "validation"}
+    items = [item for item in services.store.items(run.project_id, states=("ready",)) if item.id in validation]
+    truth = np.array([classes.index(str(validation[item.id].label)) for item in items], dtype=np.int64)
+    groups = np.unique([validation[item.id].group for item in items], return_inverse=True)[1].astype(np.int64)
+    return HeldOut(items, truth, groups, classes, str(run.request["encoder"]))
+
+
+def answers(services: Services, run_id: int, held: HeldOut) -> FloatArray:
+    """What a run's model says about held-out items, `(n, classes)` at temperature 1; NaN where an image is lost.
+
+    Raises:
+        TrainingError: the model is lost or damaged, or answers about other images than these.
+    """
+    probs, classes = predict_items(services, run_id, held.items, held.encoder, raw=True)
+    if not set(classes) & set(held.classes):
+        raise TrainingError(f"The model of run {run_id} knows none of the classes {', '.join(held.classes)}.")
+    return over_classes(probs, classes, held.classes)

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import numpy as np
 
+from ml_backend.detection.models import PLAN, finds_objects, load_detector
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
-from training.jobs import load_model
-from training.types import FloatArray, Progress
+from training.classifiers.base import MODEL_FILE
+from training.jobs import CHECKPOINT, load_model
+from training.types import FloatArray, Progress, TrainingError
+
+log = logging.getLogger(__name__)
+
+
+def is_readable(services: Services, run_id: int) -> bool:
+    """Whether a run's model can be loaded; where it cannot, the log says why.
+
+    A model that is lost must not stop its successor: whoever needs a model asks here first and goes on without it.
+    """
+    try:
+        if finds_objects(services.store.run(run_id)):
+            load_detector(services, run_id)
+        else:
+            load_model(services.files.run_dir(run_id) / CHECKPOINT)
+    except TrainingError as error:
+        log.warning("the model of run %d counts as absent: %s", run_id, error)
+        return False
+    return True
+
+
+def has_model(services: Services, run_id: int) -> bool:
+    """Whether a run's model lies where it was written; a web process asks, which loads none."""
+    folder = services.files.run_dir(run_id) / CHECKPOINT
+    return any((folder / name).is_file() for name in (MODEL_FILE, PLAN))
 
 
 def predict_items(
@@ -18,6 +45,8 @@ def predict_items(
     items: Sequence[ItemRow],
     encoder: str,
     progress: Progress | None = None,
+    *,
+    raw: bool = False,
 ) -> tuple[FloatArray, tuple[str, ...]]:
     """Class probabilities of items, with the names of the model's own classes.
 
@@ -27,11 +56,14 @@ def predict_items(
         items: n items.
         encoder: key of the matrix that the items' rows belong to.
         progress: told how far it is, for models that look at pixels.
+        raw: at temperature 1, as a judge needs them that fits temperatures himself.
 
     Returns:
         `(n, classes)` float32, a row of NaN where an image cannot be used any more; and the names of the columns.
     """
-    model = load_model(services.files.run_dir(run_id) / "checkpoint")
+    model = load_model(services.files.run_dir(run_id) / CHECKPOINT)
+    if raw:
+        model.temperature = 1.0
     if model.needs == "embeddings" and services.store.run(run_id).request.get("encoder") == encoder:
         rows = np.array([item.vector_row for item in items], dtype=np.int64)
         probs = model.predict_embeddings(services.vectors(encoder).rows(rows))

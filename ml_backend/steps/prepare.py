@@ -15,9 +15,11 @@ from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import ProjectLabels, project_labels
+from ml_backend.steps.models import is_readable
 from ml_backend.steps.progress import reporter
 from ml_backend.task_import import import_waiting
 from training.data.manifest import write_manifest
+from training.jobs import CHECKPOINT
 from training.types import Sample
 
 FINETUNE_LABELS = 500
@@ -40,14 +42,15 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         return following, {"change": change, **fields}
     samples, omitted = _samples(services, store.items(run.project_id, states=("ready",)), labels)
     present = Counter(sample.label for sample in samples if sample.split == "train")
+    method = _method(settings, len(samples))
     request = {
         "classes": list(labels.job.classes),
-        "method": _method(settings, len(samples)),
+        "method": method,
         "seed": run.seed,
         **names,
         "vectors": str(services.vectors(encoder.key).path.resolve()),
         "dimension": encoder.dimension,
-        "init": _incumbent_checkpoint(services, run),
+        "init": _incumbent_checkpoint(services, run, method),
         "threads": services.threads,
         "options": {"device": "auto"},
         "labels": len(samples),
@@ -102,9 +105,11 @@ def _method(settings: ProjectSettings, labels: int) -> str:
     return "finetune" if torch.cuda.is_available() else "head"
 
 
-def _incumbent_checkpoint(services: Services, run: RunRow) -> str | None:
+def _incumbent_checkpoint(services: Services, run: RunRow, method: str) -> str | None:
+    """Where fine-tuning goes on from; a model that cannot be read any more is started anew."""
     active = services.store.project(run.project_id).active_run_id
     if active is None or finds_objects(services.store.run(active)):
         return None
-    checkpoint = services.files.run_dir(active) / "checkpoint"
-    return str(checkpoint.resolve()) if checkpoint.is_dir() else None
+    if method == "head" or not is_readable(services, active):
+        return None
+    return str((services.files.run_dir(active) / CHECKPOINT).resolve())

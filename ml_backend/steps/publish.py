@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ml_backend.detection.models import finds_objects
+from ml_backend.detection.models import GONE, finds_objects
 from ml_backend.detection.ordering import order_objects
 from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
-from ml_backend.errors import Busy, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.errors import BadRequest, Busy, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.items import LOST
 from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.showing import with_imported
@@ -27,7 +27,7 @@ from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.records import RankingEntry, RankingRow, RunRow
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.labels import ProjectLabels, project_labels
-from ml_backend.steps.models import predict_items
+from ml_backend.steps.models import is_readable, predict_items
 from ml_backend.steps.progress import reporter
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,14 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
     labels = project_labels(services, run.project_id)
     model_run = _model_run(services, run, labels.job)
-    if model_run is not None and labels.job.finds_objects:
-        look_at_pool(services, run, model_run, labels)
-    elif model_run is not None:
-        _predict_pool(services, run, model_run, labels)
+    speaks = model_run is not None and _speaks(services, run, model_run)
+    if model_run is not None and speaks:
+        look = look_at_pool if labels.job.finds_objects else _predict_pool
+        look(services, run, model_run, labels)
     offered = offers_of(services, run.project_id, labels)
     ranking = services.store.ranking_of_run(run.id)
     if ranking is None or ranking.state != "prepared":
-        ranking = _rank(services, run, model_run, labels, offered)
+        ranking = _rank(services, run, model_run, labels, offered, speaks=speaks)
     rendered = Rendered()
     shown = _Shown(labels.job, model_run, offered, rendered)
     pushed = _push(services, run, ranking, shown)
@@ -81,6 +81,22 @@ def _model_run(services: Services, run: RunRow, job: LabelingJob) -> int | None:
     return number
 
 
+def _speaks(services: Services, run: RunRow, model_run: int) -> bool:
+    """Whether the model can be asked; where it is lost its stored answers stay, and images alone give the order.
+
+    Raises:
+        BadRequest: a roll-back asked for this very model.
+    """
+    if model_run == run.id or is_readable(services, model_run):
+        return True
+    if run.request.get("model_run") is not None:
+        raise BadRequest(
+            f"The model of run {model_run} cannot be read any more, so nothing was rolled back; choose another run or "
+            "train again."
+        )
+    return False
+
+
 def _encoder(services: Services, run: RunRow) -> str:
     return str(run.request["encoder"])
 
@@ -107,13 +123,19 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, labels: Proje
 
 
 def _rank(
-    services: Services, run: RunRow, model_run: int | None, labels: ProjectLabels, offered: Mapping[int, Offer]
+    services: Services,
+    run: RunRow,
+    model_run: int | None,
+    labels: ProjectLabels,
+    offered: Mapping[int, Offer],
+    *,
+    speaks: bool,
 ) -> RankingRow:
     classes = list(labels.job.classes)
     known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
     judged = services.store.run(model_run).metrics.get("judgement", {}) if model_run is not None else {}
     request = OrderRequest(
-        run_id=model_run,
+        run_id=model_run if speaks else None,
         classes=classes,
         labels=known,
         touched=labels.touched,
@@ -125,13 +147,15 @@ def _rank(
     )
     order_of = order_objects if labels.job.finds_objects else order_project
     order = order_of(services, run.project_id, request)
+    lost = f"T{GONE[1:].format(model_run)}; train again. " if model_run is not None and not speaks else ""
+    provenance = {**order.provenance, "note": f"{lost}{order.provenance.get('note') or ''}".strip()}
     services.store.add_ranking(
         run.project_id,
         run_id=model_run,
         opened_by=run.id,
         version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
         strategy=order.strategy,
-        provenance=dict(order.provenance),
+        provenance=provenance,
         entries=explain_offers(order.entries, offered),
         now=services.clock(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,8 @@ from ml_backend.label_config import parse_label_config
 from ml_backend.overview import next_items, overview, run_summary
 from ml_backend.runs import request_run, rollback
 from ml_backend.serving import Serving
+from ml_backend.steps.judge import judge
+from ml_backend.steps.prepare import prepare
 from ml_backend.strategy_choice import change_settings
 from tests.loop.objects import BOXES, SIZE, ObjectLoop, make_object_loop
 from tests.loop.objects import small_objects as small_objects
@@ -144,6 +147,29 @@ def test_roll_back_and_pages(boxes: ObjectLoop) -> None:
     page = project_page(boxes.services, boxes.project)
     assert "AP50" in page.curve
     assert "box_entropy" in [info["name"] for info in page.strategies]
+
+
+def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
+    services, store = boxes.services, boxes.store
+    active = store.project(boxes.project).active_run_id
+    assert active is not None
+    run = request_run(services, boxes.project, kind="train", reason="Test.")
+    _, prepared = prepare(services, run)
+    assert prepared["request"]["init"]
+    shutil.copytree(services.files.run_dir(active), services.files.run_dir(run.id), dirs_exist_ok=True)
+    store.update_run(run.id, request=store.run(active).request)
+    weights = services.files.run_dir(active) / "checkpoint" / "weights.safetensors"
+    sound = weights.read_bytes()
+    for damaged in (sound[: len(sound) // 2], b""):
+        weights.write_bytes(damaged)
+        _, judged = judge(services, store.run(run.id))
+        assert judged["decision"] == "promoted"
+        assert f"the model of run {active} cannot be read any more and counts as absent" in judged["decision_reason"]
+        assert not prepare(services, run)[1]["request"]["init"]
+    weights.write_bytes(sound)
+    _, judged = judge(services, store.run(run.id))
+    assert judged["decision"] == "kept"
+    store.update_run(run.id, state="failed")
 
 
 def test_when_the_config_asks_for_classes_the_detector_is_not_asked(boxes: ObjectLoop) -> None:

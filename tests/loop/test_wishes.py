@@ -55,6 +55,9 @@ def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> No
         # A promoted run to go back to; its model is not asked for, since training follows at once.
         past = scene.store.runs(scene.project)[-1]
         scene.store.update_run(past.id, decision="promoted")
+        model = scene.services.files.run_dir(past.id) / "checkpoint" / "model.json"
+        model.parent.mkdir(parents=True)
+        model.write_text("{}")
         scene.store.end_run(rollback(scene.services, scene.project, past.id).id, "A test ends it.", 1.0)
     newest = scene.settle()
     assert (newest.kind, newest.reason, newest.state) == ("train", "Now with everything.", "done")

@@ -11,10 +11,11 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from training.evaluation.calibration import (
     apply_temperature,
     calibrate,
+    cross_fitted,
     expected_calibration_error,
     fit_temperature,
 )
-from training.evaluation.classification import evaluate
+from training.evaluation.classification import balanced_log_loss, evaluate
 from training.types import TrainingError
 
 
@@ -97,3 +98,38 @@ def test_calibration_error_closed_form() -> None:
     assert expected_calibration_error(probs, truth) == pytest.approx(0.15)
     with pytest.raises(TrainingError, match="held-out"):
         expected_calibration_error(probs[:0], truth[:0])
+
+
+def test_equal_models_gain_nothing_when_they_are_judged() -> None:
+    """Equally good, equally overconfident, n = 30: the temperature of the new one must not have seen its judges."""
+    gains, flattered = [], []
+    for draw in range(300):
+        rng = np.random.default_rng(draw)
+        truth = rng.integers(0, 3, 30)
+        groups = np.arange(30) // 2
+        evidence = 1.4 * np.eye(3)[truth] + rng.normal(size=(30, 3))
+        new, old = (softmax(2 * (evidence + 0.5 * rng.normal(size=(30, 3)))) for _ in range(2))
+        judged = [cross_fitted(probs, truth, seed=draw, groups=groups) for probs in (new, old)]
+        gains.append(balanced_log_loss(truth, judged[1]) - balanced_log_loss(truth, judged[0]))
+        fitted = apply_temperature(new, calibrate(new, truth, seed=draw, groups=groups).temperature)
+        flattered.append(balanced_log_loss(truth, judged[1]) - balanced_log_loss(truth, fitted))
+    error = np.std(gains) / np.sqrt(len(gains))
+    assert abs(np.mean(gains)) < error
+    assert np.mean(flattered) > 3 * error
+
+
+def test_no_item_has_a_part_in_its_own_temperature() -> None:
+    probs, truth = sample(40, 3, 0.5, np.random.default_rng(4))
+    groups = np.arange(40) // 4
+    judged = cross_fitted(probs, truth, seed=1, groups=groups)
+    np.testing.assert_array_equal(judged, cross_fitted(probs, truth, seed=1, groups=groups))
+    other = truth.copy()
+    other[:4] = (truth[:4] + 1) % 3
+    np.testing.assert_array_equal(judged[:4], cross_fitted(probs, other, seed=1, groups=groups)[:4])
+    np.testing.assert_array_equal(cross_fitted(probs, truth, seed=1, groups=np.zeros(40)), probs.astype(np.float32))
+    np.testing.assert_array_equal(cross_fitted(probs[:19], truth[:19], seed=1), probs[:19].astype(np.float32))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    warm = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(warm / warm.sum(axis=1, keepdims=True))

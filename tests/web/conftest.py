@@ -135,6 +135,9 @@ def loop(world: World) -> Loop:
     assert run is not None
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], np.float32)
     world.store.save_predictions(run.id, items[:4], probs, ["Cat", "Dog"])
+    model = world.services.files.run_dir(run.id) / "checkpoint" / "model.json"
+    model.parent.mkdir(parents=True)
+    model.write_text("{}")
     measured = {"macro_f1": 0.75, "confusion": [[6, 2], [2, 6]]}
     world.store.update_run(
         run.id,

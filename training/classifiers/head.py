@@ -8,10 +8,12 @@ cross-validation where there are labels enough to choose by.
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -149,6 +151,9 @@ def load(checkpoint: Path) -> LinearHead:
         classes = tuple(map(str, fields["classes"]))
         if weights.ndim != 2 or weights.shape[1] != len(classes) or bias.shape != (len(classes),):
             raise ValueError(f"weights {weights.shape} and bias {bias.shape} for {len(classes)} classes")
+        # A class without labels has the bias -inf, and no other number that is none.
+        if not (np.isfinite(weights).all() and (bias < np.inf).all()):
+            raise ValueError("a weight is no number")
         return LinearHead(
             classes=classes,
             weights=weights,
@@ -158,7 +163,7 @@ def load(checkpoint: Path) -> LinearHead:
             temperature=float(fields["temperature"]),
             settings=dict(fields["settings"]),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise TrainingError(
             f"The model in {checkpoint} is damaged ({error}); roll back to another run or train again."
         ) from error

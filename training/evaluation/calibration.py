@@ -14,6 +14,7 @@ from training.types import FloatArray, IntArray, TrainingError
 
 MIN_ITEMS = 20
 """Fewer held-out items say too little about confidence."""
+FOLDS = 5
 
 _LOWEST, _HIGHEST = 0.1, 10.0
 _PRIOR_ITEMS = 4.0
@@ -62,7 +63,7 @@ def calibrate(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray
     if items < MIN_ITEMS:
         note = f"{items} held-out labels are too few to judge confidence; it takes {MIN_ITEMS}."
         return Calibration(1.0, items, before, None, note)
-    after = expected_calibration_error(_cross_fitted(probs, truth, groups, seed), truth)
+    after = expected_calibration_error(cross_fitted(probs, truth, seed=seed, groups=groups), truth)
     return Calibration(fit_temperature(probs, truth), items, before, after)
 
 
@@ -89,6 +90,36 @@ def fit_temperature(probs: FloatArray, truth: IntArray) -> float:
         else:
             low = left
     return float(np.exp((low + high) / 2))
+
+
+def cross_fitted(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray | None = None) -> FloatArray:
+    """Calibrated probabilities by which a model may be judged: no item has a part in its own temperature.
+
+    A temperature fitted on the items that then judge makes every new model look better than it is; two models that are
+    compared go through this alike, on the same folds.
+
+    Args:
+        probs: `(n, c)` rows sum to 1, at temperature 1.
+        truth: `(n,)` class indices.
+        seed: of the folds, which are the same for every model.
+        groups: `(n,)` items of one group stay in one fold.
+
+    Returns:
+        `(n, c)` float32; as they came where fewer than 20 items, or one group alone, leave nothing to fit on.
+    """
+    names, member = np.unique(np.arange(len(truth)) if groups is None else groups, return_inverse=True)
+    folds = min(FOLDS, len(names))
+    if len(truth) < MIN_ITEMS or folds < 2:
+        return probs.astype(np.float32)
+    fold = np.random.default_rng(seed).permutation(len(names))[member] % folds
+    # A class that the model does not know says nothing about how sure it is.
+    known = probs[np.arange(len(truth)), truth] > 0
+    answer = np.empty(probs.shape, dtype=np.float32)
+    for number in range(folds):
+        held, others = fold == number, (fold != number) & known
+        temperature = fit_temperature(probs[others], truth[others]) if others.any() else 1.0
+        answer[held] = apply_temperature(probs[held], temperature)
+    return answer
 
 
 def apply_temperature(probs: FloatArray, temperature: float) -> FloatArray:
@@ -131,16 +162,3 @@ def _loss(logits: FloatArray, truth: IntArray, log_temperature: float) -> float:
     normaliser = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
     likelihood = scaled[np.arange(len(truth)), truth] - normaliser
     return float(-likelihood.sum() + 0.5 * _PRIOR_ITEMS * log_temperature**2)
-
-
-def _cross_fitted(probs: FloatArray, truth: IntArray, groups: IntArray, seed: int) -> FloatArray:
-    names, member = np.unique(groups, return_inverse=True)
-    folds = min(5, len(names))
-    if folds < 2:
-        return apply_temperature(probs, fit_temperature(probs, truth))
-    fold = np.random.default_rng(seed).permutation(len(names))[member] % folds
-    answer = np.empty(probs.shape, dtype=np.float32)
-    for number in range(folds):
-        held = fold == number
-        answer[held] = apply_temperature(probs[held], fit_temperature(probs[~held], truth[~held]))
-    return answer

@@ -20,7 +20,7 @@ from training.data.detection_set import DetectionSet
 from training.evaluation.bootstrap import Interval
 from training.evaluation.detection import Kind, evaluate, matched
 from training.evaluation.matching import Matches
-from training.evaluation.promotion import Verdict
+from training.evaluation.promotion import NONE_BEFORE, Verdict, first
 from training.types import Detections, IntArray, TrainingError
 
 FLOOR = 0.1
@@ -40,6 +40,7 @@ def judge_detectors(
     *,
     seed: int,
     samples: int = 400,
+    absent: str = NONE_BEFORE,
 ) -> Verdict:
     """Promote the candidate or keep the incumbent.
 
@@ -53,13 +54,14 @@ def judge_detectors(
         incumbent: answers of the serving model on the same images, or None.
         seed: of the bootstrap.
         samples: bootstrap resamples.
+        absent: where there is no incumbent, why.
 
     Raises:
         TrainingError: answers are missing, or a measurement is no number.
     """
     objects = sum(len(image.boxes) for image in data.images)
     if not objects:
-        return _without_objects(len(data.images), incumbent is None)
+        return _without_objects(len(data.images), incumbent is None, absent)
     models = [candidate] if incumbent is None else [candidate, incumbent]
     kind: Kind = "segm" if data.has_masks and all(e.masks is not None for m in models for e in m) else "bbox"
     rng = np.random.default_rng(seed)
@@ -75,7 +77,7 @@ def judge_detectors(
     }
     on = f"on {len(data.images)} held-out images with {objects} objects"
     if incumbent is None:
-        reason = f"First model: {evidence['measure']} {_ap50(new, kind):.3f} {on}; no model served before."
+        reason = f"{first(absent)}: {evidence['measure']} {_ap50(new, kind):.3f} {on}; {absent}."
         return Verdict("promoted", f"{reason}{_blind_spots(new, kind)}", evidence)
     old, before = _measured(data, incumbent, kind, times, "serving")
     difference = spread - before
@@ -121,10 +123,10 @@ def _decide(evidence: dict[str, Any], kind: Kind, interval: Interval, on: str) -
     return Verdict("kept", f"Kept the serving model: {scores}; the new one is {worse}, {sure}.", evidence)
 
 
-def _without_objects(images: int, is_first: bool) -> Verdict:
+def _without_objects(images: int, is_alone: bool, absent: str) -> Verdict:
     evidence: dict[str, Any] = {"images": images, "objects": 0, "groups": 0, "too_little_evidence": True}
-    if is_first:
-        reason = "First model: no held-out object yet to measure it on, and no model served before."
+    if is_alone:
+        reason = f"{first(absent)}: no held-out object yet to measure it on, and {absent}."
         return Verdict("promoted", reason, evidence)
     reason = "Kept the serving model: there is no held-out object to compare the two on; label some validation images."
     return Verdict("kept", reason, evidence)

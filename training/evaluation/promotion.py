@@ -28,6 +28,7 @@ CLASS_LOSS_P = 0.1
 PROBABLY_WORSE = 0.2
 """Share of resamples with a lead (ties count half) under which a candidate is kept back whatever its log loss."""
 
+NONE_BEFORE = "no model served before"
 _TIE = 1e-9
 
 
@@ -57,6 +58,7 @@ def judge(
     floor: float = 0.05,
     min_items: int = 30,
     samples: int = 2000,
+    absent: str = NONE_BEFORE,
 ) -> Verdict:
     """Promote the candidate or keep the incumbent.
 
@@ -75,6 +77,7 @@ def judge(
         floor: how far the recall of a class may fall.
         min_items: fewer items are too little evidence, whatever the interval says.
         samples: bootstrap resamples.
+        absent: where there is no incumbent, why.
 
     Raises:
         TrainingError: predictions are missing, of the wrong shape or no probabilities.
@@ -84,14 +87,12 @@ def judge(
         check_probabilities(truth, incumbent, classes, "incumbent")
     n = len(truth)
     if n == 0:
-        return _without_items(incumbent)
+        return _without_items(incumbent is None, absent)
     evidence: dict[str, Any] = {"items": n, "groups": n if groups is None else len(np.unique(groups))}
     evidence["candidate"] = evaluate(truth, candidate, classes)
     if incumbent is None:
         score = evidence["candidate"]["macro_f1"]
-        return Verdict(
-            "promoted", f"First model: macro-F1 {score:.3f} on {n} held-out items; no model served before.", evidence
-        )
+        return Verdict("promoted", f"{first(absent)}: macro-F1 {score:.3f} on {n} held-out items; {absent}.", evidence)
     evidence["incumbent"] = evaluate(truth, incumbent, classes)
     predicted, before = candidate.argmax(axis=1), incumbent.argmax(axis=1)
     interval = paired_interval(truth, predicted, before, len(classes), groups=groups, seed=seed, samples=samples)
@@ -137,12 +138,16 @@ def _differences(new: dict[str, Any], old: dict[str, Any], interval: Interval) -
     }
 
 
-def _without_items(incumbent: FloatArray | None) -> Verdict:
+def first(absent: str) -> str:
+    """How the sentence on a model without an incumbent begins."""
+    return "First model" if absent == NONE_BEFORE else "Promoted"
+
+
+def _without_items(is_alone: bool, absent: str) -> Verdict:
     evidence: dict[str, Any] = {"items": 0, "groups": 0, "too_little_evidence": True}
-    if incumbent is None:
-        return Verdict(
-            "promoted", "First model: no held-out label yet to measure it on, and no model served before.", evidence
-        )
+    if is_alone:
+        reason = f"{first(absent)}: no held-out label yet to measure it on, and {absent}."
+        return Verdict("promoted", reason, evidence)
     reason = "Kept the serving model: there is no held-out label to compare the two on; label some validation images."
     return Verdict("kept", reason, evidence)
 
