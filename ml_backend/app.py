@@ -14,7 +14,7 @@ from ml_backend.api import api
 from ml_backend.auth import challenge, guard
 from ml_backend.bodies import MAX_ID
 from ml_backend.dashboard import dashboard
-from ml_backend.errors import PapLoopError, Unauthorized
+from ml_backend.errors import Overloaded, PapLoopError, Unauthorized
 from ml_backend.inbox import Inbox
 from ml_backend.media import media
 from ml_backend.metrics import Metrics
@@ -70,6 +70,8 @@ def _answer_errors(app: Flask, max_bytes: int) -> None:
         response = _sentence(str(error), error.status)
         if isinstance(error, Unauthorized):
             challenge(response)
+        if isinstance(error, Overloaded):
+            response.headers["Retry-After"] = str(error.retry_after)
         return response
 
     @app.errorhandler(HTTPException)

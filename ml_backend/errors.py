@@ -11,7 +11,8 @@ PapLoopError
 ├── Damaged (500)               a file of ours cannot be read: no retry helps
 └── Unavailable (503)           something outside is away: worth a retry with back-off
     ├── LabelStudioUnavailable
-    └── QueueUnavailable
+    ├── QueueUnavailable
+    └── Overloaded              PapLoop itself has too much to do: the answer says when to ask again
 """
 
 from __future__ import annotations
@@ -75,3 +76,16 @@ class LabelStudioUnavailable(Unavailable):
 
 class QueueUnavailable(Unavailable):
     """Redis does not answer."""
+
+
+class Overloaded(Unavailable):
+    """PapLoop has too much to do just now.
+
+    Args:
+        message: what happened and what to do.
+        retry_after: seconds after which the caller may ask again.
+    """
+
+    def __init__(self, message: str, retry_after: int):
+        super().__init__(message)
+        self.retry_after = retry_after

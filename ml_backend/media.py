@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import hmac
-import io
-import logging
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request, send_file
 
-from ml_backend.errors import BadRequest, ImageError, NotFound, Unauthorized
+from ml_backend.conversions import Conversions
+from ml_backend.errors import BadRequest, NotFound, Unauthorized
 from ml_backend.items import display_name, is_local
-from ml_backend.media_url import media_signature
+from ml_backend.media_url import THUMBNAIL, media_signature
 from ml_backend.services import Services
 from ml_backend.settings import Settings
-from ml_backend.state.files import write_atomic
 from ml_backend.state.records import ItemRow
-from training.types import TrainingError
-
-log = logging.getLogger(__name__)
 
 MAX_AGE: Final = 86_400
 """Seconds a browser keeps an image; a changed file has another ETag."""
-
-LOSSLESS_PIXELS: Final = 4_000_000
-"""Up to this size converted images are PNG, above it JPEG, which is sent in a fraction of the bytes."""
 
 SNIFF: Final = 32
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -35,13 +27,22 @@ LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 def media(services: Services) -> Blueprint:
     """The route that serves images; its address is its own proof."""
     routes = Blueprint("media", __name__)
+    conversions = Conversions(services)
 
     @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<path:name>")
     def image(project_id: int, item_id: int, signature: str, name: str) -> Response:
         if not _is_signed(services.settings, project_id, item_id, signature):
             raise Unauthorized("The signature of this image address is wrong; open the image from its task again.")
-        path, mimetype = displayable(services, _item(services, project_id, item_id))
-        return send_file(path, mimetype=mimetype, conditional=True, etag=True, max_age=MAX_AGE)
+        item = _item(services, project_id, item_id)
+        path = safe_path(services.settings, item)
+        side = _side(request.args.get("size"))
+        mimetype = browser_type(path)
+        etag: bool | str = True
+        if mimetype is None or side is not None:
+            path = conversions.copy(path, f"{project_id}-{item_id}", side)
+            # The cache touches its files; their names tell originals apart.
+            mimetype, etag = browser_type(path), path.name
+        return send_file(path, mimetype=mimetype, conditional=True, etag=etag, max_age=MAX_AGE)
 
     @routes.after_request
     def headers(response: Response) -> Response:
@@ -66,16 +67,15 @@ def _is_signed(settings: Settings, project_id: int, item_id: int, signature: str
     return given and bool(settings.media_secret.get_secret_value())
 
 
-def displayable(services: Services, item: ItemRow) -> tuple[Path, str]:
-    """A file that browsers can show, and its type: the original where possible, else a converted copy.
-
-    Raises:
-        NotFound: the file is gone or lies outside the folders that may be served.
-        ImageError: it is no image.
-    """
-    path = safe_path(services.settings, item)
-    mimetype = browser_type(path)
-    return (path, mimetype) if mimetype else _converted(services, item, path)
+def _side(asked: str | None) -> int | None:
+    """Px of the longer side of what is asked for; one small size, lest every number makes a copy."""
+    if asked is None:
+        return None
+    if asked != str(THUMBNAIL):
+        raise BadRequest(
+            f"An image has no size {asked[:20]!r}; ask for size={THUMBNAIL}, or without one for all of it."
+        )
+    return THUMBNAIL
 
 
 def safe_path(settings: Settings, item: ItemRow) -> Path:
@@ -98,13 +98,16 @@ def safe_path(settings: Settings, item: ItemRow) -> Path:
 
 
 def browser_type(path: Path) -> str | None:
-    """The media type of a file that browsers show as it is, by its first bytes and not by its name."""
+    """The media type of a file that browsers show as people should see it, by its first bytes and not by its name.
+
+    PNG files of 16 bits are none: a browser keeps the high byte, and what a 12-bit camera wrote is black.
+    """
     with path.open("rb") as file:
         head = file.read(SNIFF)
     if head.startswith(b"\xff\xd8\xff"):
         return "image/jpeg"
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
+        return None if head[24:25] == b"\x10" else "image/png"
     if head.startswith((b"GIF87a", b"GIF89a")):
         return "image/gif"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
@@ -136,34 +139,3 @@ def _item(services: Services, project_id: int, item_id: int) -> ItemRow:
     if item.project_id != project_id:
         raise NotFound(f"Project {project_id} has no item {item_id}; open the image from its task again.")
     return item
-
-
-def _converted(services: Services, item: ItemRow, path: Path) -> tuple[Path, str]:
-    from PIL import Image
-
-    from training.data.images import load_rgb
-
-    stat = path.stat()
-    folder = services.files.cache_dir / "media"
-    folder.mkdir(exist_ok=True)
-    stem = f"{item.project_id}-{item.id}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
-    for suffix, mimetype in ((".png", "image/png"), (".jpg", "image/jpeg")):
-        if (ready := folder / f"{stem}{suffix}").is_file():
-            return ready, mimetype
-    try:
-        pixels = load_rgb(path, max_pixels=services.settings.max_image_pixels)
-    except TrainingError as error:
-        log.warning("%s cannot be shown: %s", path, error)
-        raise ImageError(str(error)) from error
-    if pixels.ndim != 3:
-        raise BadRequest(f"{display_name(item)} is no plain image; convert it to PNG.")
-    lossless = pixels.shape[0] * pixels.shape[1] <= LOSSLESS_PIXELS
-    buffer = io.BytesIO()
-    picture = Image.fromarray(pixels)
-    if lossless:
-        picture.save(buffer, "PNG", compress_level=1)
-    else:
-        picture.save(buffer, "JPEG", quality=92)
-    target = folder / f"{stem}{'.png' if lossless else '.jpg'}"
-    write_atomic(target, buffer.getvalue())
-    return target, "image/png" if lossless else "image/jpeg"

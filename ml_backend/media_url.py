@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from ml_backend.settings import Settings
+
+THUMBNAIL: Final = 384
+"""Px of the longer side of a small copy for pages."""
 
 
 def media_signature(settings: Settings, project_id: int, item_id: int) -> str:
@@ -26,6 +30,11 @@ def media_url(settings: Settings, project_id: int, item_id: int, name: str) -> s
     """
     signature = media_signature(settings, project_id, item_id)
     return f"{settings.resolved_public_url}/media/{project_id}/{item_id}/{signature}/{quote(name.split('/')[-1])}"
+
+
+def thumbnail_url(address: str) -> str:
+    """The small copy of an image of ours, for pages; its signature is the image's."""
+    return f"{address}?size={THUMBNAIL}"
 
 
 def item_of_url(settings: Settings, project_id: int, url: str) -> int | None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from ml_backend.dashboard.curve import Point, learning_curve
 from ml_backend.dashboard.effort import EffortPanel, effort_panel
 from ml_backend.duplicates.review import conflict_list
+from ml_backend.media_url import thumbnail_url
 from ml_backend.overview import Overview, is_promotable, next_items, overview
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
@@ -77,7 +78,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
     following = [
         {
             **entry,
-            "image": media_root + entry["image"].removeprefix(public) if entry["image"] else "",
+            "image": thumbnail_url(media_root + entry["image"].removeprefix(public)) if entry["image"] else "",
             "link": f"{base}/projects/{project_id}/data?task={entry['task']}",
         }
         for entry in next_items(services, project_id, NEXT_SHOWN)

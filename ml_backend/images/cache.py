@@ -34,6 +34,7 @@ class ImageCache:
         self._guard = threading.Lock()
         self._flights: dict[str, threading.Lock] = {}
         self._bytes: int | None = None
+        self._unseen = 0
 
     def path(self, key: str) -> Path:
         """Where the file of a key lies."""
@@ -86,10 +87,11 @@ class ImageCache:
 
     def _grown(self, size: int) -> None:
         with self._guard:
-            if self._bytes is not None:
-                self._bytes += size
-            if self._bytes is None or self._bytes > self._max_bytes:
-                self._bytes = self._trim()
+            self._unseen += size
+            # Others write here as well, so what was counted long ago says little.
+            known = self._bytes
+            if known is None or self._unseen > self._max_bytes / 16 or known + self._unseen > self._max_bytes:
+                self._bytes, self._unseen = self._trim(), 0
 
     def _trim(self) -> int:
         """Bring the folder under nine tenths of the cap if it is over it; answers its size in bytes."""

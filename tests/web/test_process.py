@@ -84,17 +84,25 @@ def test_it_starts_and_serves_without_anything_heavy(tmp_path: Path) -> None:
 PATIENCE = 120.0
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return make_settings(tmp_path, port=probe.getsockname()[1])
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path, port=free_port())
 
 
 def start(settings: Settings) -> subprocess.Popen[bytes]:
     """The real web process; answers once it is ready."""
     program = web(settings)
-    secret = {"PAPLOOP_BASIC_AUTH_PASSWORD": PASSWORD}
+    secret = {
+        "PAPLOOP_BASIC_AUTH_PASSWORD": PASSWORD,
+        "PAPLOOP_MEDIA_SECRET": settings.media_secret.get_secret_value(),
+    }
     process = subprocess.Popen(program.command, env={**os.environ, **program.environment, **secret})
     with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=PATIENCE) as client:
         client.get(f"http://127.0.0.1:{settings.port}/health")

@@ -1,0 +1,130 @@
+"""Copies of images that browsers show, and small ones for pages: made once, one at a time, under the cache's cap."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from ml_backend.errors import ImageError, Overloaded
+from training.types import TrainingError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ml_backend.images.cache import ImageCache
+    from ml_backend.services import Services
+
+log = logging.getLogger(__name__)
+
+LOSSLESS_PIXELS: Final = 4_000_000
+"""Up to this size copies are PNG, above it JPEG, which is sent in a fraction of the bytes."""
+
+LONGEST_JPEG: Final = 65_500
+"""Px of the longest side that a JPEG file can have."""
+
+PATIENCE: Final = 60.0
+"""Seconds a request waits for its turn."""
+
+RETRY_AFTER: Final = 5
+"""Seconds after which a caller who was sent away may ask again."""
+
+_VERSION: Final = 2
+"""Raised when the same file is to be decoded otherwise than before, so that old copies are not shown."""
+
+
+class Conversions:
+    """The copies of one web process.
+
+    A conversion holds up to 8 bytes for each pixel of the original, so one thread makes them all: others would each
+    keep what they once needed. Whoever asks waits; one thread at least stays free for answers that need no image.
+
+    Args:
+        services: the parts of the process.
+        patience: seconds a request waits for its turn.
+    """
+
+    def __init__(self, services: Services, patience: float = PATIENCE):
+        self._services = services
+        self._patience = patience
+        self._seat = ThreadPoolExecutor(1, thread_name_prefix="conversions")
+        self._room = threading.BoundedSemaphore(max(1, services.settings.web_threads - 1))
+        self._guard = threading.Lock()
+
+    def copy(self, source: Path, name: str, side: int | None = None) -> Path:
+        """A copy of an image file as people see it, made now if there is none.
+
+        Args:
+            source: the original.
+            name: whose image it is; with size and time of the file it tells copies apart.
+            side: px of the longer side at most; None keeps the size.
+
+        Raises:
+            ImageError: it is no image, or too large.
+            Overloaded: too many others wait, or for too long.
+        """
+        stat = source.stat()
+        key = f"converted {_VERSION} {name} {stat.st_mtime_ns:x} {stat.st_size:x} {side or 'whole'}"
+        with self._guard:
+            cache = self._cache
+        if ready := cache.get(key):
+            return ready
+        with self._admitted(source):
+            return cache.fetch(key, lambda file: self._write(source, side, file), lambda _: None)
+
+    @cached_property
+    def _cache(self) -> ImageCache:
+        # Loading it takes a client and a decoder with it, which no start of the web process waits for.
+        from ml_backend.images.cache import ImageCache
+
+        files, services = self._services.files, self._services
+        shutil.rmtree(files.cache_dir / "media", ignore_errors=True)  # copies of earlier versions, under no cap
+        return ImageCache(files.cache_dir / "images", services.settings.image_cache_bytes, services.clock)
+
+    @contextmanager
+    def _admitted(self, source: Path) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise Overloaded(f"Too many images are being converted to show {source.name} now; ask again.", RETRY_AFTER)
+        try:
+            yield
+        finally:
+            self._room.release()
+
+    def _write(self, source: Path, side: int | None, file: BinaryIO) -> None:
+        work = self._seat.submit(_convert, source, side, self._services.settings.max_image_pixels, file)
+        try:
+            wait([work], self._patience)
+            if work.cancel():
+                raise Overloaded(
+                    f"Other images have been converted for {self._patience:.0f} s before {source.name}; ask again.",
+                    RETRY_AFTER,
+                )
+            work.result()
+        except TrainingError as error:
+            log.warning("%s cannot be shown: %s", source.name, error)
+            raise ImageError(str(error)) from error
+
+
+def _convert(source: Path, side: int | None, max_pixels: int, file: BinaryIO) -> None:
+    from training.data.images import open_rgb
+
+    picture, _ = open_rgb(source, max_pixels=max_pixels, enough=side)
+    _save(picture, side, file)
+
+
+def _save(picture: Image.Image, side: int | None, file: BinaryIO) -> None:
+    if side is not None:
+        from PIL import Image
+
+        picture.thumbnail((side, side), Image.Resampling.BOX)
+        picture.save(file, "JPEG", quality=85)
+    elif picture.width * picture.height <= LOSSLESS_PIXELS or max(picture.size) > LONGEST_JPEG:
+        picture.save(file, "PNG", compress_level=1)
+    else:
+        picture.save(file, "JPEG", quality=92)
