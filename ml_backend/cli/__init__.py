@@ -11,6 +11,8 @@ import typer
 
 FAILED = 1
 BAD_REQUEST = 2
+INCOMPLETE = 3
+"""The command did its work, but left out something that it was given."""
 INTERRUPTED = 130
 
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from training.types import Progress as Report
 
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
+AllowLeftOut = Annotated[
+    bool,
+    typer.Option(
+        "--allow-left-out",
+        help="Go on where more than 5 % of the labels cannot be read; their places are neither learned nor taken for "
+        "empty.",
+    ),
+]
 
 
 def print_json(value: Any) -> None:

@@ -40,6 +40,7 @@ class Asked:
     threads: int
     work: Path | None
     plot: Path | None
+    allow_left_out: bool = False
 
 
 def replay_folder(asked: Asked, as_json: bool) -> None:
@@ -75,7 +76,14 @@ def _material(asked: Asked) -> Material:
 
     with progress_bar("Reading the images") as progress:
         if asked.pool is not None:
-            material = read_material(asked.pool, asked.test, asked.fraction, asked.pattern, progress)
+            material = read_material(
+                asked.pool,
+                asked.test,
+                asked.fraction,
+                asked.pattern,
+                progress,
+                allow_left_out=asked.allow_left_out,
+            )
         else:
             with opened() as services:
                 project_id = chosen_project(services, asked.project)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table, progress_bar, say
+from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import class_rows, summary, warn
 from ml_backend.errors import BadRequest
 
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option("--plots", help="Objects: write curves and the worst images.")
         ] = None,
         threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:
         """Measure a model on labeled images; those that it learned from are left out."""
@@ -37,7 +38,15 @@ def register(app: typer.Typer) -> None:
             if kind == "objects":
                 from training.standalone.objects import evaluate_objects
 
-                measured = evaluate_objects(model, data, progress, everything=everything, threads=threads, plots=plots)
+                measured = evaluate_objects(
+                    model,
+                    data,
+                    progress,
+                    everything=everything,
+                    threads=threads,
+                    plots=plots,
+                    allow_left_out=allow_left_out,
+                )
             else:
                 if plots is not None:
                     raise BadRequest("Pictures are drawn of objects only; leave out --plots.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, progress_bar
 from ml_backend.cli._measured import summary, warn
 
 
@@ -30,6 +30,7 @@ def register(app: typer.Typer) -> None:
         held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of images kept for measuring.")] = 0.2,
         seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
         threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:
         """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
@@ -52,7 +53,16 @@ def register(app: typer.Typer) -> None:
                     weights=weights,
                     weights_sha256=weights_sha256,
                 )
-                metrics = fit_objects(data, out, recipe, progress, init=init, fraction=held_out, pattern=groups)
+                metrics = fit_objects(
+                    data,
+                    out,
+                    recipe,
+                    progress,
+                    init=init,
+                    fraction=held_out,
+                    pattern=groups,
+                    allow_left_out=allow_left_out,
+                )
             else:
                 from training.standalone.classes import fit_classes
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, say
+from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, say
 from ml_backend.cli._open import chosen_project, opened
+
+if TYPE_CHECKING:
+    from ml_backend.labels_import.importing import ImportReport
+
+SHOWN = 60
+"""Sentences that are shown to people."""
 
 
 class Kind(StrEnum):
@@ -42,27 +48,57 @@ def register(app: typer.Typer) -> None:
         kind: Annotated[Kind, typer.Option("--as", help="What the labels become.")] = Kind.annotations,
         form: Annotated[Form, typer.Option("--format", help="Form of the labels; auto looks.")] = Form.auto,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be added.")] = False,
+        allow_left_out: AllowLeftOut = False,
+        replace_imported: Annotated[
+            bool,
+            typer.Option(
+                "--replace-imported",
+                help="Also correct annotations that an earlier import made and nobody touched since.",
+            ),
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Give existing labels to the images of a project that nobody labeled; safe to break off and to repeat."""
+        """Give existing labels to the images of a project that nobody labeled; safe to break off and to repeat.
+
+        Ends with status 3 where labels were left out, in part or as a whole; --dry-run shows which before.
+        """
+        from ml_backend.cli import INCOMPLETE
         from ml_backend.labels_import.importing import import_labels as put_in
         from ml_backend.screen import stages
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
             report = put_in(
-                services, project_id, source, kind=kind.value, form=form.value, dry_run=dry_run, stage=stage
+                services,
+                project_id,
+                source,
+                kind=kind.value,
+                form=form.value,
+                dry_run=dry_run,
+                allow_left_out=allow_left_out,
+                replace_imported=replace_imported,
+                stage=stage,
             )
         if as_json:
             print_json(report.as_dict())
-            return
-        lists = ("unmatched", "problems")
-        facts = {name.replace("_", " "): value for name, value in report.as_dict().items() if name not in lists}
-        print_facts(
-            facts, title=f"{'Would import' if dry_run else 'Imported'} into project {project_id} as {kind.value}"
-        )
-        for sentence in [*report.problems, *report.unmatched]:
-            say(sentence, style="yellow")
-        more = report.unmatched_count - len(report.unmatched)
-        if more:
-            say(f"{more} more are no images of the project.", style="yellow")
+        else:
+            _show(report, f"{'Would import' if dry_run else 'Imported'} into project {project_id} as {kind.value}")
+        if not report.complete:
+            raise typer.Exit(INCOMPLETE)
+
+
+def _show(report: ImportReport, title: str) -> None:
+    """The report for people."""
+    lists = ("unmatched", "problems", "left_out", "complete")
+    facts = {name.replace("_", " "): value for name, value in report.as_dict().items() if name not in lists}
+    for what, reasons in report.left_out.items():
+        facts |= {f"{what} left out: {reason}": count for reason, count in reasons.items()}
+    print_facts(facts, title=title)
+    sentences = [*report.problems, *report.unmatched]
+    for sentence in sentences[:SHOWN]:
+        say(sentence, style="yellow")
+    if len(sentences) > SHOWN:
+        say(f"{len(sentences) - SHOWN} more sentences like these are in --json.", style="yellow")
+    more = report.unmatched_count - len(report.unmatched)
+    if more:
+        say(f"{more} more are no images of the project.", style="yellow")

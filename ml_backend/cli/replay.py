@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, print_table, progress_bar, say
+from ml_backend.cli._answer import AllowLeftOut, AsJson, print_json, print_table, progress_bar, say
 
 if TYPE_CHECKING:
     from ml_backend.replay.source import LabelledSet
@@ -46,6 +46,7 @@ def replay(
     work: Annotated[
         Path | None, typer.Option(help="Objects: keep every round here; the same command goes on where it stopped.")
     ] = None,
+    allow_left_out: AllowLeftOut = False,
     as_json: AsJson = False,
 ) -> None:
     """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
@@ -74,6 +75,7 @@ def replay(
                 threads=threads,
                 work=work,
                 plot=plot,
+                allow_left_out=allow_left_out,
             ),
             as_json,
         )

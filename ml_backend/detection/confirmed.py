@@ -8,7 +8,10 @@
 5. A submitted annotation vouches for the whole image, so an unmarked place is background. Where it has regions with a
    "checked" label, it vouches for these alone: objects outside of them are learned, their surroundings are unknown.
 6. In regions with an "ignore" label nothing is learned or counted. The same holds for regions without a label and with
-   one that the labeling config does not have (any more): somebody saw something there, so it is no background.
+   one that the labeling config does not have (any more), or with a control that it does not have: somebody saw
+   something there, so it is no background.
+7. Where the place of a region cannot be read, the annotation vouches for no place: its other objects are learned, their
+   surroundings are unknown.
 """
 
 from __future__ import annotations

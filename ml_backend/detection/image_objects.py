@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ml_backend.detection.confirmed import NO_LABEL, Result, label_in
-from ml_backend.geometry.results import Region, read_results
+from ml_backend.geometry.results import LABEL_TYPES, Control, Region, read_results
 from ml_backend.geometry.shapes import Rectangle, Size, bounding_box, mask_of
 from ml_backend.label_config import LabelingJob
-from training.data.detection_set import no_boxes
+from training.data.reading import Objects
 from training.geometry.runs import Runs, pixels
 from training.types import FloatArray, IntArray
+
+GONE = "(control gone)"
+DRAWN = (*LABEL_TYPES[:-1], "rectangle", "polygon", "ellipse", "brush")
+"""Types of results that mark a place."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class ImageObjects:
         classes: `(r,)` int64, index into the job's classes.
         masks: outline of each object, None for one drawn as a box.
         ignore: `(k, 4)` float32 px, where nothing is learned or counted.
-        checked: `(c, 4)` float32 px that were searched completely; None: the whole image was.
+        checked: `(c, 4)` float32 px that were searched completely; None: the whole image was; without any box: no place
+            was, for somebody drew something whose place cannot be read.
         left_out: one sentence for each region that is no object, and why.
     """
 
@@ -37,6 +38,11 @@ class ImageObjects:
     ignore: FloatArray
     checked: FloatArray | None
     left_out: tuple[str, ...]
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether no object is known and no place is known to hold none."""
+        return not len(self.boxes) and self.checked is not None and not len(self.checked)
 
 
 def drawn_upright(results: Sequence[Result], size: Size) -> bool:
@@ -56,78 +62,66 @@ def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orien
     """
     reading = read_results(*_readable(results, job), size, orientation=orientation)
     left_out = list(reading.left_out)
-    found = _Sorted()
+    found = Objects()
+    for _ in reading.left_out:
+        found.leave_out()
     for region in reading.regions:
         box = bounding_box(region.shape, size)
-        if box is None:
+        if region.label in job.checked:
+            found.checked = [*(found.checked or []), *([] if box is None else [box])]
+        elif box is None:
             left_out.append(f"Region {region.id} covers no pixel of the image; draw it again.")
-        elif region.label in job.checked:
-            found.checked.append(box)
+            found.leave_out()
         elif region.label in job.ignore:
-            found.ignore.append(box)
+            found.leave_out(box)
         elif region.label in job.classes:
-            left_out += found.add(region, box, job, size)
+            left_out += _add(found, region, box, job, size)
         else:
-            found.ignore.append(box)
+            found.leave_out(box)
             left_out.append(_foreign(region))
-    return found.objects(left_out)
+    boxes, classes, ignore, checked = found.stacked()
+    return ImageObjects(boxes, classes, tuple(found.masks), ignore, checked, tuple(left_out))
 
 
-class _Sorted:
-    """Regions by what they mean."""
-
-    def __init__(self) -> None:
-        self.boxes: list[NDArray[np.float32]] = []
-        self.classes: list[int] = []
-        self.masks: list[Runs | None] = []
-        self.ignore: list[NDArray[np.float32]] = []
-        self.checked: list[NDArray[np.float32]] = []
-
-    def add(self, region: Region, box: NDArray[np.float32], job: LabelingJob, size: Size) -> list[str]:
-        mask = None if job.kind == "detection" or isinstance(region.shape, Rectangle) else mask_of(region.shape, size)
-        if mask is not None and not pixels(mask):
-            self.ignore.append(box)
-            return [f"Region {region.id} covers no pixel of the image; draw it again."]
-        self.boxes.append(box)
-        self.classes.append(job.classes.index(region.label))
-        self.masks.append(mask)
-        return []
-
-    def objects(self, left_out: Sequence[str]) -> ImageObjects:
-        return ImageObjects(
-            boxes=_stacked(self.boxes),
-            classes=np.array(self.classes, dtype=np.int64),
-            masks=tuple(self.masks),
-            ignore=_stacked(self.ignore),
-            checked=_stacked(self.checked) if self.checked else None,
-            left_out=tuple(left_out),
-        )
-
-
-def _stacked(boxes: Sequence[NDArray[np.float32]]) -> FloatArray:
-    return np.stack(boxes).astype(np.float32) if boxes else no_boxes()
+def _add(found: Objects, region: Region, box: FloatArray, job: LabelingJob, size: Size) -> list[str]:
+    mask = None if job.kind == "detection" or isinstance(region.shape, Rectangle) else mask_of(region.shape, size)
+    if mask is not None and not pixels(mask):
+        found.leave_out(box)
+        return [f"Region {region.id} covers no pixel of the image; draw it again."]
+    found.add(box, job.classes.index(region.label), mask)
+    return []
 
 
 def _foreign(region: Region) -> str:
-    what = "has no label" if region.label == NO_LABEL else f"has the label {region.label!r}, which the config lacks"
+    what = {
+        NO_LABEL: "has no label",
+        GONE: f"was drawn with {region.control.from_name}, which the config does not have like that any more",
+    }.get(region.label, f"has the label {region.label!r}, which the config lacks")
     return f"Region {region.id} {what}; its place is neither learned nor counted. Relabel it."
 
 
-def _readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Any]]:
-    """Results and controls such that regions with foreign labels, or none, are read like the others."""
+def _readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Control]]:
+    """Results and controls such that regions with foreign labels, or none, or of controls that are gone, are read."""
     controls = {control.from_name: control for control in job.controls}
+    gone: list[Control] = []
     readable: list[Result] = []
     for result in [*results, *_unlabelled(results, job)]:
-        control = controls.get(str(result.get("from_name")))
-        value = result.get("value")
-        if control is None or result.get("type") != control.type or not isinstance(value, Mapping):
-            readable.append(result)
-            continue
-        label = label_in(result, control.type)
-        readable.append({**result, "value": {**value, control.type: [label]}})
-        if label not in control.classes:
-            controls[control.from_name] = replace(control, classes=(*control.classes, label))
-    return readable, list(controls.values())
+        name, kind, value = str(result.get("from_name")), str(result.get("type")), result.get("value")
+        control = controls.get(name)
+        if control is not None and kind == control.type and str(result.get("to_name")) == control.to_name:
+            if isinstance(value, Mapping):
+                label = label_in(result, kind)
+                result = {**result, "value": {**value, kind: [label]}}
+                if label not in control.classes:
+                    controls[name] = replace(control, classes=(*control.classes, label))
+        elif kind in DRAWN and (control is not None or name not in job.tags):
+            # Under a name of its own, since the config may have a control of another kind by the old one.
+            stand_in = Control(f"{name} ({kind})", str(result.get("to_name")), kind, (GONE,))
+            gone.append(stand_in)
+            shape = {**value, kind: [GONE]} if isinstance(value, Mapping) else value
+            result = {**result, "from_name": stand_in.from_name, "value": shape}
+        readable.append(result)
+    return readable, [*controls.values(), *gone]
 
 
 def _unlabelled(results: Sequence[Result], job: LabelingJob) -> list[Result]:

@@ -96,6 +96,9 @@ def object_samples(
             continue
         found = objects_on(results, labels.job, size, orientation=orientation)
         told += [f"Task {item.task_id}: {sentence}" for sentence in found.left_out[: TOLD - len(told)]]
+        if found.says_nothing:
+            omitted["nothing that is drawn on it can be read"] += 1
+            continue
         samples.append(
             ObjectSample(
                 id=item.id,

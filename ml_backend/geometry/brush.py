@@ -106,7 +106,7 @@ def _runs(code: Sequence[int], expected: int) -> tuple[NDArray[np.int64], NDArra
                 values.append(stream.read(word))
                 position += run
     except (ValueError, IndexError, TypeError) as error:
-        raise BadRequest(f"A brush region's code is damaged ({error}); draw it again.") from error
+        raise BadRequest("A brush region's code is damaged; draw it again.") from error
     return np.array(starts), np.array(lengths), np.array(values)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml_backend.errors import BadRequest
 from ml_backend.geometry.brush import decode_brush, encode_brush
+from training.data.values import Unusable, number, numbers
 from training.geometry.polygons import fill, window_of
 from training.geometry.runs import Runs, box_of, from_window, trim
 
@@ -25,6 +26,8 @@ Size = tuple[int, int]
 Points = NDArray[np.float64]
 
 _ELLIPSE_POINTS = 96
+FARTHEST = 1000
+"""So many sides beside the image nobody draws: such numbers are damaged, and too large to reckon with."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,32 @@ def shape_of(value: Mapping[str, Any], size: Size) -> Shape:
         if "rle" in value:
             return Brush(decode_brush(value["rle"], size))
         if "points" in value:
-            points = tuple((float(x) * width / 100, float(y) * height / 100) for x, y in value["points"])
-            if len(points) < 3:
-                raise ValueError("a polygon needs three corners")
-            return _finite(Polygon(points))
-        x, y = float(value["x"]) * width / 100, float(value["y"]) * height / 100
-        rotation = float(value.get("rotation") or 0)
+            return _polygon(value["points"], size)
+        x, y = _px(value.get("x"), width), _px(value.get("y"), height)
+        rotation = number(value.get("rotation") or 0)
         if "radiusX" in value:
-            radius_x, radius_y = float(value["radiusX"]) * width / 100, float(value["radiusY"]) * height / 100
-            return _finite(Ellipse(x, y, radius_x, radius_y, rotation))
-        sides = float(value["width"]) * width / 100, float(value["height"]) * height / 100
-        return _finite(Rectangle(x, y, *sides, rotation))
-    except (KeyError, TypeError, ValueError) as error:
+            return Ellipse(x, y, _px(value["radiusX"], width), _px(value.get("radiusY"), height), rotation)
+        return Rectangle(x, y, _px(value.get("width"), width), _px(value.get("height"), height), rotation)
+    except Unusable as error:
         raise BadRequest(f"A region has no shape that can be read ({error}); draw it again.") from error
+
+
+def _polygon(points: Any, size: Size) -> Polygon:
+    pairs = [numbers(point) for point in points] if isinstance(points, list | tuple) else []
+    if len(pairs) < 3:
+        raise Unusable("a polygon needs three corners")
+    if any(len(pair) != 2 for pair in pairs):
+        raise Unusable("a corner of a polygon is not two numbers")
+    height, width = size
+    return Polygon(tuple((_px(x, width), _px(y, height)) for x, y in pairs))
+
+
+def _px(percent: Any, side: int) -> float:
+    """Percent of a side in px."""
+    share = number(percent) / 100
+    if abs(share) > FARTHEST:
+        raise Unusable("its numbers lie far outside of the image")
+    return share * side
 
 
 def value_of(shape: Shape, size: Size) -> dict[str, Any]:
@@ -168,10 +184,3 @@ def _tight(mask: Runs) -> tuple[int, int, int, int] | None:
         return None
     (x, y), bitmap = trim(mask)
     return x, y, x + bitmap.shape[1], y + bitmap.shape[0]
-
-
-def _finite(shape: Rectangle | Ellipse | Polygon) -> Shape:
-    numbers = np.ravel(shape.points) if isinstance(shape, Polygon) else list(vars(shape).values())
-    if not np.isfinite(numbers).all():
-        raise ValueError("a coordinate is not finite")
-    return shape

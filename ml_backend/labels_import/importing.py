@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +14,11 @@ from ml_backend.ingest import Stage
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.labels_import.matching import Matcher
 from ml_backend.labels_import.reading import Entry, Source, read_source
-from ml_backend.labels_import.results import Losses, results_of
+from ml_backend.labels_import.repairing import Repair, repair, repairable
+from ml_backend.labels_import.results import Losses, Said, results_of
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from training.data.reading import refuse_many, together
 from training.types import Progress
 
 As = Literal["annotations", "predictions"]
@@ -36,6 +38,10 @@ class ImportReport:
         added: annotations or pre-annotations that were added (or would be).
         regions: labeled regions in these.
         present: images left alone because they have an annotation (or this very pre-annotation) already.
+        repaired: annotations of an earlier import that were replaced, see `import_labels`.
+        pre_annotated: images whose labels became pre-annotations, for something on them was left out.
+        complete: whether no label of a matched image was left out, in part or as a whole.
+        left_out: objects and images that could not be read, by reason.
         unmatched: why entries are no images of the project, the first few.
         unmatched_count: how many there are.
         problems: one sentence for each kind of thing that was left out.
@@ -48,6 +54,10 @@ class ImportReport:
     added: int
     regions: int
     present: int
+    repaired: int = 0
+    pre_annotated: int = 0
+    complete: bool = True
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unmatched: Sequence[str] = ()
     unmatched_count: int = 0
     problems: Sequence[str] = field(default_factory=tuple)
@@ -63,7 +73,7 @@ class _Ready:
 
     item: ItemRow
     task: int
-    results: list[dict[str, Any]]
+    said: Said
 
 
 def import_labels(
@@ -74,6 +84,8 @@ def import_labels(
     kind: As,
     form: str = "auto",
     dry_run: bool = False,
+    allow_left_out: bool = False,
+    replace_imported: bool = False,
     stage: Stage,
 ) -> ImportReport:
     """Add the labels of a folder or file to the images of a project that have none.
@@ -82,6 +94,9 @@ def import_labels(
     again. Pre-annotations are kept by PapLoop and go out with the next order, for images that no model of the project
     has an answer for.
 
+    An annotation says that nothing is where nothing is marked. So an image of which something was left out gets none:
+    what is known of it becomes a pre-annotation, and the mended labels can be imported afterwards.
+
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
@@ -89,6 +104,8 @@ def import_labels(
         kind: what the labels become.
         form: of the source; "auto" looks.
         dry_run: only report.
+        allow_left_out: go on where more than a few percent of the objects cannot be read.
+        replace_imported: put the labels in place of other ones that an earlier import made and nobody touched.
         stage: shows progress.
 
     Raises:
@@ -99,28 +116,43 @@ def import_labels(
     items = services.store.items(project_id, states=("new", "ready"))
     matcher = Matcher(services, items)
     labels = read_source(source, form, matcher.find)
+    refuse_many(labels.left_out, allow=allow_left_out)
     _check(labels, job)
     matcher.expect(labels.entries)
     pairs, unmatched = _matched(matcher, labels.entries, stage("Matching images"))
     losses, problems = Losses(), Counter[str]()
     ready = _phrased(services, project_id, pairs, labels, job, losses, problems)
-    present = _present(services, project_id, ready, kind)
-    fresh = [each for each in ready if each.task not in present]
+    fresh, repairs, present = _sorted(services, project_id, ready, kind, replace_imported=replace_imported)
+    whole = [each for each in fresh if each.said.whole or kind == "predictions"]
+    parts = [each for each in fresh if not each.said.whole and kind == "annotations" and each.said.results]
     if not dry_run:
-        add = _annotate if kind == "annotations" else _propose
-        add(services, project_id, fresh, stage(f"Adding {kind}"))
+        if kind == "annotations":
+            _annotate(services, project_id, whole, stage("Adding annotations"))
+            repair(services, project_id, repairs, stage("Replacing annotations"))
+        _propose(services, project_id, parts if kind == "annotations" else whole, stage("Adding pre-annotations"))
     counted = [sentence.format(count=count) for sentence, count in problems.items()]
+    doubtful = sum(not each.said.whole for each in fresh)
+    if doubtful and kind == "annotations":
+        counted.append(
+            f"Something on {doubtful} images was left out, so these count as not labeled; what is known of "
+            f"{len(parts)} of them became pre-annotations. Mend the labels or the config and import again."
+        )
+    lost = any(labels.left_out.as_dict().values()) or bool(losses.sentences())
     return ImportReport(
         form=labels.form,
         images=len(labels.entries),
         matched=len(pairs),
         by_name_alone=matcher.by_name_alone,
-        added=len(fresh),
-        regions=sum(len({result["id"] for result in each.results}) for each in fresh),
-        present=len(ready) - len(fresh),
+        added=len(whole),
+        regions=sum(len({result["id"] for result in each.said.results}) for each in whole),
+        present=present,
+        repaired=len(repairs),
+        pre_annotated=len(parts),
+        complete=not lost and not doubtful,
+        left_out=labels.left_out.as_dict(),
         unmatched=unmatched[:NAMED],
         unmatched_count=len(unmatched),
-        problems=[*labels.problems, *counted, *losses.sentences()],
+        problems=[*counted, *losses.sentences(), *labels.problems],
     )
 
 
@@ -140,20 +172,26 @@ def _check(labels: Source, job: LabelingJob) -> None:
 def _matched(
     matcher: Matcher, entries: Sequence[Entry], progress: Progress
 ) -> tuple[list[tuple[Entry, ItemRow]], list[str]]:
-    pairs: list[tuple[Entry, ItemRow]] = []
+    found: dict[int, tuple[Entry, ItemRow]] = {}
     unmatched: list[str] = []
-    taken: dict[int, str] = {}
+    contradicted: set[int] = set()
     for number, entry in enumerate(entries, start=1):
         item = matcher.item_of(entry)
         if isinstance(item, str):
             unmatched.append(item)
-        elif item.id in taken:
-            unmatched.append(f"{entry.name} is the same image as {taken[item.id]}, which came first.")
+        elif item.id not in found:
+            found[item.id] = entry, item
         else:
-            taken[item.id] = entry.name
-            pairs.append((entry, item))
-        progress(number / len(entries), f"{len(pairs)} of {number} found")
-    return pairs, unmatched
+            first = found[item.id][0]
+            unmatched.append(f"{entry.name} is the same image as {first.name}, which came first.")
+            if first.image is not None and entry.image is not None:
+                found[item.id] = replace(first, image=together(first.image, entry.image)), item
+            elif first.label != entry.label:
+                contradicted.add(item.id)
+        progress(number / len(entries), f"{len(found)} of {number} found")
+    names = [found.pop(item_id)[0].name for item_id in sorted(contradicted)]
+    unmatched += [f"{name} has more than one label; it was left out." for name in names]
+    return list(found.values()), unmatched
 
 
 def _phrased(
@@ -174,31 +212,38 @@ def _phrased(
                 "they were left out."
             ] += 1
             continue
-        results = results_of(entry, labels.classes, job, shown_as, losses)
-        if results is not None:
-            ready.append(_Ready(item, item.task_id, results))
+        said = results_of(entry, labels.classes, job, shown_as, losses)
+        if said is not None:
+            ready.append(_Ready(item, item.task_id, said))
     return ready
 
 
-def _present(services: Services, project_id: int, ready: Sequence[_Ready], kind: As) -> set[int]:
-    """Tasks that are to be left alone."""
-    if kind == "annotations":
-        # Label Studio itself is asked: what people did a moment ago may not have arrived here.
-        return set(services.label_studio.annotation_ids(project_id)) if ready else set()
-    known = services.store.proposals(project_id, [each.item.id for each in ready])
-    labelled = {row.task_id for row in services.store.annotations(project_id)}
-    return {each.task for each in ready if each.task in labelled or known.get(each.item.id) == each.results}
+def _sorted(
+    services: Services, project_id: int, ready: Sequence[_Ready], kind: As, *, replace_imported: bool
+) -> tuple[list[_Ready], list[Repair], int]:
+    """What is to be added, what is to be replaced, and how many images are left alone."""
+    if kind == "predictions":
+        known = services.store.proposals(project_id, [each.item.id for each in ready])
+        labelled = {row.task_id for row in services.store.annotations(project_id)}
+        fresh = [each for each in ready if each.task not in labelled and known.get(each.item.id) != each.said.results]
+        return fresh, [], len(ready) - len(fresh)
+    # Label Studio itself is asked: what people did a moment ago may not have arrived here.
+    taken = services.label_studio.annotation_ids(project_id) if ready else {}
+    fresh = [each for each in ready if each.task not in taken]
+    present = {each.task: each.said.results for each in ready if each.task in taken and each.said.whole}
+    repairs = repairable(services, present) if replace_imported else []
+    return fresh, repairs, len(ready) - len(fresh) - len(repairs)
 
 
 def _annotate(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
     for number, each in enumerate(ready, start=1):
-        made = services.label_studio.create_annotation(each.task, each.results)
+        made = services.label_studio.create_annotation(each.task, each.said.results)
         services.store.upsert_annotations(project_id, [annotation_row(project_id, made)], services.clock())
         progress(number / len(ready), f"{number} of {len(ready)} images")
 
 
 def _propose(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
-    services.store.save_proposals(project_id, {each.item.id: each.results for each in ready}, services.clock())
+    services.store.save_proposals(project_id, {each.item.id: each.said.results for each in ready}, services.clock())
     if ready:
         from ml_backend.runs import request_run
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ml_backend.errors import BadRequest, NotFound
 from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder, read_coco_file
-from training.data.detection_set import DetectionSet, LabelledImage
+from training.data.detection_set import DetectionSet, LabelledImage, LeftOut
 from training.data.images import IMAGE_SUFFIXES
 from training.data.importers.voc import is_voc_folder, read_voc
 from training.data.importers.yolo import is_yolo_folder, read_yolo
+from training.data.outlines import outlined_by_boxes
+from training.data.values import read_text
 
 FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv")
 IMAGE_COLUMNS: Final = ("file", "filename", "file_name", "image", "path", "name")
@@ -50,12 +52,14 @@ class Source:
         classes: class names; for objects an index into them is a class number.
         entries: one an image.
         problems: what was left out while reading, one sentence each.
+        left_out: the same in numbers.
     """
 
     form: str
     classes: tuple[str, ...]
     entries: tuple[Entry, ...]
     problems: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def has_objects(self) -> bool:
@@ -83,9 +87,9 @@ def read_source(source: Path, form: str, find: Find) -> Source:
         case "coco":
             return _objects(form, _coco(source, find))
         case "yolo":
-            return _objects(form, read_yolo(source))
+            return _objects(form, read_yolo(source, find))
         case "voc":
-            return _objects(form, read_voc(source))
+            return _objects(form, read_voc(source, find))
         case "folder":
             return _class_folder(source)
         case _:
@@ -126,8 +130,8 @@ def _located(folders: Sequence[Path], find: Find, name: str) -> Path | str:
 
 
 def _objects(form: str, data: DetectionSet) -> Source:
-    entries = tuple(Entry(image.name, image.path, image=image) for image in data.images)
-    return Source(form, data.classes, entries, data.problems)
+    entries = tuple(Entry(image.name, image.path, image=outlined_by_boxes(image)) for image in data.images)
+    return Source(form, data.classes, entries, data.problems, data.left_out)
 
 
 def _class_folder(root: Path) -> Source:
@@ -146,15 +150,17 @@ def _class_folder(root: Path) -> Source:
 
 
 def _csv(file: Path) -> Source:
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadRequest(f"{file.name} cannot be read ({error}); save the table as UTF-8.") from error
+    text = read_text(file)
+    # Tables carry long cells that nobody asked for, such as pictures as text.
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
         dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
     except csv.Error:
         dialect = csv.excel
-    rows = [row for row in csv.reader(text.splitlines(), dialect) if any(cell.strip() for cell in row)]
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), dialect) if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise BadRequest(f"{file.name} is no table that can be read; save it as CSV in UTF-8.") from error
     image, label, first = _columns(rows)
     entries, problems = [], []
     for number, row in enumerate(rows[first:], start=first + 1):

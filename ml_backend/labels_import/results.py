@@ -19,6 +19,7 @@ from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.reading import Entry
 from ml_backend.regions import choice_result
 from training.data.detection_set import LabelledImage
+from training.data.reading import vouches
 from training.types import Detections
 
 PREFIX: Final = "import-"
@@ -49,20 +50,32 @@ class Losses:
         ]
         if self.ignored:
             said.append(
-                f"{self.ignored} regions to be ignored became background, for the labeling config has no label "
+                f"{self.ignored} regions to be ignored have no place in the labeling config, which has no label "
                 "'ignore'; add one and import again."
             )
         if self.unchecked:
             said.append(
-                f"{self.unchecked} images were searched in parts, which the labeling config cannot say; they count as "
-                "searched completely. Add a label 'checked' and import again."
+                f"{self.unchecked} images were searched in parts, which the labeling config cannot say; add a label "
+                "'checked' and import again."
             )
         return said
 
 
-def results_of(
-    entry: Entry, classes: Sequence[str], job: LabelingJob, shown_as: str, losses: Losses
-) -> list[dict[str, Any]] | None:
+@dataclass(frozen=True)
+class Said:
+    """The labels of one image in Label Studio's words.
+
+    Attributes:
+        results: the regions, or the class.
+        whole: whether these are all there is, so that an annotation of them says the truth. Where not, an unmarked
+            place may hold what was left out.
+    """
+
+    results: list[dict[str, Any]]
+    whole: bool = True
+
+
+def results_of(entry: Entry, classes: Sequence[str], job: LabelingJob, shown_as: str, losses: Losses) -> Said | None:
     """The results for one image; None where its class is not in the labeling config.
 
     Args:
@@ -77,15 +90,14 @@ def results_of(
         if label not in job.classes:
             losses.classes[label] += 1
             return None
-        return choice_result(job, label, None, f"{PREFIX}{_digest(entry.name, label)}")
+        return Said(choice_result(job, label, None, f"{PREFIX}{_digest(entry.name, label)}"))
     image = entry.image
-    unknown = [classes[number] for number in image.classes.tolist() if classes[number] not in job.classes]
-    losses.classes.update(unknown)
     style = Style(thresholds=0.5, shown_as=shown_as, tolerance=EXACT)
     key = _digest(entry.name, image.boxes.tolist(), image.classes.tolist(), image.masks)
     written = shown(job, _found(image, classes), style, lambda index: f"{PREFIX}{key}-{index}").results
     results = [{name: value for name, value in result.items() if name != "score"} for result in written]
-    return results + _special(image, job, key, losses)
+    special, is_whole = _special(image, classes, job, key, losses)
+    return Said(results + special, is_whole)
 
 
 def _found(image: LabelledImage, classes: Sequence[str]) -> Found:
@@ -95,14 +107,21 @@ def _found(image: LabelledImage, classes: Sequence[str]) -> Found:
     return Found(Detections(image.size, image.boxes, probs, image.masks), tuple(classes))
 
 
-def _special(image: LabelledImage, job: LabelingJob, key: str, losses: Losses) -> list[dict[str, Any]]:
-    """Boxes to be ignored, and boxes that were searched, with the labels that say so."""
-    ignored = _boxes(image.ignore.tolist(), image, job, job.ignore, f"{PREFIX}{key}-ignore")
+def _special(
+    image: LabelledImage, classes: Sequence[str], job: LabelingJob, key: str, losses: Losses
+) -> tuple[list[dict[str, Any]], bool]:
+    """Boxes to be ignored, and boxes that were searched, with the labels that say so; whether all could be said."""
+    foreign = [classes[number] not in job.classes for number in image.classes.tolist()]
+    losses.classes.update(classes[number] for number in image.classes.tolist() if classes[number] not in job.classes)
+    # An object whose class the config lacks is an object all the same, so its place is no background.
+    places = [*image.ignore.tolist(), *image.boxes[np.array(foreign, dtype=bool)].tolist()]
+    ignored = _boxes(places, image, job, job.ignore, f"{PREFIX}{key}-ignore")
     losses.ignored += len(image.ignore) if ignored is None else 0
     checked = [] if image.checked is None else image.checked.tolist()
     searched = _boxes(checked, image, job, job.checked, f"{PREFIX}{key}-checked")
     losses.unchecked += bool(checked) and searched is None
-    return [*(ignored or []), *(searched or [])]
+    is_whole = vouches(image) and ignored is not None and searched is not None
+    return [*(ignored or []), *(searched or [])], is_whole
 
 
 def _boxes(

@@ -43,7 +43,9 @@ class Material:
         return digest.hexdigest()[:16]
 
 
-def read_material(pool: Path, test: Path | None, fraction: float, pattern: str, progress: Progress) -> Material:
+def read_material(
+    pool: Path, test: Path | None, fraction: float, pattern: str, progress: Progress, *, allow_left_out: bool = False
+) -> Material:
     """Read a COCO, YOLO or VOC folder; without a test folder whole source groups of it are held out.
 
     Images that cannot be decoded are left out, and so are images of the pool that are in the test folder as well.
@@ -54,16 +56,18 @@ def read_material(pool: Path, test: Path | None, fraction: float, pattern: str, 
         fraction: share held out where there is no test folder.
         pattern: finds the source group in a file name; empty: see `training.data.detection_set.default_group`.
         progress: told how far it is.
+        allow_left_out: go on where more than a few percent of the objects cannot be read.
 
     Raises:
         TrainingError: a folder is no such folder, or nothing in it can be used.
         BadRequest: too little is left.
     """
-    whole = grouped(read_objects(pool), pattern)
+    whole = grouped(read_objects(pool, allow_left_out=allow_left_out), pattern)
     if test is None:
         return divided(whole, fraction, progress)
     problems: list[str] = []
-    held = _readable(renumbered(grouped(read_objects(test), pattern), whole.classes), problems, progress)
+    measured = grouped(read_objects(test, allow_left_out=allow_left_out), pattern)
+    held = _readable(renumbered(measured, whole.classes), problems, progress)
     chosen = _without(_readable(whole, problems, progress), held, problems)
     return _checked(Material(chosen, held, (*whole.problems, *held.problems, *problems)))
 

@@ -21,6 +21,7 @@ from ml_backend.simulate.expert import Annotator, Manner
 from ml_backend.simulate.oracle import mistaken
 from training.data.detection_set import LabelledImage
 from training.data.importers.objects import read_objects
+from training.data.reading import vouches
 from training.geometry.boxes import iou
 from training.types import Detections
 
@@ -43,7 +44,9 @@ class ObjectOracle:
 
     def find(self, name: str) -> LabelledImage | None:
         """The objects of an image, None when they are not known; its folders may differ."""
-        return self.truth.get(name) or self.truth.get(PurePosixPath(name).name)
+        image = self.truth.get(name) or self.truth.get(PurePosixPath(name).name)
+        # A drawn annotation speaks for the whole image, so all of it must be known.
+        return image if image is not None and vouches(image) else None
 
     def classes(self) -> list[str]:
         """Classes that occur."""
@@ -51,12 +54,12 @@ class ObjectOracle:
 
 
 def read_object_oracle(source: Path) -> ObjectOracle:
-    """The truth from a COCO, YOLO or VOC folder.
+    """The truth from a COCO, YOLO or VOC folder; an image of which something cannot be read is not known.
 
     Raises:
         TrainingError: it is no such folder, or nothing in it can be used.
     """
-    data = read_objects(source.expanduser())
+    data = read_objects(source.expanduser(), allow_left_out=True)
     truth = {PurePosixPath(image.name).name: image for image in data.images}
     return ObjectOracle(data.classes, truth | {image.name: image for image in data.images})
 

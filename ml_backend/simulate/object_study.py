@@ -88,7 +88,10 @@ def compare_objects(
         BadRequest: too little is in it.
     """
     root = study.folder.expanduser().resolve()
-    material = read_material(root, None, study.test_fraction, study.group_pattern, stage("Reading the images"))
+    # A played expert draws only on images whose labels are known as a whole.
+    material = read_material(
+        root, None, study.test_fraction, study.group_pattern, stage("Reading the images"), allow_left_out=True
+    )
     pool = services.files.root / "simulate" / root.name
     files = {image.name: image.path for image in material.pool.images}
     folder = next(iter(files.values())).parent

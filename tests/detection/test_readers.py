@@ -64,19 +64,79 @@ GOOD = {"id": 1, "image_id": 1, "category_id": 7, "bbox": [2, 3, 10, 8], "iscrow
         ({"bbox": [2, 3, float("nan"), 8]}, "finite"),
         ({"bbox": [2, 3]}, "left out"),
         ({"category_id": 9}, "category is not listed"),
-        ({"segmentation": {"size": [30, 40], "counts": "~"}}, "no run-length"),
-        ({"segmentation": {"size": [30, 40], "counts": [5]}}, "cover 5 of 1200"),
-        ({"segmentation": {"size": [10, 10], "counts": [100]}}, "another size"),
-        ({"segmentation": [[1, 2, 3, 4]]}, "fewer than three"),
-        ({"segmentation": [[90, 90, 99, 90, 99, 99]]}, "no pixel"),
         ({"bbox": None}, "neither a box nor an outline"),
+        ({"bbox": None, "segmentation": [[1, 2, 3, 4]]}, "fewer than three"),
+        ({"bbox": 7}, "list of numbers is missing"),
+        ({"bbox": [2, 3, "4,5", 8]}, "decimal comma"),
+        ({"bbox": [1e9, 3, 4, 8]}, "far outside"),
+        ({"iscrowd": [1]}, "should be a number"),
     ],
 )
 def test_a_wrong_annotation_is_named_and_the_rest_goes_on(tmp_path: Path, wrong: dict[str, Any], reason: str) -> None:
     data = read_coco(coco(tmp_path, [GOOD, GOOD | {"id": 2} | wrong]))
-    assert len(data.images[0].boxes) == 1
+    (image,) = data.images
+    assert len(image.boxes) == 1
     assert "annotation 2 was left out" in data.problems[0]
     assert reason in data.problems[0]
+    assert data.left_out.lost == 1
+    # Where the place is known it is ignored, else no place of the image is known to hold nothing.
+    assert len(image.ignore) == 1 if image.checked is None else len(image.checked) == 0
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "reason"),
+    [
+        ({"size": [30, 40], "counts": "~"}, "run-length code is damaged"),
+        ({"size": [30, 40], "counts": [5]}, "run-length code is damaged"),
+        ({"size": [30, 40], "counts": [2**62] * 4}, "too large"),
+        ({"size": [10, 10], "counts": [100]}, "another size"),
+        ({"size": "big", "counts": [100]}, "list of numbers"),
+        ({"counts": None}, "list of numbers"),
+        ([[1, 2, 3, 4]], "fewer than three"),
+        ([[90, 90, 99, 90, 99, 99]], "no pixel"),
+        ([["a", 1, 2, 3, 4, 5]], "should be a number"),
+        ([[1e300, 1, 2, 3, 4, 5]], "far outside"),
+        (7, "no polygon"),
+        ("12", "no polygon"),
+        (True, "no polygon"),
+    ],
+)
+def test_an_outline_that_cannot_be_used_leaves_the_box(tmp_path: Path, segmentation: Any, reason: str) -> None:
+    data = read_coco(coco(tmp_path, [GOOD | {"segmentation": segmentation}]))
+    np.testing.assert_array_equal(data.images[0].boxes, [[2, 3, 12, 11]])
+    assert reason in data.problems[0]
+    assert "its box is taken" in data.problems[0]
+    assert not data.left_out.lost
+
+
+RING = [2, 3, 12, 3, 12, 11, 2, 11]
+
+
+@pytest.mark.parametrize("box", [None, [], [0, 0, 0, 0], [2, 3], "2 3 10 8"])
+@pytest.mark.parametrize(
+    "segmentation",
+    [
+        RING,
+        [RING],
+        [[RING]],
+        [list(map(str, RING))],
+        [[2, 3], [12, 3], [12, 11], [2, 11]],
+        [[[2, 3], [12, 3], [12, 11], [2, 11]]],
+        [RING, [5, 5, 6, 6]],
+        {"size": ["30", 40.0], "counts": [63, *[8, 22] * 9, 8, 1200 - 63 - 30 * 9 - 8]},
+        [{"size": [30, 40], "counts": ["63", *[8, 22] * 9, 8, 1200 - 63 - 30 * 9 - 8]}],
+    ],
+)
+def test_outlines_in_every_nesting_and_boxes_from_them(tmp_path: Path, segmentation: Any, box: Any) -> None:
+    data = read_coco(coco(tmp_path, [GOOD | {"segmentation": segmentation, "bbox": box}]))
+    np.testing.assert_array_equal(data.images[0].boxes, [[2, 3, 12, 11]])
+    assert pixels(data.images[0].masks[0]) == 80  # type: ignore[index]
+    assert not data.left_out.lost
+
+
+def test_sides_drawn_backwards(tmp_path: Path) -> None:
+    data = read_coco(coco(tmp_path, [GOOD | {"bbox": [12, "11.0", -10, "-8e0"]}]))
+    np.testing.assert_array_equal(data.images[0].boxes, [[2, 3, 12, 11]])
 
 
 def test_one_pixel_objects_and_cut_boxes_are_kept(tmp_path: Path) -> None:
@@ -133,10 +193,14 @@ def test_yolo_boxes_and_polygons(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("names: {0: cell, 1: debris}\n")
     lines = ["1 0.5 0.5 0.25 0.2", "9 0.5 0.5 0.1 0.1", "0 0.5", "0 nan 0 1 1", "0 0.5 0.5 0 0.1"]
     (tmp_path / "labels" / "sub" / "a.txt").write_text("\n".join(lines))
-    data = read_objects(tmp_path)
+    with pytest.raises(TrainingError, match=r"4 of 5 labels cannot be used \(.*1: a number is not finite"):
+        read_objects(tmp_path)
+    data = read_objects(tmp_path, allow_left_out=True)
     assert data.classes == ("cell", "debris")
     image = next(image for image in data.images if image.name == "sub/a.png")
     np.testing.assert_allclose(image.boxes, [[15, 12, 25, 18]])
+    np.testing.assert_allclose(image.ignore, [[18, 13.5, 22, 16.5]], rtol=1e-5)
+    assert len(image.checked) == 0  # type: ignore[arg-type]
     assert len(data.problems) == 4
     (tmp_path / "labels" / "sub" / "a.txt").write_text("0 0.25 0.2 0.5 0.2 0.5 0.4 0.25 0.4")
     outlined = read_objects(tmp_path)
@@ -163,7 +227,9 @@ def test_voc_boxes(tmp_path: Path) -> None:
     data = read_objects(tmp_path)
     assert data.classes == ("rbc", "wbc")
     np.testing.assert_array_equal(data.images[0].boxes, [[3, 4, 13, 20]])
-    assert len(data.images[0].ignore) == 1
+    # One is difficult, the other has no name.
+    np.testing.assert_array_equal(data.images[0].ignore, [[3, 4, 13, 20], [3, 4, 13, 9]])
+    assert len(data.images[0].checked) == 0, "a box without an area may be anywhere"  # type: ignore[arg-type]
     assert len(data.problems) == 4
 
 

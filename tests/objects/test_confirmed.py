@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from ml_backend.geometry.results import Region, write_results
 from ml_backend.geometry.shapes import Polygon, Rectangle, Shape
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.labels import SKIPPED
+from tests.field_cases.worlds import PYTHON_SPEAK
 
 SIZE = (100, 200)
 JOB = parse_label_config(
@@ -80,8 +82,7 @@ def test_the_order_of_annotations_does_not_matter(notes: list[Note]) -> None:
 def test_regions_by_what_they_mean() -> None:
     foreign = box("A") | {"value": {**box("A")["value"], "rectanglelabels": ["gone"]}}
     unlabelled = box("A") | {"value": {k: v for k, v in box("A")["value"].items() if k != "rectanglelabels"}}
-    outside = box("A", x=500)
-    results = [box("B"), box("ignore", 50), box("searched", 0, 0, 100, 100), foreign, unlabelled, outside]
+    results = [box("B"), box("ignore", 50), box("searched", 0, 0, 100, 100), foreign, unlabelled]
     known = objects_on(results, JOB, SIZE)
     np.testing.assert_allclose(known.boxes, [[10, 20, 40, 60]], atol=1e-3)
     assert known.classes.tolist() == [1]
@@ -90,8 +91,52 @@ def test_regions_by_what_they_mean() -> None:
     said = " ".join(known.left_out)
     assert "'gone', which the config lacks" in said
     assert "has no label" in said
-    assert "covers no pixel" in said
-    assert count_objects([results], JOB) == {"A": 1, "B": 1}
+    assert count_objects([results], JOB) == {"A": 0, "B": 1}
+
+
+def at(**value: Any) -> dict[str, Any]:
+    """A box of class A with other numbers."""
+    return box("A") | {"value": {**box("A")["value"], **value}}
+
+
+@pytest.mark.parametrize(
+    "unread",
+    [
+        box("A", x=500),
+        at(width=None),
+        at(height=[3]),
+        at(x=True),
+        at(y="1,5"),
+        at(width=1e300),
+        at(x=float("nan")),
+        at(rle=[0, 0, 0, 4, 0, 0, 0, 1]),
+        at(rle={"size": [100, 200], "counts": "PPYo0"}),
+        at(points=[[10, 10, 1], [40, 10, 1], [40, 40, 1]]),
+        at(points=[]),
+        at(points=[[1, 1], [5, 5]]),
+        box("A") | {"value": []},
+        box("A") | {"from_name": "box of before", "value": {}},
+    ],
+)
+def test_a_region_whose_place_is_unknown_is_no_background(unread: dict[str, Any]) -> None:
+    known = objects_on([box("B"), box("searched", 0, 0, 100, 100), unread], JOB, SIZE)
+    np.testing.assert_allclose(known.boxes, [[10, 20, 40, 60]], atol=1e-3)
+    assert known.checked is not None
+    assert len(known.checked) == 0, "no place is known to be background"
+    assert not known.says_nothing
+    assert len(known.left_out) == 1
+    assert not re.search(PYTHON_SPEAK, known.left_out[0])
+    assert objects_on([unread], JOB, SIZE).says_nothing
+
+
+def test_regions_of_controls_that_are_gone_are_ignored_where_they_lie() -> None:
+    renamed = box("A") | {"from_name": "box of before"}
+    of_another_kind = box("A") | {"type": "ellipselabels"}
+    value = {"x": 25, "y": 50, "radiusX": 5, "radiusY": 10, "ellipselabels": ["A"]}
+    known = objects_on([box("B"), renamed, of_another_kind | {"value": value}], JOB, SIZE)
+    np.testing.assert_allclose(known.ignore, [[10, 20, 40, 60], [40, 40, 60, 60]], atol=1e-3)
+    assert (len(known.boxes), known.checked) == (1, None)
+    assert all("does not have like that" in sentence for sentence in known.left_out)
 
 
 def test_outlines_are_masks_and_boxes_are_none() -> None:

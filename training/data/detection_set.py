@@ -34,7 +34,7 @@ class LabelledImage:
         masks: run-length mask of each object, or None where only boxes are known.
         ignore: `(k, 4)` float32 boxes in which nothing is learned or counted (crowds, unclear places).
         checked: `(c, 4)` float32 boxes that were searched completely; None = the whole image was. Outside of them an
-            unlabeled place is unknown, not background.
+            unlabeled place is unknown, not background; without any box all of them are.
         group: source (patient, slide, field) for leak-proof splits.
     """
 
@@ -50,6 +50,30 @@ class LabelledImage:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """How much of a source was left out while it was read.
+
+    Attributes:
+        entries: objects that the source names.
+        objects: objects that are not learned, by reason.
+        images: images that cannot be used, by reason.
+    """
+
+    entries: int = 0
+    objects: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> int:
+        """Objects that are not learned."""
+        return sum(self.objects.values())
+
+    def as_dict(self) -> dict[str, dict[str, int]]:
+        """JSON form: the counts by reason."""
+        return {"objects": dict(self.objects), "images": dict(self.images)}
+
+
+@dataclass(frozen=True)
 class DetectionSet:
     """Labeled images with their class names.
 
@@ -57,11 +81,13 @@ class DetectionSet:
         classes: names; an index into them is a class number.
         images: every one usable.
         problems: what was left out while reading and why, one sentence each.
+        left_out: the same in numbers.
     """
 
     classes: tuple[str, ...]
     images: tuple[LabelledImage, ...]
     problems: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def has_masks(self) -> bool:
@@ -155,4 +181,4 @@ def renumbered(data: DetectionSet, classes: tuple[str, ...]) -> DetectionSet:
     notes = [
         f"The class {name} is unknown to the model; its objects are neither asked for nor counted." for name in foreign
     ]
-    return DetectionSet(classes, tuple(images), (*data.problems, *notes))
+    return replace(data, classes=classes, images=tuple(images), problems=(*data.problems, *notes))

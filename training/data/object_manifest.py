@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from training.data.coco import alike
 from training.data.detection_set import DetectionSet, LabelledImage, no_boxes
 from training.data.json_lines import read_lines, write_lines
 from training.data.manifest import SPLITS
+from training.data.outlines import alike
 from training.data.split import check_no_leak
 from training.geometry.runs import Runs
 from training.types import FloatArray, IntArray

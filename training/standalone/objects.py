@@ -21,7 +21,15 @@ from training.types import Detections, Progress, TrainingError
 
 
 def fit_objects(
-    data: Path, out: Path, recipe: Recipe, progress: Progress, *, init: Path | None, fraction: float, pattern: str
+    data: Path,
+    out: Path,
+    recipe: Recipe,
+    progress: Progress,
+    *,
+    init: Path | None,
+    fraction: float,
+    pattern: str,
+    allow_left_out: bool = False,
 ) -> dict[str, Any]:
     """Train a detector on a COCO, YOLO or VOC folder and measure it on the groups that were held out.
 
@@ -33,6 +41,7 @@ def fit_objects(
         init: a fitted detector to go on from.
         fraction: share of the images held out, whole groups.
         pattern: regular expression that finds the source group in a file name; empty: see `default_group`.
+        allow_left_out: go on where more than a few percent of the objects cannot be read.
 
     Returns:
         What was trained and measured; of several processes of torchrun only the one of rank 0 measures.
@@ -41,7 +50,7 @@ def fit_objects(
         TrainingError: nothing can be learned from the folder.
     """
     start = _detector_folder(init) if init else None
-    whole = grouped(read_objects(data), pattern)
+    whole = grouped(read_objects(data, allow_left_out=allow_left_out), pattern)
     train, held_out = split(whole, fraction, "paploop")
     facts = fit(train, held_out, out / CHECKPOINT, recipe, lambda part, text: progress(0.95 * part, text), init=start)
     if facts["rank"]:
@@ -58,6 +67,7 @@ def fit_objects(
         "held_out": measured,
         "training": facts,
         "problems": [*whole.problems, *facts["notes"], *notes],
+        "left_out": whole.left_out.as_dict(),
     }
     write_json_atomic(out / METRICS, metrics)
     progress(1.0, "fitted")
@@ -65,7 +75,14 @@ def fit_objects(
 
 
 def evaluate_objects(
-    model: Path, data: Path, progress: Progress, *, everything: bool, threads: int, plots: Path | None
+    model: Path,
+    data: Path,
+    progress: Progress,
+    *,
+    everything: bool,
+    threads: int,
+    plots: Path | None,
+    allow_left_out: bool = False,
 ) -> dict[str, Any]:
     """Measure a detector on a COCO, YOLO or VOC folder, without the images it learned from unless `everything`.
 
@@ -74,7 +91,7 @@ def evaluate_objects(
     """
     folder = _detector_folder(model)
     detector = Detector.load(folder, threads=threads)
-    whole = renumbered(read_objects(data), detector.plan.classes)
+    whole = renumbered(read_objects(data, allow_left_out=allow_left_out), detector.plan.classes)
     known = split_seen(folder, [image.path for image in whole.images])
     if all(known) and not everything:
         raise TrainingError("The model learned from every one of these images; add --all to measure on them anyway.")
@@ -91,7 +108,11 @@ def evaluate_objects(
         from training.evaluation.detection_pictures import write_pictures
 
         write_pictures(part, answers, plots)
-    return measured | {"left_out_as_trained_on": 0 if everything else sum(known), "problems": notes}
+    return measured | {
+        "left_out_as_trained_on": 0 if everything else sum(known),
+        "problems": notes,
+        "left_out": whole.left_out.as_dict(),
+    }
 
 
 def predict_objects(

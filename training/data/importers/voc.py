@@ -1,74 +1,153 @@
-"""A Pascal VOC folder (`JPEGImages/` or `images/`, and `Annotations/*.xml`) -> `DetectionSet`.
+"""A Pascal VOC folder (`Annotations/*.xml` and `JPEGImages/` or `images/`) -> `DetectionSet`.
 
 Corners are taken as they stand, without the one-pixel shift of the original VOC tools, as most programs write them.
-Objects marked `difficult` become ignore regions.
+Objects marked `difficult` become ignore regions. An image without an XML file is not part of the set.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-import numpy as np
-
+from training.data.coco_entries import OTHER_SIZE
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.images import IMAGE_SUFFIXES, ImageDecodeError, image_size
+from training.data.reading import Notes, Objects, clipped, usable
+from training.data.values import Unusable, flag, number, numbers
 from training.types import FloatArray, TrainingError
 
 ANNOTATIONS, FOLDERS = "Annotations", ("JPEGImages", "images")
+Find = Callable[[str], Path | None]
+"""Finds the file of an image that does not lie beside the labels by its name."""
 
 
 def is_voc_folder(folder: Path) -> bool:
-    """Whether `folder` holds `Annotations/` and a folder of images."""
-    return (folder / ANNOTATIONS).is_dir() and any((folder / name).is_dir() for name in FOLDERS)
+    """Whether `folder` holds `Annotations/` with XML files, or with a folder of images beside it."""
+    labels = folder / ANNOTATIONS
+    if not labels.is_dir():
+        return False
+    return any((folder / name).is_dir() for name in FOLDERS) or any(labels.glob("*.xml"))
 
 
-def read_voc(folder: Path) -> DetectionSet:
+def read_voc(folder: Path, find: Find = lambda name: None) -> DetectionSet:
     """Read a VOC folder; what cannot be used is left out with a sentence, the rest goes on.
+
+    Args:
+        folder: with `Annotations/`.
+        find: finds images that do not lie beside the labels.
 
     Raises:
         TrainingError: no image can be used, or no object has a name.
     """
-    root = next(folder / name for name in FOLDERS if (folder / name).is_dir())
-    pictures = {path.stem: path for path in sorted(root.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
-    problems: list[str] = []
-    found: list[tuple[Path, tuple[int, int], list[tuple[str, FloatArray, bool]]]] = []
+    pictures = _Pictures(folder, find)
+    notes = Notes()
+    found: dict[Path, tuple[str, tuple[int, int], _Read]] = {}
     for file in sorted((folder / ANNOTATIONS).glob("*.xml")):
-        picture = pictures.get(file.stem)
-        if picture is None:
-            problems.append(f"{file.name} has no image of the same name in {root.name}/; it was left out.")
-            continue
         try:
-            size = image_size(picture)
-            found.append((picture, size, _objects(file, size, problems)))
-        except (ImageDecodeError, ValueError, expat.ExpatError, ElementTree.ParseError, OSError) as error:
-            problems.append(f"{file.name}: {str(error).rstrip('.')}; it was left out.")
-    names = sorted({name for _, _, objects in found for name, _, _ in objects})
+            tree = _parse(file.read_bytes())
+            path = pictures.of(file.stem, (tree.findtext("filename") or "").strip())
+            size = _size(tree, path)
+        except Unusable as error:
+            notes.image_left_out(f"{file.name}: {str(error).rstrip('.')}; it was left out.", error.kind)
+            continue
+        if path in found:
+            other = found.pop(path)[0]
+            pictures.spoiled.add(path)
+            sentence = f"{other} and {file.name} are both for {path.name}; they were left out."
+            notes.image_left_out(sentence, "two files are for one image")
+        elif path not in pictures.spoiled:
+            found[path] = (file.name, size, _Read(tree, file.name, size, notes))
+    names = sorted({name for _, _, read in found.values() for name in read.names})
     if not found or not names:
-        reason = f" ({problems[0]})" if problems else ""
-        raise TrainingError(f"No image of {folder.name} has a named object{reason}; check {ANNOTATIONS}/.")
-    images = tuple(_image(picture, size, objects, names) for picture, size, objects in found)
-    return DetectionSet(tuple(names), images, tuple(problems))
+        reason = f" ({notes.problems[0]})" if notes.problems else ""
+        raise TrainingError(
+            f"No image of {folder.name} has a named object{reason}; check {ANNOTATIONS}/, and put the images into "
+            f"{FOLDERS[0]}/."
+        )
+    images = usable([read.image(path, size, names) for path, (_, size, read) in found.items()], notes)
+    return DetectionSet(tuple(names), images, tuple(notes.problems), notes.left_out())
 
 
-def _objects(file: Path, size: tuple[int, int], problems: list[str]) -> list[tuple[str, FloatArray, bool]]:
-    objects = []
-    for number, entry in enumerate(_parse(file.read_bytes()).iter("object"), start=1):
-        try:
-            name = (entry.findtext("name") or "").strip()
-            corners = [float(entry.findtext(f"bndbox/{side}") or "nan") for side in ("xmin", "ymin", "xmax", "ymax")]
-            if not name or not np.isfinite(corners).all():
-                raise ValueError("its name or its box is missing")
-            box = np.clip(np.array(corners), 0, (size[1], size[0], size[1], size[0])).astype(np.float32)
-            if (box[2:] <= box[:2]).any():
-                raise ValueError("its box has no area inside the image")
-        except ValueError as error:
-            problems.append(f"{file.name}: object {number} was left out: {error}.")
-            continue
-        objects.append((name, box, (entry.findtext("difficult") or "0").strip() == "1"))
-    return objects
+class _Pictures:
+    """The images beside the labels by name, and those that `find` knows."""
+
+    def __init__(self, folder: Path, find: Find) -> None:
+        self._find = find
+        self._by_name: dict[str, Path] = {}
+        self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        self.spoiled: set[Path] = set()
+        for root in (folder / name for name in FOLDERS if (folder / name).is_dir()):
+            for path in sorted(root.iterdir()):
+                if path.suffix.lower() in IMAGE_SUFFIXES:
+                    self._by_name.setdefault(path.name, path)
+                    self._by_stem[path.stem].append(path)
+
+    def of(self, stem: str, stated: str) -> Path:
+        """The image of an XML file: the one it names, else the one of the same name as the file."""
+        name = PureWindowsPath(stated).name
+        if name in self._by_name:
+            return self._by_name[name]
+        beside = self._by_stem.get(stem, [])
+        if len(beside) == 1:
+            return beside[0]
+        if beside:
+            raise Unusable("there is more than one image of its name", ", ".join(path.name for path in beside))
+        for wanted in (stated, *(f"{stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))):
+            if wanted and (path := self._find(wanted)) is not None:
+                return path
+        raise Unusable("there is no image of its name")
+
+
+class _Read:
+    """The objects of one XML file; their class numbers are known when all files are read."""
+
+    def __init__(self, tree: ElementTree.Element, file: str, size: tuple[int, int], notes: Notes) -> None:
+        self.names: set[str] = set()
+        self._named: list[tuple[str, FloatArray]] = []
+        self._objects = Objects()
+        for place, entry in enumerate(tree.iter("object"), start=1):
+            notes.entries += 1
+            box = None
+            try:
+                sides = [entry.findtext(f"bndbox/{side}") for side in ("xmin", "ymin", "xmax", "ymax")]
+                if not all(sides):
+                    raise Unusable("its box is missing")
+                x1, y1, x2, y2 = numbers(sides)
+                box = clipped(x1, y1, x2, y2, size)
+                name = (entry.findtext("name") or "").strip()
+                if not name:
+                    raise Unusable("its name is missing")
+                self.names.add(name)
+                if flag(entry.findtext("difficult")):
+                    self._objects.leave_out(box)
+                else:
+                    self._named.append((name, box))
+            except Unusable as error:
+                notes.object_left_out(f"{file}: object {place}", error)
+                self._objects.leave_out(box)
+
+    def image(self, path: Path, size: tuple[int, int], names: list[str]) -> LabelledImage:
+        """The image with class numbers by these names."""
+        for name, box in self._named:
+            self._objects.add(box, names.index(name))
+        return self._objects.image(path, path.name, size)
+
+
+def _size(tree: ElementTree.Element, path: Path) -> tuple[int, int]:
+    """The size of an image, which the XML must not contradict; sides of 0 say nothing."""
+    try:
+        height, width = size = image_size(path)
+    except ImageDecodeError as error:
+        raise Unusable(str(error)) from error
+    sides = [(tree.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
+    stated = [number(side) if side else 0 for side in sides]
+    if (stated[0] or height, stated[1] or width) != size:
+        raise Unusable(OTHER_SIZE, f"{stated[1]:g} x {stated[0]:g} px, {path.name} has {width} x {height}")
+    return size
 
 
 def _parse(content: bytes) -> ElementTree.Element:
@@ -76,7 +155,7 @@ def _parse(content: bytes) -> ElementTree.Element:
     builder = ElementTree.TreeBuilder()
 
     def refuse(*_: Any) -> None:
-        raise ValueError("it declares a document type or an entity")
+        raise Unusable("it declares a document type or an entity")
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = lambda name, attributes: builder.start(name, attributes)
@@ -84,19 +163,13 @@ def _parse(content: bytes) -> ElementTree.Element:
     parser.CharacterDataHandler = builder.data
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
-    parser.Parse(content, True)
-    return builder.close()
-
-
-def _image(
-    path: Path, size: tuple[int, int], objects: list[tuple[str, FloatArray, bool]], names: list[str]
-) -> LabelledImage:
-    kept = [(name, box) for name, box, difficult in objects if not difficult]
-    return LabelledImage(
-        path=path,
-        name=path.name,
-        size=size,
-        boxes=np.array([box for _, box in kept], dtype=np.float32).reshape(-1, 4),
-        classes=np.array([names.index(name) for name, _ in kept], dtype=np.int64),
-        ignore=np.array([box for _, box, difficult in objects if difficult], dtype=np.float32).reshape(-1, 4),
-    )
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError) as error:
+        if isinstance(error, Unusable):
+            raise
+        raise Unusable("it is no XML that can be read", f"line {parser.ErrorLineNumber}") from None
+    tree = builder.close()
+    if tree.tag != "annotation":
+        raise Unusable("it is no VOC file", f"it begins with <{tree.tag}>")
+    return tree

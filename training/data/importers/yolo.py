@@ -1,127 +1,138 @@
-"""A YOLO folder (`images/`, `labels/*.txt`, `classes.txt` or `data.yaml`) -> `DetectionSet`.
+"""A YOLO folder (`labels/*.txt`, `classes.txt` or `data.yaml`, `images/`) -> `DetectionSet`.
 
-A line is `class x y width height` (centre and sides) or `class x1 y1 x2 y2 x3 y3 ...` (a polygon), as shares of the
-image sides. An image without a label file, or with an empty one, was searched and holds nothing.
+An image without a label file, or with an empty one, was searched and holds nothing. That is said of none without a
+label file where some label file has no image: it may be its image, under another name.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import yaml
-
-from training.data.detection_set import DetectionSet, LabelledImage
+from training.data.detection_set import DetectionSet
 from training.data.images import IMAGE_SUFFIXES, ImageDecodeError, image_size
-from training.geometry.polygons import fill, window_of
-from training.geometry.runs import Runs, from_window, pixels
-from training.types import FloatArray, TrainingError
+from training.data.importers.yolo_classes import CLASSES, class_names, keypoints_of
+from training.data.importers.yolo_lines import Hints, class_in, hints_of, place_in, split_line
+from training.data.reading import NAMED, Notes, Objects, usable
+from training.data.values import Unusable, read_text
+from training.types import TrainingError
 
-IMAGES, LABELS, CLASSES, DESCRIPTION = "images", "labels", "classes.txt", "data.yaml"
+IMAGES, LABELS = "images", "labels"
+Find = Callable[[str], Path | None]
+"""Finds the file of an image that does not lie beside the labels by its name."""
 
 
 def is_yolo_folder(folder: Path) -> bool:
-    """Whether `folder` holds `images/` and `labels/`."""
-    return (folder / IMAGES).is_dir() and (folder / LABELS).is_dir()
+    """Whether `folder` holds `labels/` with text files, or with `images/` beside it."""
+    labels = folder / LABELS
+    return labels.is_dir() and ((folder / IMAGES).is_dir() or any(labels.rglob("*.txt")))
 
 
-def read_yolo(folder: Path) -> DetectionSet:
+def read_yolo(folder: Path, find: Find = lambda name: None) -> DetectionSet:
     """Read a YOLO folder; what cannot be used is left out with a sentence, the rest goes on.
+
+    Some objects may have an outline and others a box alone.
+
+    Args:
+        folder: with `labels/`.
+        find: finds images that do not lie beside the labels.
 
     Raises:
         TrainingError: the class names are missing, or no image can be used.
     """
-    classes = _classes(folder)
-    problems: list[str] = []
-    images: list[LabelledImage] = []
+    numbers = class_names(folder, folder / LABELS)
+    classes = tuple(numbers.values())
+    notes = Notes()
+    pictures, without_image = _pictures(folder, find, notes)
+    hints = hints_of((line for picture in pictures for line in picture.lines or ()), keypoints_of(folder))
+    places = {number: place for place, number in enumerate(numbers)}
+    images = []
+    for picture in pictures:
+        objects = _objects(picture, places, hints, notes)
+        if picture.lines is None and without_image:
+            objects.leave_out()
+        images.append(objects.image(picture.path, picture.name, picture.size))
+    kept = usable(images, notes)
+    if not kept:
+        reason = f" ({notes.problems[0]})" if notes.problems else ""
+        raise TrainingError(f"No image of {folder.name} can be used{reason}; put the files into {IMAGES}/.")
+    return DetectionSet(classes, kept, tuple(notes.problems), notes.left_out())
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """An image and the lines of its label file, None where it has no such file."""
+
+    path: Path
+    name: str
+    size: tuple[int, int]
+    lines: list[str] | None
+
+
+def _pictures(folder: Path, find: Find, notes: Notes) -> tuple[list[_Picture], bool]:
+    """The images that can be used, and whether some label file has no image."""
+    beside: dict[str, list[Path]] = defaultdict(list)
     for path in sorted((folder / IMAGES).rglob("*")):
-        if path.suffix.lower() not in IMAGE_SUFFIXES or not path.is_file():
-            continue
-        name = path.relative_to(folder / IMAGES)
-        try:
-            size = image_size(path)
-        except ImageDecodeError as error:
-            problems.append(f"{error} It was left out.")
-            continue
-        labels = (folder / LABELS / name).with_suffix(".txt")
-        images.append(_image(path, name.as_posix(), size, labels, len(classes), problems))
-    if not images:
-        raise TrainingError(f"No image of {folder.name} can be used; put the files into {IMAGES}/.")
-    # Boxes and polygons may be mixed in YOLO; outlines count only where all objects have one.
-    if not all(image.masks is not None and len(image.masks) == len(image.boxes) for image in images):
-        images = [_boxes_only(image) for image in images]
-    return DetectionSet(classes, tuple(images), tuple(problems))
-
-
-def _classes(folder: Path) -> tuple[str, ...]:
-    try:
-        if (folder / CLASSES).is_file():
-            names = [line.strip() for line in (folder / CLASSES).read_text(encoding="utf-8").splitlines()]
-            names = [name for name in names if name]
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+            beside[path.relative_to(folder / IMAGES).with_suffix("").as_posix()].append(path)
+    labels = {
+        file.relative_to(folder / LABELS).with_suffix("").as_posix(): file
+        for file in sorted((folder / LABELS).rglob("*.txt"))
+        if not file.name.startswith(".") and file.name != CLASSES
+    }
+    orphans = []
+    for stem in sorted(set(labels) - set(beside)):
+        elsewhere = next((found for end in sorted(IMAGE_SUFFIXES) if (found := find(stem + end)) is not None), None)
+        if elsewhere is None:
+            orphans.append(labels[stem].name)
         else:
-            found = yaml.safe_load((folder / DESCRIPTION).read_text(encoding="utf-8"))["names"]
-            names = [str(found[key]) for key in sorted(found)] if isinstance(found, dict) else list(map(str, found))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise TrainingError(
-            f"The class names of {folder.name} cannot be read ({error}); "
-            f"give {CLASSES}, one name a line, or {DESCRIPTION}."
-        ) from error
-    if not names or len(set(names)) != len(names):
-        raise TrainingError(f"The class names of {folder.name} are missing or repeat; correct {CLASSES}.")
-    return tuple(names)
+            beside[stem].append(elsewhere)
+    if orphans:
+        named = ", ".join(orphans[:NAMED]) + (", ..." if len(orphans) > NAMED else "")
+        kind = "a label file has no image of its name"
+        notes.images[kind] += len(orphans)
+        notes.problems.append(
+            f"{len(orphans)} label files have no image of their name ({named}); give both the same name. Until then "
+            "images without a label file are not taken for empty."
+        )
+    pictures = (_picture(stem, paths, labels.get(stem), notes) for stem, paths in sorted(beside.items()))
+    return [picture for picture in pictures if picture is not None], bool(orphans)
 
 
-def _image(
-    path: Path, name: str, size: tuple[int, int], labels: Path, classes: int, problems: list[str]
-) -> LabelledImage:
-    boxes, numbers, masks = [], [], []
-    text = labels.read_text(encoding="utf-8", errors="replace") if labels.is_file() else ""
-    for row, line in enumerate(text.splitlines(), start=1):
+def _picture(stem: str, paths: list[Path], labels: Path | None, notes: Notes) -> _Picture | None:
+    path = paths[0]
+    name = f"{stem}{path.suffix}"
+    if len(paths) > 1:
+        names = " and ".join(each.name for each in paths)
+        notes.image_left_out(f"{names} share the label file {stem}.txt; they were left out.", "images share labels")
+        return None
+    try:
+        return _Picture(path, name, image_size(path), None if labels is None else read_text(labels).splitlines())
+    except ImageDecodeError as error:
+        notes.image_left_out(f"{error} It was left out.", "its file cannot be read")
+    except TrainingError as error:
+        notes.image_left_out(f"{name}: {error} It was left out.", "its label file cannot be read")
+    return None
+
+
+def _objects(picture: _Picture, places: dict[int, int], hints: Hints, notes: Notes) -> Objects:
+    objects = Objects()
+    for row, line in enumerate(picture.lines or (), start=1):
         if not line.strip():
             continue
+        notes.entries += 1
+        box = None
         try:
-            number, box, mask = _object(line.split(), size, classes)
-        except ValueError as error:
-            problems.append(f"{name}: line {row} was left out: {error}.")
+            words = split_line(line)
+            box, mask = place_in(words, picture.size, hints)
+            number = class_in(words)
+            if number not in places:
+                raise Unusable("its class number has no name", f"there is no class {number}")
+        except Unusable as error:
+            notes.object_left_out(f"{picture.name}: line {row}", error)
+            objects.leave_out(box)
             continue
-        boxes.append(box)
-        numbers.append(number)
-        masks.append(mask)
-    outlines = tuple(mask for mask in masks if mask is not None)
-    return LabelledImage(
-        path=path,
-        name=name,
-        size=size,
-        boxes=np.array(boxes, dtype=np.float32).reshape(-1, 4),
-        classes=np.array(numbers, dtype=np.int64),
-        masks=outlines if len(outlines) == len(boxes) else None,
-    )
-
-
-def _object(words: list[str], size: tuple[int, int], classes: int) -> tuple[int, FloatArray, Runs | None]:
-    height, width = size
-    number, values = int(words[0]), np.array([float(word) for word in words[1:]])
-    if not 0 <= number < classes:
-        raise ValueError(f"there is no class {number}")
-    if not np.isfinite(values).all():
-        raise ValueError("a number is not finite")
-    if len(values) == 4:
-        x, y, w, h = values * (width, height, width, height)
-        box, mask = np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]), None
-    elif len(values) >= 6 and len(values) % 2 == 0:
-        points = values.reshape(-1, 2) * (width, height)
-        box = np.concatenate([points.min(axis=0), points.max(axis=0)])
-        window = window_of(points, size)
-        mask = from_window(fill(points, window), window[:2], size)
-        if not pixels(mask):
-            raise ValueError("its outline covers no pixel of the image")
-    else:
-        raise ValueError(f"it has {len(values)} coordinates")
-    box = np.clip(box, 0, (width, height, width, height)).astype(np.float32)
-    if (box[2:] <= box[:2]).any():
-        raise ValueError("its box has no area inside the image")
-    return number, box, mask
-
-
-def _boxes_only(image: LabelledImage) -> LabelledImage:
-    return LabelledImage(image.path, image.name, image.size, image.boxes, image.classes)
+        objects.add(box, places[number], mask)
+    return objects
