@@ -11,8 +11,8 @@ from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake import embed_waiting
 from ml_backend.items import display_name
 from ml_backend.label_config import parse_label_config
-from ml_backend.runs import project_lock
 from ml_backend.services import Services
+from ml_backend.state.files import project_lock
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.task_import import TaskImporter, match_lost_imports
 from training.data.images import IMAGE_SUFFIXES, content_hash

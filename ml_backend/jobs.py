@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 
-from ml_backend.errors import NotFound, Unavailable
+from ml_backend.errors import Busy, NotFound, Unavailable
 from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
 
@@ -37,13 +37,16 @@ def run_job(run_id: int) -> str:
 
 
 def reconcile_job(project_id: int) -> dict[str, object]:
-    """Find what webhooks lost in one project."""
+    """Find what webhooks lost in one project, and clean up where a run has left something to clean."""
     from ml_backend.reconcile import reconcile
 
     die_with_parent()
     services = _services()
     try:
-        return reconcile(services, project_id).as_dict()
+        found = reconcile(services, project_id).as_dict()
+        if services.store.rankings(project_id, states=("retired",)):
+            _cleaned(services, project_id)
+        return found
     except (Unavailable, NotFound) as error:
         log.warning("reconcile of project %d: %s", project_id, error)
         return {"error": str(error)}
@@ -51,12 +54,15 @@ def reconcile_job(project_id: int) -> dict[str, object]:
 
 def cleanup_job(project_id: int) -> list[str]:
     """Delete prediction versions that nobody sees any more."""
+    die_with_parent()
+    return _cleaned(_services(), project_id)
+
+
+def _cleaned(services: Services, project_id: int) -> list[str]:
     from ml_backend.steps.publish import cleanup
 
-    die_with_parent()
-    services = _services()
     try:
         return cleanup(services, project_id)
-    except (Unavailable, NotFound) as error:
-        log.warning("cleanup of project %d: %s", project_id, error)
+    except (Busy, Unavailable, NotFound) as error:
+        log.warning("cleanup of project %d, tried again after its next poll: %s", project_id, error)
         return []

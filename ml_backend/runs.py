@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from ml_backend.errors import Busy, Conflict, NotFound, PapLoopError, Unavailable
 from ml_backend.services import Services
+from ml_backend.state.files import project_lock
 from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked
 from ml_backend.state.tables import OPEN_STATES
@@ -30,11 +31,6 @@ STEPS: Final[Mapping[str, Step]] = {"prepare": prepare, "train": train, "judge":
 
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 """What the system says of a disk without room."""
-
-
-def project_lock(project_id: int) -> str:
-    """Name of the lock that the one process working on a project holds."""
-    return f"project-{project_id:06d}"
 
 
 def request_run(services: Services, project_id: int, *, kind: str, reason: str) -> RunRow:

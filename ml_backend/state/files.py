@@ -117,6 +117,11 @@ def _try(descriptor: int, kind: int) -> bool:
             return True
 
 
+def project_lock(project_id: int) -> str:
+    """Name of the lock that the one process working on a project holds."""
+    return f"project-{project_id:06d}"
+
+
 class DataDir:
     """Paths below one root; folders are created when asked for."""
 

@@ -24,6 +24,7 @@ from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
 from ml_backend.services import Services
 from ml_backend.shown_regions import ShownRegions
+from ml_backend.state.files import project_lock
 from ml_backend.state.records import RankingEntry, RankingRow, RunRow
 from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.labels import ProjectLabels, project_labels
@@ -248,20 +249,35 @@ def _results(
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:
-    """Delete our prediction versions that nobody sees any more; answers their names."""
+    """Delete our prediction versions that nobody sees any more; answers their names.
+
+    Raises:
+        Busy: a run of the project is at work; it asks for another cleanup when it has published.
+    """
     store, client = services.store, services.label_studio
-    project = store.project(project_id)
-    pending = {row.version for row in store.rankings(project_id, states=("prepared",)) if _is_open(services, row)}
-    gone = []
-    for version in client.model_versions(project_id):
-        ours = version.startswith(f"{VERSION_PREFIX}{project_id}-")
-        if ours and version != project.active_version and version not in pending:
-            client.delete_model_version(project_id, version)
-            gone.append(version)
+    # Decided under the project's lock; what no run wants then, no run ever wants again, so deleting may take its time.
+    with services.files.lock(project_lock(project_id), wait=False):
+        gone = _unseen(services, project_id)
+        retired = store.rankings(project_id, states=("retired",))
+    for version in gone:
+        client.delete_model_version(project_id, version)
     forget_old_answers(services, project_id)
-    for row in store.rankings(project_id, states=("retired",)):
+    for row in retired:
         store.set_ranking_state(row.id, "deleted")
     return gone
+
+
+def _unseen(services: Services, project_id: int) -> list[str]:
+    """Our versions in Label Studio that are neither active nor on their way.
+
+    Label Studio is asked first, then what is on its way, then what is active: a version moves only in that direction,
+    so one that is wanted is met at one of these looks.
+    """
+    store = services.store
+    there = services.label_studio.model_versions(project_id)
+    wanted = {row.version for row in store.rankings(project_id, states=("prepared",)) if _is_open(services, row)}
+    wanted.add(store.project(project_id).active_version)
+    return [v for v in there if v.startswith(f"{VERSION_PREFIX}{project_id}-") and v not in wanted]
 
 
 def _is_open(services: Services, ranking: RankingRow) -> bool:

@@ -17,8 +17,9 @@ from ml_backend.demo.cells import CLASSES, write_cells
 from ml_backend.ingest import ingest
 from ml_backend.launch.projects import attach, ensure_project
 from ml_backend.launch.up import prepare, wait_until_ready
-from ml_backend.runs import project_lock, request_run
+from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
+from ml_backend.state.files import project_lock
 from ml_backend.steps.publish import push
 from tests.e2e.conftest import free_port, silent
 

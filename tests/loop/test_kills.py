@@ -73,7 +73,7 @@ def test_a_half_pushed_version_is_never_switched_to(scene: Loop) -> None:
 
 
 def test_two_processes_on_one_project(scene: Loop) -> None:
-    from ml_backend.runs import project_lock
+    from ml_backend.state.files import project_lock
 
     run_id = scene.store.open_runs()[0].id
     with scene.services.files.lock(project_lock(scene.project)):

@@ -110,7 +110,7 @@ def test_a_damaged_file_ends_the_run_with_its_own_sentence(scene: Loop) -> None:
 
 
 def test_somebody_elses_lock_is_no_failure(scene: Loop) -> None:
-    from ml_backend.runs import project_lock
+    from ml_backend.state.files import project_lock
 
     run_id = scene.store.open_runs()[0].id
     with scene.services.files.lock(project_lock(scene.project)):
