@@ -6,11 +6,12 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from ml_backend.bodies import identifier, json_object
+from ml_backend.bodies import json_object
 from ml_backend.duplicates.routes import group_routes
 from ml_backend.effort.routes import effort_routes
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.overview import next_items, overview, ranked_items, run_summary
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.strategy_choice import change_settings, kind_of, strategy_list
 

@@ -12,13 +12,13 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ml_backend.api import api
 from ml_backend.auth import challenge, guard
-from ml_backend.bodies import MAX_ID
 from ml_backend.dashboard import dashboard
 from ml_backend.errors import Overloaded, PapLoopError, Unauthorized
 from ml_backend.inbox import Inbox
 from ml_backend.media import media
 from ml_backend.metrics import Metrics
 from ml_backend.protocol import protocol
+from ml_backend.row_ids import MAX_ID
 from ml_backend.services import Services
 from ml_backend.serving import Serving
 from ml_backend.webserver.requests import too_large

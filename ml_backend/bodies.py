@@ -11,11 +11,11 @@ from typing import Any
 from flask import Request
 
 from ml_backend.errors import BadRequest
+from ml_backend.row_ids import identifier
 
 MAX_DEPTH = 60
 """Deeper nesting than any labeling result has."""
 
-MAX_ID = 2**63 - 1
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -81,14 +81,9 @@ def project_number(value: Any) -> int:
     if isinstance(number, str):
         head = number.split(".", 1)[0].strip()
         number = int(head) if head.isascii() and head.isdigit() and len(head) < 20 else None
-    if isinstance(number, int) and not isinstance(number, bool) and 0 < number <= MAX_ID:
-        return number
+    if (known := identifier(number)) is not None:
+        return known
     raise BadRequest("The body names no project; send its id under 'project', as Label Studio does.")
-
-
-def identifier(value: Any) -> int | None:
-    """A row id, or None when the value is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MAX_ID else None
 
 
 def _kind(value: Any) -> str:

@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ml_backend.errors import BadRequest, LabelConfigError, NotFound, Unavailable
+from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_config import parse_label_config
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
 from ml_backend.tasks import draws_objects, remember_tasks
 
-log = logging.getLogger(__name__)
-
 Body = Mapping[str, Any]
+
+LONGEST = 1e9
+"""Seconds; no annotation takes longer."""
 
 
 def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
-    """An annotation as Label Studio sends it -> the row we keep.
+    """An annotation as Label Studio sends it -> the row we keep; an odd detail is left out, the label is kept.
 
     Raises:
-        BadRequest: a field that every annotation has is missing.
+        BadRequest: its own number or that of its task is missing or no number that Label Studio gives.
     """
     task = annotation.get("task")
-    task_id = task.get("id") if isinstance(task, Mapping) else task
-    number = annotation.get("id")
-    if not isinstance(number, int) or not isinstance(task_id, int):
-        raise BadRequest("An annotation came without its id or task; run `paploop reconcile` to fetch it again.")
+    number = identifier(annotation.get("id"))
+    task_id = identifier(task.get("id") if isinstance(task, Mapping) else task)
+    if number is None or task_id is None:
+        raise BadRequest(
+            f"An annotation came with the number {_shown(annotation.get('id'))} for the task {_shown(task)}, which "
+            "Label Studio cannot have given; a poll fetches what it holds."
+        )
     author = annotation.get("completed_by")
     result = annotation.get("result")
     return AnnotationRow(
         id=number,
         project_id=project_id,
         task_id=task_id,
-        completed_by=author.get("id") if isinstance(author, Mapping) else author,
+        completed_by=identifier(author.get("id") if isinstance(author, Mapping) else author),
         result=list(result) if isinstance(result, list) else [],
         was_cancelled=bool(annotation.get("was_cancelled")),
         ground_truth=bool(annotation.get("ground_truth")),
-        lead_time=annotation.get("lead_time"),
-        parent_prediction=annotation.get("parent_prediction"),
-        updated_at=str(annotation.get("updated_at") or ""),
+        lead_time=_seconds(annotation.get("lead_time")),
+        parent_prediction=identifier(annotation.get("parent_prediction")),
+        updated_at=str(annotation.get("updated_at") or "")[:40],
     )
+
+
+def _shown(value: Any) -> str:
+    number = value.get("id") if isinstance(value, Mapping) else value
+    return "none" if number is None else repr(number)[:40]
+
+
+def _seconds(value: Any) -> float | None:
+    """A duration, or None when it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LONGEST:
+        return None
+    return float(value)
 
 
 def _mappings(value: Any) -> list[Body]:
@@ -50,21 +66,27 @@ def _mappings(value: Any) -> list[Body]:
 
 
 def _ids(value: Any) -> list[int]:
-    return [entry["id"] for entry in _mappings(value) if isinstance(entry.get("id"), int)]
+    return [number for entry in _mappings(value) if (number := identifier(entry.get("id"))) is not None]
 
 
 def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
-    tasks = _mappings(body.get("task"))
-    rows = []
+    tasks = [task for task in _mappings(body.get("task")) if identifier(task.get("id")) is not None]
+    rows: list[AnnotationRow] = []
+    wrong = ""
     for position, annotation in enumerate(_mappings(body.get("annotation"))):
         if annotation.get("task") is None and position < len(tasks):
             annotation = {**annotation, "task": tasks[position].get("id")}
-        rows.append(annotation_row(project_id, annotation))
+        try:
+            rows.append(annotation_row(project_id, annotation))
+        except BadRequest as error:
+            wrong = wrong or str(error)
     known = services.store.items_by_task(project_id, [row.task_id for row in rows])
     remember_tasks(services, project_id, [task for task in tasks if task.get("id") not in known])
     services.store.upsert_annotations(
         project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services, project_id)
     )
+    if wrong:
+        raise BadRequest(wrong)
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
@@ -136,33 +158,21 @@ HANDLERS: Mapping[str, Callable[[Services, int, Body], None]] = {
 
 
 def apply_event(services: Services, event: EventRow) -> None:
-    """Apply one stored event; applying it twice changes nothing more.
+    """Apply one stored event; applying it twice, or after later ones, changes nothing more.
+
+    Annotations and tasks say themselves which state is the later one; a project does not, so what it once was called
+    and asked does not replace what a later event said.
 
     Raises:
         NotFound: the project is not connected to PapLoop.
         BadRequest: the event lacks what its action needs.
     """
-    services.store.project(event.project_id)
+    project = services.store.project(event.project_id)
+    if project.gone_at is not None:
+        # It speaks, so it is there: the next poll tells.
+        services.store.update_project(event.project_id, gone_at=None, reconciled_at=0.0)
     handler = HANDLERS.get(event.action)
+    if event.action == "PROJECT_UPDATED" and services.store.is_superseded(event):
+        return
     if handler is not None:
         handler(services, event.project_id, event.body)
-
-
-def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow]:
-    """Apply what waits, oldest first; an event that cannot be applied is closed with its reason."""
-    events = services.store.open_events(limit)
-    for event in events:
-        error = ""
-        try:
-            apply_event(services, event)
-        except (BadRequest, NotFound) as problem:
-            error = str(problem)
-        except Unavailable:
-            raise
-        except Exception as problem:
-            # One event that cannot be applied must not hold up those behind it; the next poll finds what it said.
-            log.exception("event %d (%s) cannot be applied", event.id, event.action)
-            error = f"Unexpected {type(problem).__name__}: {problem}"
-            services.store.update_project(event.project_id, reconciled_at=0.0)
-        services.store.close_event(event.id, services.clock(), error)
-    return events

@@ -38,6 +38,7 @@ class Overview:
         open_run: run that is under way, None when there is none.
         wished: kind of the run that was asked for meanwhile and follows it, empty when there is none.
         waiting_events: webhooks that the worker has not applied yet.
+        set_aside_events: webhooks of the project that could not be applied; `paploop events` lists them.
         problem: why PapLoop cannot drive this project, empty when it can.
     """
 
@@ -57,6 +58,7 @@ class Overview:
     open_run: int | None
     wished: str
     waiting_events: int
+    set_aside_events: int
     problem: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,6 +97,7 @@ def overview(services: Services, project_id: int) -> Overview:
         open_run=open_run.id if open_run is not None else None,
         wished=wished.kind if wished is not None else "",
         waiting_events=store.count_open_events(),
+        set_aside_events=store.count_set_aside(project_id),
         problem=problem,
     )
 

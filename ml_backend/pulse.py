@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import PapLoopError, QueueUnavailable, Unavailable
-from ml_backend.events import apply_open_events
+from ml_backend.event_queue import apply_open_events
 from ml_backend.runs import open_wished_run, request_run
 from ml_backend.schedule import SKEW, due_run, is_over
 from ml_backend.services import Services

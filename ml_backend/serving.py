@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ml_backend.bodies import identifier
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.first_use import FirstUse, Wanted
 from ml_backend.items import task_image
 from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.records import ProjectRow, Served

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ml_backend.bodies import identifier
 from ml_backend.errors import BadRequest, NotFound, PapLoopError
 from ml_backend.geometry.objects import choose_form, regions_of
 from ml_backend.geometry.results import write_results
 from ml_backend.items import task_image
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.label_config.job import Form
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.smart_detectors import Detectors
 from ml_backend.smart_prompt import Prompt, drawn_regions, fitting, read_prompt

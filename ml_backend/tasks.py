@@ -9,6 +9,7 @@ from ml_backend.errors import LabelConfigError
 from ml_backend.items import task_image, task_source
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.media_url import item_of_url
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.state.records import NewItem
 
@@ -45,7 +46,7 @@ def remember_tasks(
     Returns:
         How many tasks were not known before.
     """
-    tasks = [task for task in found if isinstance(task.get("id"), int) and isinstance(task.get("data"), Mapping)]
+    tasks = [task for task in found if identifier(task.get("id")) is not None and isinstance(task.get("data"), Mapping)]
     known = services.store.items_by_task(project_id, [task["id"] for task in tasks])
     job = _job(services, project_id)
     key = "image" if job is None else job.data_key

@@ -9,7 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AsJson, print_facts, print_json, say
 from ml_backend.cli._open import ProjectId, opened
-from ml_backend.errors import Unavailable
+from ml_backend.errors import PapLoopError, Unavailable
 
 if TYPE_CHECKING:
     from ml_backend.services import Services
@@ -20,6 +20,18 @@ def _jobs_waiting(services: Services) -> int | str:
         return services.queue.waiting()
     except Unavailable as error:
         return str(error)
+
+
+def _standing(services: Services, number: int, asked: int | None) -> dict[str, Any]:
+    """How a project stands; where that cannot be told, why, and the others are shown all the same."""
+    from ml_backend.overview import overview
+
+    try:
+        return overview(services, number).as_dict()
+    except PapLoopError as error:
+        if asked is not None:
+            raise
+        return {"project": number, "title": services.store.project(number).title, "problem": str(error)}
 
 
 def _plain(value: Any) -> Any:
@@ -34,14 +46,13 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop status --json")
     def status(project: ProjectId = None, as_json: AsJson = False) -> None:
         """Show images, labels, model, order and runs of one project or of all."""
-        from ml_backend.overview import overview
         from ml_backend.state.secret_file import secrets_path
 
         with opened() as services:
             numbers = [project] if project is not None else [row.id for row in services.store.projects()]
             waiting = _jobs_waiting(services) if numbers else ""
             user, place = services.settings.basic_auth_user, secrets_path(services.files)
-            answers = [{**overview(services, number).as_dict(), "jobs_waiting": waiting} for number in numbers]
+            answers = [{**_standing(services, number, project), "jobs_waiting": waiting} for number in numbers]
         if as_json:
             print_json(answers)
             return

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from ml_backend.bodies import identifier, json_object
+from ml_backend.bodies import json_object
 from ml_backend.duplicates.regroup import correct
 from ml_backend.duplicates.review import conflict_list, group_list
 from ml_backend.errors import BadRequest
+from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 
 from ml_backend.effort.compare import compare
 from ml_backend.effort.marks import marks_of
 from ml_backend.effort.shown import ELSEWHERE, Proposals
-from ml_backend.errors import LabelConfigError
+from ml_backend.errors import LabelConfigError, PapLoopError
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EffortRow
+
+log = logging.getLogger(__name__)
 
 MEANINGLESS = 0.0
 """Scripts hand in a time of 0."""
@@ -41,19 +44,30 @@ def _rows(
     proposals = Proposals(services, project_id, job)
     for annotation in annotations:
         item = items.get(annotation.task_id)
-        final = marks_of(annotation.result, job)
-        shown = proposals.shown_to(annotation, item.id if item is not None else None, final)
-        changes = compare(shown.marks, final)
-        is_work = shown.start != ELSEWHERE and (annotation.lead_time or 0) > MEANINGLESS
-        yield EffortRow(
-            annotation_id=annotation.id,
-            updated_at=annotation.updated_at,
-            run_id=shown.run,
-            start=shown.start,
-            accepted=changes.accepted,
-            moved=changes.moved,
-            relabeled=changes.relabeled,
-            added=changes.added,
-            deleted=changes.deleted,
-            seconds=annotation.lead_time if is_work else None,
-        )
+        try:
+            yield _row(annotation, proposals, item.id if item is not None else None, job)
+        except PapLoopError:
+            raise
+        except Exception:
+            # One odd annotation must not keep the others of its project from being looked at, now or ever.
+            log.exception("what became of the proposals of annotation %d cannot be told", annotation.id)
+            yield EffortRow(annotation.id, annotation.updated_at, None, ELSEWHERE, 0, 0, 0, 0, None, None)
+
+
+def _row(annotation: AnnotationRow, proposals: Proposals, item_id: int | None, job: LabelingJob) -> EffortRow:
+    final = marks_of(annotation.result, job)
+    shown = proposals.shown_to(annotation, item_id, final)
+    changes = compare(shown.marks, final)
+    is_work = shown.start != ELSEWHERE and (annotation.lead_time or 0) > MEANINGLESS
+    return EffortRow(
+        annotation_id=annotation.id,
+        updated_at=annotation.updated_at,
+        run_id=shown.run,
+        start=shown.start,
+        accepted=changes.accepted,
+        moved=changes.moved,
+        relabeled=changes.relabeled,
+        added=changes.added,
+        deleted=changes.deleted,
+        seconds=annotation.lead_time if is_work else None,
+    )

@@ -157,12 +157,8 @@ class Database:
             raise _database_error(error, self._lock_wait) from error
         except PoolTimeout as error:
             raise Unavailable("All database connections are busy; try again in a moment.") from error
-        except OverflowError as error:
-            raise BadRequest("A number is too large for the database; correct it and send it again.") from error
-        except UnicodeEncodeError as error:
-            raise BadRequest(
-                f"The text {error.object[:100]!r} is not valid Unicode and cannot be stored; rename that file or value."
-            ) from error
+        except (OverflowError, UnicodeEncodeError) as error:
+            raise _unstorable(error) from error
 
 
 def _create_engine(url: str, lock_wait: float) -> Engine:
@@ -202,12 +198,26 @@ def _refuse_inherited(connection: Any, record: Any, proxy: Any) -> None:
         raise DisconnectionError("connection belongs to another process")
 
 
+def _unstorable(cause: BaseException) -> BadRequest:
+    """The error for a value that no retry stores."""
+    if isinstance(cause, OverflowError):
+        return BadRequest("A number is too large for the database; correct it and send it again.")
+    if isinstance(cause, UnicodeEncodeError):
+        return BadRequest(
+            f"The text {cause.object[:100]!r} is not valid Unicode and cannot be stored; rename that file or value."
+        )
+    return BadRequest(f"A value cannot be stored ({str(cause).strip()}); correct it and send it again.")
+
+
 def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
+    """Whether the database is away, which passes, or this statement can never go through."""
     cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
-    name = getattr(cause, "sqlite_errorname", "")
-    wrong_kind = getattr(cause, "sqlstate", None) == "42804" or re.search("binding parameter|cannot adapt", str(cause))
-    if isinstance(error, DataError) or isinstance(cause, TypeError | ValueError) or wrong_kind:
-        return BadRequest(f"A value cannot be stored ({str(cause).strip()}); correct it and send it again.")
+    name, state = getattr(cause, "sqlite_errorname", ""), str(getattr(cause, "sqlstate", None) or "")
+    of_value = state.startswith("22") or state == "42804" or name in ("SQLITE_TOOBIG", "SQLITE_MISMATCH")
+    if isinstance(cause, OverflowError | UnicodeEncodeError | TypeError | ValueError) or isinstance(error, DataError):
+        return _unstorable(cause)
+    if of_value or re.search("binding parameter|cannot adapt", str(cause)):
+        return _unstorable(cause)
     words = {
         "SQLITE_BUSY": f"The database stayed locked by another process for {lock_wait:g} s; "
         "try again, and if it lasts look for a process that hangs.",
@@ -220,6 +230,12 @@ def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
     for prefix, sentence in words.items():
         if name.startswith(prefix):
             return Unavailable(sentence)
+    # SQLite's "logic error" and PostgreSQL's class 42: a table or column that is not there, a statement it cannot read.
+    if name == "SQLITE_ERROR" or state.startswith("42"):
+        return PapLoopError(
+            f"The database refused a statement ({str(cause).strip()}); is it of this version of PapLoop? "
+            "Start PapLoop again, and report it with the log if it stays."
+        )
     return Unavailable(f"The database failed ({str(cause).strip()}); check that it runs and try again.")
 
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from ml_backend.demo.cells import write_cells
-from ml_backend.events import apply_open_events
+from ml_backend.event_queue import apply_open_events
 from ml_backend.ingest import ingest
 from ml_backend.launch.projects import classes_of, label_config
 from ml_backend.pulse import beat

@@ -6,7 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ml_backend.state.records import AnnotationRow, NewItem
+from ml_backend.state.records import AnnotationRow, EffortRow, NewItem
 from ml_backend.state.store import Store
 
 HAMMER = """
@@ -70,6 +70,22 @@ def test_threads_open_exactly_one_run(store: Store) -> None:
             runs = [run for run in pool.map(start, range(8)) if run is not None]
             assert len(runs) == 1
             store.advance_run(store.open_runs()[0].id, "prepare", "done")
+
+
+def test_two_workers_may_record_the_same_effort(store: Store) -> None:
+    """On PostgreSQL a delete beside an insert of the same key clashed: duplicate key ... effort_pkey."""
+    store.upsert_annotations(1, [AnnotationRow(n, n, result=[1], updated_at="2026-01-01") for n in range(1, 41)], 1.0)
+    barrier = threading.Barrier(4)
+
+    def record(seconds: int) -> None:
+        rows = [EffortRow(n, "2026-01-01", None, "nothing", 0, 0, 0, 1, 0, float(seconds)) for n in range(1, 41)]
+        barrier.wait()
+        for _ in range(20):
+            store.save_effort(1, rows)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(record, range(4)))
+    assert [row.annotation_id for row in store.effort(1)] == list(range(1, 41))
 
 
 def test_threads_number_changes_without_gaps(store: Store) -> None:

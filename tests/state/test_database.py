@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sqlite3
 import threading
@@ -5,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 
-from ml_backend.errors import BadRequest, Unavailable
+from ml_backend.errors import BadRequest, PapLoopError, Unavailable
 from ml_backend.state.database import CHUNK, Database, chunks, paced, to_json
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
+from ml_backend.state.tables import metadata
 
 
 @pytest.fixture
@@ -136,3 +138,26 @@ def test_parts() -> None:
     assert len(list(paced(range(2 * CHUNK + 1), pauses.append))) == 3
     assert len(pauses) == 2
     assert list(paced([])) == []
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**70), "\ud800", {"a": 1}, object()])
+def test_a_value_that_no_retry_stores_is_the_callers(value: object, path: Path) -> None:
+    """Told apart from a database that is away, or one such value would be tried for ever."""
+    store = Store.open(f"sqlite:///{path}")
+    table = metadata.tables["projects"]
+    for statement in (
+        text("UPDATE projects SET title = :value"),
+        table.update().values(active_run_id=bindparam("value")),
+        table.select().where(table.c.id == bindparam("value")),
+    ):
+        with contextlib.suppress(BadRequest), store.database.write() as connection:
+            connection.execute(statement, {"value": value})
+    store.close()
+
+
+def test_a_statement_that_the_schema_refuses_is_no_outage(path: Path) -> None:
+    store = Store.open(f"sqlite:///{path}")
+    with pytest.raises(PapLoopError, match="refused a statement") as caught, store.database.read() as connection:
+        connection.execute(text("SELECT nothing FROM nowhere"))
+    assert not isinstance(caught.value, Unavailable)
+    store.close()

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request
 
 from ml_backend.bodies import json_object
 from ml_backend.errors import BadRequest
-from ml_backend.events import apply_open_events
+from ml_backend.event_queue import apply_open_events
 from ml_backend.inbox import Inbox
 from ml_backend.redaction import ACTIONS, redact
 from tests.web.conftest import CONFIG, FIXTURES, World, basic, bearer, recorded

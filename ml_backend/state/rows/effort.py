@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import and_, or_, select
 
 from ml_backend.state.database import paced
 from ml_backend.state.records import AnnotationRow, EffortRow
@@ -42,10 +42,11 @@ class EffortRows(Rows):
         """Store rows; one of the same annotation is replaced."""
         latest = {row.annotation_id: row for row in rows}
         for part in paced([asdict(latest[number]) | {"project_id": int(project_id)} for number in sorted(latest)]):
-            ids = [row["annotation_id"] for row in part]
+            new = self._db.insert(effort)
+            values = {c.name: new.excluded[c.name] for c in effort.c if not c.primary_key}
             with self._db.write() as connection:
-                connection.execute(delete(effort).where(effort.c.annotation_id.in_(ids)))
-                connection.execute(insert(effort), part)
+                # Two workers may look at the same annotation at once; a delete beside an insert would clash then.
+                connection.execute(new.on_conflict_do_update(index_elements=["annotation_id"], set_=values), part)
 
     def effort(self, project_id: int) -> list[EffortRow]:
         """Rows of annotations that are neither deleted nor skips now, by annotation id."""

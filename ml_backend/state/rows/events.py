@@ -1,4 +1,4 @@
-"""Webhooks as they arrived."""
+"""Webhooks as they arrived, and what became of them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from ml_backend.errors import NotFound
 from ml_backend.state.records import EventRow
 from ml_backend.state.tables import events
 
-from .base import Rows, columns
+from .base import Rows, checked, columns
 
 _COLUMNS = columns(events, EventRow)
 
@@ -28,26 +29,74 @@ class EventRows(Rows):
         assert key is not None
         return int(key[0])
 
+    def event(self, event_id: int) -> EventRow:
+        """One event.
+
+        Raises:
+            NotFound: there is none with that number.
+        """
+        with self._db.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(events.c.id == int(event_id))).first()
+        if row is None:
+            raise NotFound(f"There is no webhook {event_id}; `paploop events` lists those that were set aside.")
+        return EventRow(*row)
+
     def open_events(self, limit: int = 100) -> list[EventRow]:
-        """Events not dealt with yet, oldest first."""
-        query = select(*_COLUMNS).where(events.c.processed_at.is_(None)).order_by(events.c.id).limit(limit)
+        """Events not dealt with yet, oldest first, those among them that wait for their next try."""
+        return self._select_events(events.c.processed_at.is_(None), limit=limit)
+
+    def due_events(self, now: float, longest: float, limit: int) -> list[EventRow]:
+        """Open events whose turn it is, oldest first.
+
+        Args:
+            now: unix seconds.
+            longest: what lies further in the future was noted by a clock that ran ahead, and is due.
+            limit: at most this many.
+        """
+        is_due = (events.c.next_try_at <= now) | (events.c.next_try_at > now + longest)
+        return self._select_events(events.c.processed_at.is_(None), is_due, limit=limit)
+
+    def set_aside_events(self, project_id: int | None = None, limit: int = 100) -> list[EventRow]:
+        """Events that could not be applied and wait for a person, oldest first; of all projects if none is named."""
+        of_project = [] if project_id is None else [events.c.project_id == int(project_id)]
+        return self._select_events(events.c.set_aside.is_(True), *of_project, limit=limit)
+
+    def _select_events(self, *conditions: Any, limit: int) -> list[EventRow]:
+        query = select(*_COLUMNS).where(*conditions).order_by(events.c.id).limit(limit)
         with self._db.read() as connection:
             return [EventRow(*row) for row in connection.execute(query)]
 
     def count_open_events(self) -> int:
         """How many events are waiting."""
-        query = select(func.count()).select_from(events).where(events.c.processed_at.is_(None))
-        with self._db.read() as connection:
-            return int(connection.execute(query).scalar_one())
+        return self._count(events.c.processed_at.is_(None))
 
-    def close_event(self, event_id: int, now: float, error: str = "") -> None:
-        """Note that an event was dealt with, or why it could not be."""
-        change = update(events).where(events.c.id == int(event_id)).values(processed_at=now, error=error)
+    def count_set_aside(self, project_id: int) -> int:
+        """How many events of a project were set aside."""
+        return self._count(events.c.set_aside.is_(True), events.c.project_id == int(project_id))
+
+    def is_superseded(self, event: EventRow) -> bool:
+        """Whether a later event of the same project and action was applied."""
+        later = (events.c.id > event.id, events.c.processed_at.is_not(None), events.c.error == "")
+        return self._count(events.c.project_id == event.project_id, events.c.action == event.action, *later) > 0
+
+    def _count(self, *conditions: Any) -> int:
+        with self._db.read() as connection:
+            return int(connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one())
+
+    def close_event(self, event_id: int, now: float, error: str = "", *, set_aside: bool = False) -> None:
+        """Note that an event was dealt with, or why it could not be; `set_aside` keeps it for a person."""
+        self.update_event(event_id, processed_at=now, error=error, set_aside=set_aside)
+
+    def update_event(self, event_id: int, **values: Any) -> None:
+        """Set columns of an event."""
+        change = update(events).where(events.c.id == int(event_id)).values(checked(events, values))
         with self._db.write() as connection:
             connection.execute(change)
 
     def purge_events(self, before: float) -> int:
-        """Remove events dealt with before a time; answers how many."""
-        old = delete(events).where(events.c.processed_at.is_not(None), events.c.processed_at < before)
+        """Remove events dealt with before a time; answers how many. What was set aside waits for a person."""
+        old = delete(events).where(
+            events.c.processed_at.is_not(None), events.c.processed_at < before, events.c.set_aside.is_(False)
+        )
         with self._db.write() as connection:
             return connection.execute(old).rowcount

@@ -1,0 +1,49 @@
+"""`paploop events`: webhooks that could not be applied."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_json, print_table, say, when
+from ml_backend.cli._open import ProjectId, opened
+from ml_backend.errors import BadRequest
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop events 7; paploop events --apply 812")
+    def events(
+        project: ProjectId = None,
+        apply: Annotated[int | None, typer.Option("--apply", help="Apply this one again.")] = None,
+        discard: Annotated[int | None, typer.Option("--discard", help="Forget about this one.")] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        """List webhooks that failed while others succeeded and were set aside; apply or discard one of them."""
+        from ml_backend import event_queue
+
+        if apply is not None and discard is not None:
+            raise BadRequest("Apply or discard, not both at once; say one of the two.")
+        with opened() as services:
+            if apply is not None:
+                event, done = event_queue.apply_again(services, apply), "was applied"
+            elif discard is not None:
+                event, done = event_queue.discard(services, discard), "was discarded"
+            else:
+                found = services.store.set_aside_events(project)
+        if apply is not None or discard is not None:
+            summary = event_queue.event_summary(event)
+            print_json(summary) if as_json else say(f"Webhook {event.id} ({event.action}) {done}.")
+            return
+        if as_json:
+            print_json([{**event_queue.event_summary(event), "body": dict(event.body)} for event in found])
+            return
+        if not found:
+            say("No webhook was set aside.")
+            return
+        columns = ("webhook", "project", "what", "received", "tries", "why it was set aside")
+        rows = [(e.id, e.project_id, e.action, when(e.received_at), e.tries, e.error) for e in found]
+        print_table(columns, rows)
+        say("`paploop events --apply NUMBER` tries one again, `--discard NUMBER` forgets about it.")
