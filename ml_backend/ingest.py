@@ -15,6 +15,7 @@ from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.task_import import TaskImporter, match_lost_imports
+from training.data.folders import ImageFiles, image_files
 from training.data.images import IMAGE_SUFFIXES, content_hash
 from training.types import Progress
 
@@ -32,6 +33,8 @@ class IngestReport:
         near_duplicates: new images that joined the group of another one; experts are not asked about them first.
         tasks: tasks imported into Label Studio.
         unreadable: name -> reason of images that cannot be used.
+        unusable: name -> reason of files and folders that could not even be taken in.
+        passed_over: number of files by ending or by reason that were not looked at.
     """
 
     found: int
@@ -39,14 +42,20 @@ class IngestReport:
     near_duplicates: int
     tasks: int
     unreadable: Mapping[str, str] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
         return asdict(self)
 
+    def sentences(self) -> list[str]:
+        """What was not taken and why, for people."""
+        return ImageFiles((), {**self.unreadable, **self.unusable}, self.passed_over).sentences()
 
-def scan(folder: Path) -> list[Path]:
-    """Image files below `folder`, sorted; hidden ones and links that leave the folder are passed over.
+
+def scan(folder: Path) -> ImageFiles:
+    """Image files below `folder`, sorted, and what is passed over: hidden files, links that leave the folder, others.
 
     Raises:
         NotFound: no such folder.
@@ -55,20 +64,18 @@ def scan(folder: Path) -> list[Path]:
     root = folder.expanduser().resolve()
     if not root.is_dir():
         raise NotFound(f"There is no folder {folder}; check the path.")
-    files = [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-        and path.is_file()
-        and path.resolve().is_relative_to(root)
-    ]
-    if not files:
+    found = image_files(root, inside=True)
+    if not found.files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         raise BadRequest(
-            f"There is no image in {folder}; files ending in {endings} are looked for, in sub-folders too."
+            " ".join(
+                [
+                    f"There is no image in {folder}; files ending in {endings} are looked for, in sub-folders too.",
+                    *found.sentences(),
+                ]
+            )
         )
-    return files
+    return found
 
 
 def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -> IngestReport:
@@ -87,7 +94,8 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     store = services.store
     parse_label_config(store.project(project_id).label_config)
     root = folder.expanduser().resolve()
-    files = scan(folder)
+    found = scan(folder)
+    files = found.files
     before = {item.source: item for item in store.items(project_id)}
     fresh = [path for path in files if str(path) not in before]
     _add(services, project_id, root, fresh, stage("Reading files"))
@@ -106,6 +114,8 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
         near_duplicates=sum(i.source in added and i.group_id not in (None, i.id) for i in items),
         tasks=tasks,
         unreadable={display_name(item): item.reason for item in items if item.state == "unreadable"},
+        unusable=found.unusable,
+        passed_over=found.passed_over,
     )
 
 
@@ -117,7 +127,7 @@ def _add(services: Services, project_id: int, root: Path, files: Sequence[Path],
             digest, state, reason = content_hash(path), "new", ""
         except OSError as error:
             digest, state = "", "unreadable"
-            reason = f"The file cannot be read: {error.strerror}; check its permissions."
+            reason = _unread(error)
         rows.append(
             NewItem(
                 source=str(path),
@@ -132,13 +142,22 @@ def _add(services: Services, project_id: int, root: Path, files: Sequence[Path],
     progress(1.0, "")
 
 
+def _unread(error: OSError) -> str:
+    return f"The file cannot be read: {error.strerror}; check its permissions."
+
+
 def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
     """A file that could not be read may have been mended since."""
     changed = []
     for item in items:
-        if item.state == "unreadable" and Path(item.source).is_file():
+        if item.state != "unreadable":
+            continue
+        try:
             digest = content_hash(Path(item.source))
-            if digest != item.content_hash:
-                changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
+        except OSError as error:
+            changed.append({"id": item.id, "reason": _unread(error)})
+            continue
+        if digest != item.content_hash:
+            changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
     if changed:
         services.store.update_items(changed)

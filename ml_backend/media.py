@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request, send_file
+from werkzeug.routing import BaseConverter
 
 from ml_backend.conversions import Conversions
 from ml_backend.errors import BadRequest, NotFound, Unauthorized
@@ -24,12 +25,20 @@ SNIFF: Final = 32
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
+class Decoration(BaseConverter):
+    """The name at the end of an address, which decides nothing and may hold anything, line breaks too."""
+
+    regex = "(?s:.+)"
+    part_isolating = False
+
+
 def media(services: Services) -> Blueprint:
     """The route that serves images; its address is its own proof."""
     routes = Blueprint("media", __name__)
     conversions = Conversions(services)
+    routes.record_once(lambda setup: setup.app.url_map.converters.update(decoration=Decoration))
 
-    @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<path:name>")
+    @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<decoration:name>")
     def image(project_id: int, item_id: int, signature: str, name: str) -> Response:
         if not _is_signed(services.settings, project_id, item_id, signature):
             raise Unauthorized("The signature of this image address is wrong; open the image from its task again.")

@@ -29,7 +29,9 @@ def media_url(settings: Settings, project_id: int, item_id: int, name: str) -> s
         name: file name shown to people at the end of the address.
     """
     signature = media_signature(settings, project_id, item_id)
-    return f"{settings.resolved_public_url}/media/{project_id}/{item_id}/{signature}/{quote(name.split('/')[-1])}"
+    # Proxies refuse addresses with line breaks, even encoded ones.
+    shown = "".join(letter if letter.isprintable() else "_" for letter in name.split("/")[-1]) or "image"
+    return f"{settings.resolved_public_url}/media/{project_id}/{item_id}/{signature}/{quote(shown)}"
 
 
 def thumbnail_url(address: str) -> str:

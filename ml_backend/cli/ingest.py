@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli import INCOMPLETE
+from ml_backend.cli._answer import AsJson, print_facts, print_json, say
 from ml_backend.cli._open import chosen_project, opened
 
 
@@ -23,15 +25,39 @@ def register(app: typer.Typer) -> None:
         ] = 0,
         as_json: AsJson = False,
     ) -> None:
-        """Embed new images, find near-duplicates, import one task per image; safe to repeat."""
+        """Embed new images, find near-duplicates, import one task per image; safe to repeat.
+
+        The exit status is 3 where everything was done but some images could not be read.
+        """
         from ml_backend.ingest import ingest as take_in
         from ml_backend.screen import stages
         from ml_backend.seed import seed_labels as submit_labels
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
-            report = take_in(services, project_id, folder, stage=stage).as_dict()
+            taken = take_in(services, project_id, folder, stage=stage)
+            report, notes = taken.as_dict(), taken.sentences()
             if seed_labels:
-                done = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
-                report["labels_submitted"] = done
-        print_json(report) if as_json else print_facts(report, title=f"Ingested into project {project_id}")
+                seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+                report["labels_submitted"] = seeded.submitted
+                notes += [seeded.why_fewer] if seeded.why_fewer else []
+        if as_json:
+            print_json(report | {"problems": notes})
+        else:
+            print_facts(_counted(report), title=f"Ingested into project {project_id}")
+            for sentence in notes:
+                say(sentence, style="yellow")
+        if taken.unreadable:
+            raise typer.Exit(INCOMPLETE)
+
+
+def _counted(report: Mapping[str, Any]) -> dict[str, Any]:
+    """The report with numbers in place of lists, whose entries are named below it."""
+    return {
+        name.replace("_", " "): sum(value.values()) if name == "passed_over" else _count(value)
+        for name, value in report.items()
+    }
+
+
+def _count(value: Any) -> Any:
+    return len(value) if isinstance(value, Mapping) else value

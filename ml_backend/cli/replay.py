@@ -133,16 +133,16 @@ def _read(
     from ml_backend.replay.source import read_folders
 
     folders = [pool] if test is None else [pool, test]
-    if test is None and not pattern:
+    with progress_bar("Embedding") as progress:
+        sets = read_folders(folders, encoder, pattern, gap, 1, progress)
+        progress(1.0, "done")
+    if len(sets) == 1 and not pattern:
         typer.echo(
             "Every image counts as a source of its own: where several come from one slide or patient, give "
             "--group-pattern, or the test part shares them and the scores are too high.",
             err=True,
         )
-    with progress_bar("Embedding") as progress:
-        sets = read_folders(folders, encoder, pattern, gap, 1, progress)
-        progress(1.0, "done")
-    for folder, part in zip(folders, sets, strict=True):
+    for folder, part in zip((folders[0], folders[-1]), sets, strict=False):
         if part.left_out:
             typer.echo(f"{part.left_out} images of {folder} cannot be read and are left out.", err=True)
     return sets[0], sets[1] if len(sets) > 1 else None

@@ -17,6 +17,7 @@ from ml_backend.errors import BadRequest, NotFound
 from strategies.near_duplicates.verification.picture import take_picture
 from strategies.near_duplicates.verification.summary import summarise
 from strategies.near_duplicates.verification.turns import thumbnail
+from training.data import folders
 from training.data.images import IMAGE_SUFFIXES, ImageDecodeError, content_hash, load_rgb
 from training.types import Progress
 
@@ -55,13 +56,7 @@ def image_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise NotFound(f"There is no folder {folder}; check the path.")
-    files = [
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    files = list(folders.image_files(folder).files)
     if not files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         raise BadRequest(f"There is no image in {folder}; files ending in {endings} are looked for.")

@@ -13,7 +13,7 @@ from ml_backend.events import annotation_row
 from ml_backend.ingest import Stage
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.labels_import.matching import Matcher
-from ml_backend.labels_import.reading import Entry, Source, read_source
+from ml_backend.labels_import.reading import Entry, Source, read_source, spelled_as
 from ml_backend.labels_import.repairing import Repair, repair, repairable
 from ml_backend.labels_import.results import Losses, Said, results_of
 from ml_backend.services import Services
@@ -115,7 +115,7 @@ def import_labels(
     job = parse_label_config(services.store.project(project_id).label_config)
     items = services.store.items(project_id, states=("new", "ready"))
     matcher = Matcher(services, items)
-    labels = read_source(source, form, matcher.find)
+    labels = spelled_as(read_source(source, form, matcher.find, matcher.words(job)), job.classes)
     refuse_many(labels.left_out, allow=allow_left_out)
     _check(labels, job)
     matcher.expect(labels.entries)

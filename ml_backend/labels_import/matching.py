@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ml_backend.errors import PapLoopError
-from ml_backend.items import display_name, is_local
+from ml_backend.items import display_name, image_value, is_local
+from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.reading import Entry
+from ml_backend.labels_import.tables import Words
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from training.data.images import ImageDecodeError, content_hash, image_size
+from training.data.names import TRIED, NameIndex, decoded
 
 
 class Matcher:
@@ -28,14 +30,11 @@ class Matcher:
     def __init__(self, services: Services, items: Sequence[ItemRow]) -> None:
         self._services = services
         self.by_name_alone = 0
-        self._shared: Counter[str] = Counter()
         # Items with a task come last and win, since copies of an image have no task of their own.
         ordered = sorted(items, key=lambda item: item.task_id is not None)
         self._by_hash = {item.content_hash: item for item in ordered if item.content_hash}
-        self._by_name: dict[str, list[ItemRow]] = defaultdict(list)
-        for item in items:
-            for name in _endings(display_name(item)):
-                self._by_name[name].append(item)
+        self._by_id = {item.id: item for item in items}
+        self._names = NameIndex([(name, item.id) for item in items for name in _names(item)])
 
     def item_of(self, entry: Entry) -> ItemRow | str:
         """The image that an entry means, or why there is none."""
@@ -46,18 +45,22 @@ class Matcher:
                 return f"{entry.name} cannot be read ({error.strerror}); check its permissions."
             if found is not None:
                 return found
-        named = self._named(entry.name)
-        if not named:
-            return f"{entry.name} is no image of the project; ingest it first."
-        if len(named) > 1:
-            return f"{entry.name} may be any of {len(named)} images of the project; give a longer path."
-        if entry.path is None:
-            return named[0]
-        return self._same_name(entry, entry.path, named[0])
+        named = self._names.find(entry.name)
+        if named.key is None:
+            if named.candidates:
+                return f"{named.why_not(entry.name)}; give a longer path."
+            return f"{entry.name} is no image of the project (looked for {TRIED}); ingest it first."
+        item = self._by_id[named.key]
+        return item if entry.path is None else self._same_name(entry, entry.path, item)
 
     def expect(self, entries: Sequence[Entry]) -> None:
-        """Tell which names the source uses more than once: these say too little without their folders."""
-        self._shared = Counter(_endings(entry.name)[-1] for entry in entries if _endings(entry.name))
+        """Tell which names the source uses: what several of them share says too little."""
+        self._names.expect(entry.name for entry in entries)
+
+    def words(self, job: LabelingJob) -> Words:
+        """What the cells of a table may mean."""
+        controls = (job.from_name, *(control.from_name for control in job.controls))
+        return Words(job.classes, controls, (job.data_key,), lambda cell: self._names.find(cell).key is not None)
 
     def _same_name(self, entry: Entry, path: Path, item: ItemRow) -> ItemRow | str:
         """A file with other bytes than the image of its name: a re-encoded copy at best."""
@@ -75,27 +78,18 @@ class Matcher:
 
     def find(self, name: str) -> Path | None:
         """The file of the one image with this name, fetched when it is not local; None when there is none."""
-        named = self._named(name)
-        if len(named) != 1:
+        key = self._names.find(name).key
+        if key is None:
             return None
-        if is_local(named[0]):
-            return Path(named[0].source)
+        item = self._by_id[key]
+        if is_local(item):
+            return Path(item.source)
         try:
-            return self._services.image_path(named[0])
+            return self._services.image_path(item)
         except PapLoopError:
             return None
 
-    def _named(self, name: str) -> list[ItemRow]:
-        """Images whose path ends like the name; the longest ending that any has decides."""
-        endings = _endings(PurePosixPath(name.replace("\\", "/")).as_posix())
-        for ending in endings:
-            too_short = ending == endings[-1] != endings[0] and self._shared[ending] > 1
-            if ending in self._by_name and not too_short:
-                return self._by_name[ending]
-        return []
 
-
-def _endings(name: str) -> list[str]:
-    """`a/b/c.png` -> `a/b/c.png`, `b/c.png`, `c.png`."""
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    return ["/".join(parts[start:]) for start in range(len(parts))]
+def _names(item: ItemRow) -> list[str]:
+    """What an image is called: below its folder, or in its address."""
+    return [display_name(item)] if is_local(item) else [display_name(item), decoded(image_value(item))]

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ml_backend.errors import BadRequest, NotFound
+from ml_backend.labels_import.tables import ANY_WORDS, Words, read_table
+from training.data.class_folders import ClassFolders, normal
 from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder, read_coco_file
 from training.data.detection_set import DetectionSet, LabelledImage, LeftOut
-from training.data.images import IMAGE_SUFFIXES
+from training.data.folders import image_files
 from training.data.importers.voc import is_voc_folder, read_voc
 from training.data.importers.yolo import is_yolo_folder, read_yolo
 from training.data.outlines import outlined_by_boxes
-from training.data.values import read_text
 
 FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv")
-IMAGE_COLUMNS: Final = ("file", "filename", "file_name", "image", "path", "name")
-LABEL_COLUMNS: Final = ("label", "class", "category")
 
 Find = Callable[[str], Path | None]
 """Finds the file of one of the project's images by its name."""
@@ -67,13 +65,14 @@ class Source:
         return self.form in ("coco", "yolo", "voc")
 
 
-def read_source(source: Path, form: str, find: Find) -> Source:
+def read_source(source: Path, form: str, find: Find, words: Words = ANY_WORDS) -> Source:
     """Read labels.
 
     Args:
         source: a COCO, YOLO, VOC or class folder, a COCO file, or a CSV file of file name and label.
         form: of `FORMATS`; "auto" looks.
         find: finds images that are not beside the labels.
+        words: what the cells of a table may mean.
 
     Raises:
         NotFound: there is no such file or folder.
@@ -93,12 +92,12 @@ def read_source(source: Path, form: str, find: Find) -> Source:
         case "folder":
             return _class_folder(source)
         case _:
-            return _csv(source)
+            return _csv(source, words)
 
 
 def _form_of(source: Path) -> str:
     if source.is_file():
-        forms = {".json": "coco", ".csv": "csv", ".txt": "csv"}
+        forms = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
         if source.suffix.lower() in forms:
             return forms[source.suffix.lower()]
     elif is_coco_folder(source) or (source / ANNOTATIONS).is_file():
@@ -135,53 +134,45 @@ def _objects(form: str, data: DetectionSet) -> Source:
 
 
 def _class_folder(root: Path) -> Source:
-    entries: list[Entry] = []
-    for path in sorted(root.glob("*/**/*")):
-        inside = path.relative_to(root)
-        if (
-            path.suffix.lower() in IMAGE_SUFFIXES
-            and path.is_file()
-            and not any(p.startswith(".") for p in inside.parts)
-        ):
-            entries.append(Entry(inside.as_posix(), path, label=inside.parts[0]))
+    found = image_files(root)
+    names = {path.relative_to(root).as_posix(): path for path in found.files}
+    folders = ClassFolders.of(names)
+    entries = [Entry(name, path, label=said) for name, path in names.items() if (said := folders.class_of(name))]
     if not entries:
         raise BadRequest(f"There is no image in the class folders of {root.name}; give one sub-folder a class.")
-    return Source("folder", _names(entries), tuple(entries))
+    return Source("folder", _names(entries), tuple(entries), tuple(found.sentences()))
 
 
-def _csv(file: Path) -> Source:
-    text = read_text(file)
-    # Tables carry long cells that nobody asked for, such as pictures as text.
-    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
-    try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
-    except csv.Error:
-        dialect = csv.excel
-    try:
-        rows = [row for row in csv.reader(text.splitlines(), dialect) if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise BadRequest(f"{file.name} is no table that can be read; save it as CSV in UTF-8.") from error
-    image, label, first = _columns(rows)
-    entries, problems = [], []
-    for number, row in enumerate(rows[first:], start=first + 1):
-        if len(row) <= max(image, label) or not row[image].strip():
-            problems.append(f"Line {number} of {file.name} names no file or has no label column; it was left out.")
-        elif row[label].strip():
-            name = row[image].strip()
-            path = file.parent / name
-            entries.append(Entry(name, path if path.is_file() else None, label=row[label].strip()))
+def _csv(file: Path, words: Words) -> Source:
+    lines, problems = read_table(file, words)
+    entries = [Entry(line.name, _beside(file, line.name), label=line.label) for line in lines]
     if not entries:
         raise BadRequest(f"{file.name} holds no label; give lines of file name and label.")
     return Source("csv", _names(entries), tuple(entries), tuple(problems))
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> tuple[int, int, int]:
-    """Column of the file, column of the label, first row with values; without a header the first two columns."""
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
-    image = next((header.index(name) for name in IMAGE_COLUMNS if name in header), None)
-    label = next((header.index(name) for name in LABEL_COLUMNS if name in header), None)
-    return (0, 1, 0) if image is None or label is None else (image, label, 1)
+def _beside(file: Path, name: str) -> Path | None:
+    """The image that a table names by its path."""
+    try:
+        path = file.parent / name
+        return path if path.is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def _names(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(sorted({entry.label for entry in entries if entry.label is not None}))
+
+
+def spelled_as(labels: Source, classes: Sequence[str]) -> Source:
+    """Labels with the names of a project, where they differ in nothing but Unicode form and space around them."""
+    known = {normal(name): name for name in classes}
+    if len(known) != len(classes):
+        return labels
+    spelled = {name: name if name in classes else known.get(normal(name), name) for name in labels.classes}
+    if len(set(spelled.values())) != len(spelled):
+        return labels
+    entries = tuple(
+        entry if entry.label is None else replace(entry, label=spelled[entry.label]) for entry in labels.entries
+    )
+    return replace(labels, classes=tuple(spelled.values()), entries=entries)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,8 @@ from ml_backend.state.tables import OPEN_STATES
 
 if TYPE_CHECKING:
     from training.types import Progress
+
+log = logging.getLogger(__name__)
 
 DEMO_TITLE = "Pap smear cells (generated)"
 FIELDS_TITLE = "Fields of cells (generated), {kind}"
@@ -103,12 +106,21 @@ def fill(
     project_id = ensure_project(services, purpose, title, classes, interface.kind)
     attach(services, project_id)
     progress(1.0, "")
-    taken = 0 if _all_known(services, project_id, folder) else ingest(services, project_id, folder, stage=stage).tasks
+    taken = 0 if _all_known(services, project_id, folder) else _take_in(services, project_id, folder, stage)
     if seed_labels:
-        submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+        seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+        if seeded.why_fewer:
+            log.warning("%s", seeded.why_fewer)
     if taken or services.store.active_ranking(project_id) is None:
         _first_order(services, project_id, stage("Ranking"))
     return project_id
+
+
+def _take_in(services: Services, project_id: int, folder: Path, stage: Callable[[str], Progress]) -> int:
+    report = ingest(services, project_id, folder, stage=stage)
+    for sentence in report.sentences():
+        log.warning("%s", sentence)
+    return report.tasks
 
 
 def _all_known(services: Services, project_id: int, folder: Path) -> bool:
@@ -118,7 +130,7 @@ def _all_known(services: Services, project_id: int, folder: Path) -> bool:
         for item in services.store.items(project_id, states=("ready",))
         if item.task_id is not None or item.group_id != item.id
     }
-    return all(str(path) in settled for path in scan(folder))
+    return all(str(path) in settled for path in scan(folder).files)
 
 
 def _first_order(services: Services, project_id: int, progress: Progress) -> None:

@@ -13,9 +13,9 @@ from ml_backend.connect import Connection, connect
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.ingest import scan
 from ml_backend.label_config import parse_label_config
-from ml_backend.seed import folder_class
 from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow
+from training.data.class_folders import ClassFolders
 
 MADE = "projects.json"
 """File of the data directory: what a project was made for -> Label Studio's project id."""
@@ -94,9 +94,11 @@ def label_config(classes: Sequence[str], kind: Kind = "classes") -> str:
 
 
 def classes_of(folder: Path) -> list[str]:
-    """Names of the folders that images lie in, or three classes to begin with where there are no sub-folders."""
+    """Names of the class folders, or three classes to begin with where there are none."""
     root = folder.expanduser().resolve()
-    found = sorted({folder_class(path.relative_to(root).as_posix()) for path in scan(folder)} - {""})
+    names = [path.relative_to(root).as_posix() for path in scan(folder).files]
+    folders = ClassFolders.of(names)
+    found = sorted({folders.class_of(name) for name in names} - {""})
     return found if len(found) > 1 else list(FALLBACK_CLASSES)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ml_backend.errors import BadRequest
 from strategies.base import BoolArray, FloatArray, IntArray
-from training.data.importers.class_folder import read_class_folder
+from training.data.importers.class_folder import read_parts
 from training.types import Progress
 from training.vectors import embed_paths
 
@@ -68,8 +68,10 @@ def read_folders(
 ) -> list[LabelledSet]:
     """Class folders, embedded, with class indices and group numbers that mean the same in all of them.
 
+    One folder that is split itself (`train`, `test`) gives two sets, what is to be learned from and what is kept apart.
+
     Args:
-        folders: each `folder/<class>/**/<image>`.
+        folders: each `folder/<class>/**/<image>`, see `training.data.class_folders`.
         encoder: name for `training.encoders.load_encoder`.
         pattern: finds the source group in a file name.
         gap: see `group_numbers`.
@@ -79,11 +81,12 @@ def read_folders(
     Raises:
         TrainingError: no such folder, or fewer than two classes.
     """
-    samples = [read_class_folder(folder, pattern=pattern) for folder in folders]
+    read = [read_parts(folder, pattern=pattern) for folder in folders]
+    samples = [part for part in read[0] if part] if len(folders) == 1 else [[*learned, *kept] for learned, kept in read]
     every = [sample for part in samples for sample in part]
     vectors = embed_paths(encoder, [sample.path for sample in every], threads, progress)
     # Without a pattern every file is a group of its own, whatever it is called in the other folder.
-    owners = np.repeat(np.arange(len(folders)), [len(part) for part in samples])
+    owners = np.repeat(np.arange(len(samples)), [len(part) for part in samples])
     names = [
         sample.group if pattern else f"{owner}:{sample.group}" for sample, owner in zip(every, owners, strict=True)
     ]
@@ -94,7 +97,7 @@ def read_folders(
         raise BadRequest("Fewer than two images can be read; check the folder.")
     whole = LabelledSet(vectors, labels, group_numbers(names, gap), classes, tuple(names))
     parts = []
-    for number in range(len(folders)):
+    for number in range(len(samples)):
         mine = whole.part((owners == number) & readable)
         lost = int(((owners == number) & ~readable).sum())
         parts.append(LabelledSet(mine.vectors, mine.labels, mine.groups, classes, mine.names, lost))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from ml_backend.simulate.expert import Annotator, Manner
 from ml_backend.simulate.oracle import mistaken
 from training.data.detection_set import LabelledImage
 from training.data.importers.objects import read_objects
+from training.data.names import NameIndex
 from training.data.reading import vouches
 from training.geometry.boxes import iou
 from training.types import Detections
@@ -44,9 +46,15 @@ class ObjectOracle:
 
     def find(self, name: str) -> LabelledImage | None:
         """The objects of an image, None when they are not known; its folders may differ."""
-        image = self.truth.get(name) or self.truth.get(PurePosixPath(name).name)
+        index, images = self._names
+        key = index.find(name).key
         # A drawn annotation speaks for the whole image, so all of it must be known.
-        return image if image is not None and vouches(image) else None
+        return images[key] if key is not None and vouches(images[key]) else None
+
+    @cached_property
+    def _names(self) -> tuple[NameIndex, list[LabelledImage]]:
+        images = list(self.truth.values())
+        return NameIndex(zip(self.truth, range(len(images)), strict=True)), images
 
     def classes(self) -> list[str]:
         """Classes that occur."""
@@ -60,8 +68,7 @@ def read_object_oracle(source: Path) -> ObjectOracle:
         TrainingError: it is no such folder, or nothing in it can be used.
     """
     data = read_objects(source.expanduser(), allow_left_out=True)
-    truth = {PurePosixPath(image.name).name: image for image in data.images}
-    return ObjectOracle(data.classes, truth | {image.name: image for image in data.images})
+    return ObjectOracle(data.classes, {image.name: image for image in data.images})
 
 
 class Drawer(Annotator):
@@ -93,7 +100,7 @@ class Drawer(Annotator):
         if self.manner.think_seconds:
             time.sleep(self.manner.think_seconds)
         task_id, data = int(task["id"]), task.get("data", {})
-        truth = self.oracle.find(str(data.get("name") or data.get(self.job.data_key, "")).split("?")[0])
+        truth = self.oracle.find(str(data.get("name") or data.get(self.job.data_key, "")))
         if truth is None:
             self._submit(task_id, [], time.monotonic() - started, was_cancelled=True)
             self.tally.skipped += 1

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ml_backend.errors import BadRequest
+from training.data.class_folders import ClassFolders
 from training.data.split import source_group
 
 TRIES = 300
@@ -93,6 +94,20 @@ def split(names: Sequence[str], labels: Sequence[str], groups: Sequence[str], fr
         pool=tuple(name for name, out in zip(names, held, strict=True) if not out),
         test=tuple(name for name, out in zip(names, held, strict=True) if out),
     )
+
+
+def given_parts(names: Sequence[str], folders: ClassFolders) -> Parts | None:
+    """The parts that a folder's own split says: `test`, or without one `val`, is the test part; None without a split.
+
+    Args:
+        names: paths below the folder.
+        folders: how they are read.
+    """
+    said = {name: folders.part_of(name) for name in names}
+    apart = "test" if "test" in said.values() else "validation"
+    test = tuple(name for name in names if said[name] == apart)
+    pool = tuple(name for name in names if said[name] != apart)
+    return Parts(pool, test) if test and pool else None
 
 
 def lay_out(root: Path, names: Sequence[str], folder: Path) -> None:

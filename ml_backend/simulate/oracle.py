@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.ingest import scan
 from ml_backend.items import display_name
-from ml_backend.seed import folder_class
+from ml_backend.labels_import.tables import read_table
+from ml_backend.seed import folder_classes
 from ml_backend.services import Services
+from training.data.class_folders import ClassFolders
+from training.data.names import NameIndex
+
+NO_PARTS = ClassFolders({})
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,22 @@ class Oracle:
 
     Attributes:
         truth: path below the ingested folder, or plain file name -> class.
+        folders: how the folders of these paths are read.
     """
 
     truth: Mapping[str, str]
+    folders: ClassFolders = NO_PARTS
+
+    @cached_property
+    def _names(self) -> tuple[NameIndex, list[str]]:
+        labels = list(self.truth.values())
+        return NameIndex(zip(self.truth, range(len(labels)), strict=True)), labels
 
     def label_of(self, name: str) -> str | None:
         """The true class of an image, None when it is not known."""
-        return self.truth.get(name) or self.truth.get(PurePosixPath(name).name)
+        index, labels = self._names
+        key = index.find(name).key
+        return None if key is None else labels[key]
 
     def classes(self) -> list[str]:
         """All classes, sorted."""
@@ -52,18 +66,13 @@ def read_oracle(source: Path) -> Oracle:
     """
     if source.is_dir():
         root = source.expanduser().resolve()
-        names = [path.relative_to(root).as_posix() for path in scan(root)]
-        return _checked({name: folder_class(name) for name in names if folder_class(name)}, source)
+        names = [path.relative_to(root).as_posix() for path in scan(root).files]
+        folders = ClassFolders.of(names)
+        return _checked({name: said for name in names if (said := folders.class_of(name))}, source, folders)
     if not source.is_file():
         raise NotFound(f"There is no folder or file {source} to take the true classes from; check the path.")
-    try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRequest(f"{source} cannot be read as CSV ({error}); it needs the columns image and label.") from error
-    if rows and not {"image", "label"} <= rows[0].keys():
-        raise BadRequest(f"{source} has the columns {', '.join(rows[0])}; it needs image and label.")
-    return _checked({str(row["image"]): str(row["label"]) for row in rows if row["image"] and row["label"]}, source)
+    lines, _ = read_table(source)
+    return _checked({line.name: line.label for line in lines}, source)
 
 
 def project_oracle(services: Services, project_id: int) -> Oracle:
@@ -72,8 +81,9 @@ def project_oracle(services: Services, project_id: int) -> Oracle:
     Raises:
         BadRequest: they lay in no class folders.
     """
-    names = [display_name(item) for item in services.store.items(project_id)]
-    truth = {name: folder_class(name) for name in names if folder_class(name)}
+    items = services.store.items(project_id)
+    said = folder_classes(items)
+    truth = {display_name(item): said[item.id] for item in items if item.id in said}
     if not truth:
         raise BadRequest(
             f"The images of project {project_id} lie in no class folders, so their true classes are not known; "
@@ -82,9 +92,9 @@ def project_oracle(services: Services, project_id: int) -> Oracle:
     return Oracle(truth)
 
 
-def _checked(truth: Mapping[str, str], source: Path) -> Oracle:
+def _checked(truth: Mapping[str, str], source: Path, folders: ClassFolders = NO_PARTS) -> Oracle:
     if not truth:
         raise BadRequest(
             f"{source} tells the class of no image; sort images into class sub-folders, or use a CSV file."
         )
-    return Oracle(truth)
+    return Oracle(truth, folders)

@@ -17,7 +17,7 @@ from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.simulate import replay
 from ml_backend.simulate.expert import Expert, Manner
-from ml_backend.simulate.grouped import Parts, lay_out, leak_groups, split
+from ml_backend.simulate.grouped import Parts, given_parts, lay_out, leak_groups, split
 from ml_backend.simulate.oracle import Oracle, read_oracle
 from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.strategy_choice import change_settings
@@ -117,7 +117,7 @@ def prepare(services: Services, study: Study, encoder: str, progress: Progress) 
     names = sorted(oracle.truth)
     labels = [oracle.truth[name] for name in names]
     groups = leak_groups(names, study.group_pattern, study.group_gap)
-    parts = split(names, labels, groups, study.test_fraction, seed=0)
+    parts = given_parts(names, oracle.folders) or split(names, labels, groups, study.test_fraction, seed=0)
     pool = services.files.root / "simulate" / root.name
     lay_out(root, parts.pool, pool)
     classes = tuple(oracle.classes())

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.simulate.grouped import Parts, lay_out, leak_groups, split
-from ml_backend.simulate.oracle import Oracle, mistaken, read_oracle
+from ml_backend.simulate.grouped import Parts, given_parts, lay_out, leak_groups, split
+from ml_backend.simulate.oracle import NO_PARTS, Oracle, mistaken, read_oracle
 from ml_backend.simulate.report import plot, rows, summarise, verdict
 from ml_backend.simulate.study import Bench, Curve, Point, Study
 
@@ -67,8 +67,20 @@ def test_oracles_from_folders_and_tables(tmp_path: Path) -> None:
     assert read_oracle(table).label_of("some/where/1.png") == "flat"
 
 
+def test_a_split_of_the_folder_itself_is_the_split(tmp_path: Path) -> None:
+    for name in ("Train/round/1.png", "Train/flat/2.png", "valid/round/3.png", "TEST/flat/4.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    oracle = read_oracle(tmp_path)
+    assert (oracle.classes(), oracle.label_of("valid/round/3.png")) == (["flat", "round"], "round")
+    parts = given_parts(sorted(oracle.truth), oracle.folders)
+    assert parts is not None
+    assert (parts.test, len(parts.pool)) == (("TEST/flat/4.png",), 3)
+    assert given_parts(["round/1.png", "flat/2.png"], NO_PARTS) is None
+
+
 @pytest.mark.parametrize(
-    ("content", "sentence"), [("a,b\n1,2\n", "it needs image and label"), ("image,label\n", "class of no image")]
+    ("content", "sentence"), [("a,b\n1,2\n", "columns image and label"), ("image,label\n", "class of no image")]
 )
 def test_a_table_without_truth_gets_a_sentence(tmp_path: Path, content: str, sentence: str) -> None:
     (tmp_path / "t.csv").write_text(content)

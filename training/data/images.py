@@ -29,7 +29,7 @@ __all__ = [
     "orientation_of",
 ]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 """File name endings, lower case, of what a folder scan takes for an image."""
 
 MAX_PIXELS = 150_000_000

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from training.classifiers.base import MODEL_FILE
+from training.data import folders
+from training.data.class_folders import part_named
 from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder
-from training.data.images import IMAGE_SUFFIXES, content_hash
+from training.data.images import content_hash
 from training.data.importers.objects import is_object_folder
 from training.files import read_json, write_json_atomic
 from training.models.detection_checkpoint import is_detector
@@ -28,6 +30,12 @@ def data_kind(folder: Path) -> Kind:
         raise TrainingError(f"There is no folder {folder}; check the path.")
     if is_object_folder(folder):
         return "objects"
+    parts = object_parts(folder)
+    if parts:
+        raise TrainingError(
+            f"{folder.name} holds the parts of a split, each a set with objects ({', '.join(parts)}); "
+            f"give one of them, such as {folder / parts[0]}."
+        )
     if (folder / ANNOTATIONS).exists() or (folder / IMAGES).is_dir():
         missing = f"{IMAGES}/" if (folder / ANNOTATIONS).exists() else ANNOTATIONS
         raise TrainingError(f"{folder.name} looks like a COCO folder but lacks {missing}; put it beside the other.")
@@ -37,6 +45,14 @@ def data_kind(folder: Path) -> Kind:
         f"{folder.name} is neither a class folder (one sub-folder a class) nor a COCO folder "
         f"({IMAGES}/ and {ANNOTATIONS}); give one of these."
     )
+
+
+def object_parts(folder: Path) -> list[str]:
+    """Names of sub-folders that are parts of a split and sets with objects, the one to learn from first."""
+    order = ("train", "validation", "test")
+    named = [child for child in folder.iterdir() if part_named(child.name) and child.is_dir()]
+    found = [child.name for child in named if is_object_folder(child)]
+    return sorted(found, key=lambda name: order.index(part_named(name)))
 
 
 def model_kind(folder: Path) -> tuple[Kind, Path]:
@@ -64,13 +80,7 @@ def image_files(source: Path) -> tuple[Path, list[Path]]:
     if not source.is_dir():
         raise TrainingError(f"There is no file or folder {source}; check the path.")
     root = source / IMAGES if is_coco_folder(source) else source
-    found = [
-        path
-        for path in sorted(root.rglob("*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
-    ]
+    found = list(folders.image_files(root).files)
     if not found:
         raise TrainingError(f"There is no image in {source}; give PNG, JPEG, TIFF, BMP, WebP or GIF files.")
     return root, found
