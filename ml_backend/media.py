@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 from ml_backend.conversions import Conversions
 from ml_backend.errors import BadRequest, NotFound, Unauthorized
 from ml_backend.items import display_name, is_local
-from ml_backend.media_url import THUMBNAIL, media_signature
+from ml_backend.media_url import THUMBNAIL, media_signature, printable
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.records import ItemRow
@@ -51,7 +51,8 @@ def media(services: Services) -> Blueprint:
             path = conversions.copy(path, f"{project_id}-{item_id}", side)
             # The cache touches its files; their names tell originals apart.
             mimetype, etag = browser_type(path), path.name
-        return send_file(path, mimetype=mimetype, conditional=True, etag=etag, max_age=MAX_AGE)
+        shown = printable(name)
+        return send_file(path, mimetype=mimetype, download_name=shown, conditional=True, etag=etag, max_age=MAX_AGE)
 
     @routes.after_request
     def headers(response: Response) -> Response:

@@ -29,9 +29,12 @@ def media_url(settings: Settings, project_id: int, item_id: int, name: str) -> s
         name: file name shown to people at the end of the address.
     """
     signature = media_signature(settings, project_id, item_id)
-    # Proxies refuse addresses with line breaks, even encoded ones.
-    shown = "".join(letter if letter.isprintable() else "_" for letter in name.split("/")[-1]) or "image"
-    return f"{settings.resolved_public_url}/media/{project_id}/{item_id}/{signature}/{quote(shown)}"
+    return f"{settings.resolved_public_url}/media/{project_id}/{item_id}/{signature}/{quote(printable(name))}"
+
+
+def printable(name: str) -> str:
+    """The last part of a name without line breaks and the like, which neither proxies nor headers take."""
+    return "".join(letter if letter.isprintable() else "_" for letter in name.split("/")[-1]) or "image"
 
 
 def thumbnail_url(address: str) -> str:

@@ -33,7 +33,9 @@ def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "with space äöü.png"])
+@pytest.mark.parametrize(
+    "name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "with space äöü.png", "line\nbreak.png", "tab\tend\r.png"]
+)
 def test_browser_formats_are_sent_as_they_are(world: World, folder: Path, name: str) -> None:
     path = save(folder / name)
     answer = world.client.get(take_in(world, path, folder))
@@ -41,6 +43,13 @@ def test_browser_formats_are_sent_as_they_are(world: World, folder: Path, name: 
     assert answer.data == path.read_bytes()
     assert answer.content_type.startswith("image/")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_an_address_made_with_a_line_break_still_works(world: World, folder: Path) -> None:
+    path = save(folder / "line\nbreak.png")
+    address = take_in(world, path, folder)
+    assert "%0A" not in address
+    assert world.client.get(address.rsplit("/", 1)[0] + "/line%0Abreak.png").data == path.read_bytes()
 
 
 def test_the_first_bytes_say_what_a_file_is(world: World, folder: Path) -> None:
