@@ -159,7 +159,7 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
     chosen = choose(to_learn_from(pool, splits), settings, rng, request)
-    chosen = dataclasses.replace(chosen, note=note or chosen.note)
+    chosen = dataclasses.replace(chosen, note=" ".join(said for said in (note, chosen.note) if said))
     order = mix(pool, splits, chosen, settings, rng)
     return ProjectOrder(
         chosen.name,
@@ -197,7 +197,7 @@ def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, requ
         ranking = strategies.rank(name, pool, budget, rng, **parameters)
     except StrategyError as error:
         raise BadRequest(f"The strategy {name} cannot rank this project: {error}") from error
-    return Chosen(name, note, pool, ranking)
+    return Chosen(ranking.by or name, note, pool, ranking)
 
 
 def mix(
@@ -237,9 +237,14 @@ def entries_of(
         classes: names of the columns of the pool's probabilities.
     """
     top = set(chosen.ranking.order[:EXPLAINED].tolist())
-    utilities = chosen.ranking.utilities
+    utilities, groups = chosen.ranking.utilities, chosen.pool.groups
+    seen = set(groups[chosen.pool.labelled].tolist())
 
     def why(position: int) -> str:
+        group = int(groups[position])
+        if group in seen and not chosen.pool.labelled[position]:
+            return "shows the same as an image that is labeled or comes before it"
+        seen.add(group)
         if held[position]:
             return "drawn at random for the validation set"
         return phrase(chosen.ranking, chosen.pool, classes, position) if position in top else ""
@@ -258,7 +263,7 @@ def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request
     return {
         "strategy": chosen.name,
         "asked": settings.strategy,
-        "note": chosen.note or chosen.ranking.note,
+        "note": " ".join(said for said in (chosen.note, chosen.ranking.note) if said),
         "facts": dict(chosen.ranking.facts),
         "parameters": dict(settings.strategy_params) if chosen.name == settings.strategy else {},
         "seed": request.seed,

@@ -83,6 +83,7 @@ class Ranking:
         evidence: named columns of `(n,)` behind the utility, see `strategies.why`.
         note: in words why this order and not another one (a switch, a radius that was chosen), or empty.
         facts: the numbers behind the note; JSON-serialisable, for the provenance of the ranking.
+        by: the strategy that made the order, where it is not the one that was asked.
     """
 
     order: IntArray
@@ -90,6 +91,7 @@ class Ranking:
     evidence: Mapping[str, FloatArray] = field(default_factory=dict)
     note: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    by: str = ""
 
 
 class Strategy(Protocol):

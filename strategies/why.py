@@ -8,7 +8,7 @@ import numpy as np
 
 from strategies._math.simplex import normalised_entropy
 from strategies.base import FloatArray, Pool, Ranking
-from strategies.why_objects import missed, objects, unstable
+from strategies.why_objects import goes_by_doubts, missed, objects, rare, unstable
 
 UNSURE = 0.35
 """Entropy of the mean distribution as a share of the largest possible."""
@@ -27,7 +27,8 @@ def phrase(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) 
         position: of the item in the pool.
 
     Returns:
-        The sentence, without a full stop; empty for an item of which nothing is known.
+        The sentence, without a full stop. It speaks of nothing but the evidence that the strategy went by: a doubt of
+        the model is no reason in an order that never looked at it.
     """
     parts = [part(ranking, pool, classes, position) for part in PARTS]
     said = [text for text in parts if text]
@@ -62,13 +63,7 @@ def _goal(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -
 def _uncertain(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
     """The two classes between which the most uncertain region stands."""
     start, stop = int(pool.offsets[position]), int(pool.offsets[position + 1])
-    if (
-        pool.background
-        or not pool.probs.shape[0]
-        or pool.probs.shape[2] < 2
-        or start == stop
-        or ranking.facts.get("uses_model") is False
-    ):
+    if pool.background or not goes_by_doubts(ranking) or pool.probs.shape[2] < 2 or start == stop:
         return ""
     regions = np.asarray(pool.probs[:, start:stop], dtype=np.float32).mean(axis=0)
     doubts = normalised_entropy(regions)
@@ -90,8 +85,14 @@ def _divided(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int
 
 def _place(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
     """Where the item lies among the labelled and the others."""
-    if _has(ranking, "distance", position) and _share_below(ranking.evidence["distance"], pool, position) >= 0.9:
-        return "far from everything labeled" if pool.labelled.any() else "unlike the images before it"
+    if _has(ranking, "farthest", position):
+        if position != ranking.order[0]:
+            before = "everything labeled and " if pool.labelled.any() else ""
+            return f"farthest from {before}the images before it"
+        return "farthest from everything labeled" if pool.labelled.any() else "the most central image"
+    if _has(ranking, "spread", position):
+        known = "what is labeled or came before it" if pool.labelled.any() else "the images before it"
+        return f"drawn at random, with a chance that grows with its distance from {known}"
     if _has(ranking, "covers", position):
         count = int(ranking.evidence["covers"][position])
         if count >= 2:
@@ -115,6 +116,7 @@ def _share_below(column: FloatArray, pool: Pool, position: int) -> float:
 PARTS: tuple[Callable[[Ranking, Pool, Sequence[str], int], str], ...] = (
     _goal,
     objects,
+    rare,
     missed,
     unstable,
     _uncertain,

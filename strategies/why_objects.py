@@ -18,22 +18,34 @@ FAINT = 0.1
 MOVES = 0.3
 """1 - IoU with another view from which a box or an outline counts as unstable."""
 
+DOUBTS = frozenset(
+    {"entropy", "doubt", "margin", "closeness", "uncertainty", "gradient", "disagreement", "vote_entropy", "variation"}
+)
+"""Evidence of strategies that go by what a model is unsure of."""
+FOUND = DOUBTS | {"rarity", "expected_misses", "outlines_differ"}
+"""Evidence of strategies that go by what a detector found."""
+
+
+def goes_by_doubts(ranking: Ranking) -> bool:
+    """Whether the strategy went by what the model is unsure of."""
+    return not DOUBTS.isdisjoint(ranking.evidence)
+
 
 def objects(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
-    """How many objects there are and which of them are uncertain, for example
+    """How many objects there are and, if that is a reason, which of them are uncertain, for example
     "7 objects, 3 uncertain between LSIL and HSIL, 1 that may be HSIL or nothing".
 
     Args:
-        ranking: not looked at.
+        ranking: its evidence says what the strategy went by.
         pool: the last class of its probabilities is the background.
         classes: names of the others, in order.
         position: of the item in the pool.
 
     Returns:
-        The words; empty for a pool of another kind, or an item that no detector has looked at.
+        The words; empty for a pool of another kind, or a strategy that did not look at what was found.
     """
     start, stop = int(pool.offsets[position]), int(pool.offsets[position + 1])
-    if not pool.background or not pool.probs.shape[0] or ranking.facts.get("uses_model") is False:
+    if not pool.background or FOUND.isdisjoint(ranking.evidence):
         return ""
     if start == stop:
         return "nothing found on it"
@@ -41,6 +53,8 @@ def objects(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int)
     there = 1 - mean[:, -1]
     count = int((there >= 0.5).sum())
     said = [f"{count} object{'' if count == 1 else 's'}" if count else "no sure object"]
+    if not goes_by_doubts(ranking):
+        return said[0]
     doubtful = mean[(normalised_entropy(mean) >= UNSURE) & (there >= FAINT)]
     return ", ".join([*said, *_doubts(doubtful, classes)])
 
@@ -74,6 +88,14 @@ def unstable(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int
         if column in ranking.evidence and float(ranking.evidence[column][position]) >= MOVES:
             return f"{what} when the image is mirrored"
     return ""
+
+
+def rare(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+    """The class that an image is worth most for, where a strategy has weighed classes by what is labeled of them."""
+    if "rare_class" not in ranking.evidence or float(ranking.evidence["rare_count"][position]) < FAINT:
+        return ""
+    name = _name(classes, int(ranking.evidence["rare_class"][position]))
+    return f"about {float(ranking.evidence['rare_count'][position]):.1f} {name} to expect, and rare classes count more"
 
 
 def missed(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:

@@ -39,6 +39,9 @@ ONE_CLASS: Final = "ppal"
 LEAST_AP50: Final = 0.1
 """AP50 on the held-out images from which a detector's doubts are trusted; below, they are noise."""
 
+ENOUGH: Final = 30
+"""Held-out images, and objects on them, under which nothing is claimed of a detector."""
+
 
 def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: int) -> tuple[str, str]:
     """The strategy that ranks what a detector found, and a note on why where the project leaves the choice to us.
@@ -57,8 +60,14 @@ def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: 
     if value < LEAST_AP50:
         note = f"The detector knows little (AP50 {value:.2f} on held-out images): images that represent the pool first."
         return COLD_START, note
-    note = f"The detector knows enough to trust its doubts (AP50 {value:.2f} on held-out images)."
-    return _default(classes), note
+    name, images, objects = _default(classes), judged.get("images"), judged.get("objects")
+    on = f"AP50 {value:.2f} on {images} held-out images with {objects} objects"
+    if all(isinstance(count, int) and count >= ENOUGH for count in (images, objects)):
+        return name, f"The detector knows enough to trust its doubts ({on})."
+    return (
+        name,
+        f"The detector finds something ({on}), which is too little to be sure of: {name} goes by it all the same.",
+    )
 
 
 def _default(classes: int) -> str:
@@ -92,7 +101,7 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
         rng,
         request,
     )
-    chosen = replace(chosen, note=other or chosen.note or note)
+    chosen = replace(chosen, note=" ".join(said for said in (other, chosen.note or note) if said))
     order = mix(pool, splits, chosen, settings, rng)
     entries = entries_of(known, order, splits == "validation", chosen, request.classes)
     rest = [item for item in items if item.id not in found and item.task_id not in request.touched]

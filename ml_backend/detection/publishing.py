@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.competence import competence_over
 from ml_backend.detection.models import finds_objects
 from ml_backend.detection.ordering import strategy_for
 from ml_backend.detection.packing import unpack
@@ -32,7 +33,7 @@ def look_at_pool(services: Services, run: RunRow, model_run: int, labels: Projec
     """Have the detector look at the images of the window, in as many views as the strategy compares."""
     store = services.store
     settings, _ = fitting(store.settings(run.project_id), labels.job.kind)
-    judged = store.run(model_run).metrics.get("judgement", {})
+    judged = competence_over(store.run(model_run).metrics.get("judgement", {}), labels.job.classes)
     items = candidates(services, run.project_id, str(run.request["encoder"]))
     rng = np.random.default_rng(run.seed + run.id)
     window = window_of(items, labels.touched, settings.window, rng, store.detected_items(model_run))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.competence import competence_over
 from ml_backend.detection.models import GONE, finds_objects
 from ml_backend.detection.ordering import order_objects
 from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
@@ -142,7 +143,7 @@ def _rank(
         touched=labels.touched,
         encoder=_encoder(services, run),
         seed=run.seed + run.id,
-        competence=judged,
+        competence=competence_over(judged, classes),
         kind=labels.job.kind,
         objects=labels.by_class() if labels.job.finds_objects else {},
     )

@@ -46,7 +46,8 @@ class ClassQuota:
                 f"There are {len(have)} classes and {len(self.have)} numbers of objects; give one for each class."
             )
         have = have + np.array(self.have or [0.0] * len(have))
-        first = expected @ self._worth(have)
+        worth = self._worth(have)
+        first = expected @ worth
         waiting = pool.open
         order: list[int] = []
         while len(order) < min(budget, MOST):
@@ -57,14 +58,22 @@ class ClassQuota:
             waiting = np.delete(waiting, place)
         rest = waiting[np.argsort(-(expected[waiting] @ self._worth(have)), kind="stable")][: budget - len(order)]
         ranked = np.concatenate([np.array(order, dtype=np.int64), rest]).astype(np.int64)
-        return Ranking(ranked, staircase(len(pool), ranked, first), self._evidence(expected, first))
+        return Ranking(ranked, staircase(len(pool), ranked, first), _evidence(expected, worth))
 
     def _worth(self, have: NDArray[np.float64]) -> NDArray[np.float64]:
         worth = 1 / (1 + have)
         return np.where(have < self.quota, worth, 0.0) if self.quota else worth
 
-    def _evidence(self, expected: NDArray[np.float64], first: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        return {"rarity": first, "expected_objects": expected.sum(axis=1)}
+
+def _evidence(expected: NDArray[np.float64], worth: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    rarest = (expected * worth).argmax(axis=1) if len(worth) else np.zeros(len(expected), dtype=np.int64)
+    count = expected[np.arange(len(expected)), rarest] if len(worth) else np.zeros(len(expected))
+    return {
+        "rarity": expected @ worth,
+        "expected_objects": expected.sum(axis=1),
+        "rare_class": rarest.astype(np.float64),
+        "rare_count": count,
+    }
 
 
 def expected_objects(pool: Pool) -> NDArray[np.float64]:

@@ -38,4 +38,4 @@ class CoreSet:
         rest = np.ones(len(pool), dtype=bool)
         rest[order] = False
         distance[rest] = np.minimum(distance[rest], distance[order].min())
-        return Ranking(order, distance, {"distance": distance})
+        return Ranking(order, distance, {"farthest": distance})

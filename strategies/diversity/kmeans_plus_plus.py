@@ -42,4 +42,4 @@ class KmeansPlusPlus:
         squared = np.zeros(len(pool))
         squared[candidates] = sampler.distances()
         order = candidates[picks]
-        return Ranking(order, staircase(len(pool), order, squared), {"distance": np.sqrt(squared)})
+        return Ranking(order, staircase(len(pool), order, squared), {"spread": np.sqrt(squared)})

@@ -37,6 +37,18 @@ def ask(
     return strategy.rank(narrowed, count, rng)
 
 
+def in_place_of(ranking: Ranking, base: str, why: str) -> Ranking:
+    """The order of `base`, under its own name and with a note, where a goal has nothing to go by.
+
+    Args:
+        ranking: what `base` answered.
+        base: its name.
+        why: why the goal has nothing to go by, as the beginning of a sentence.
+    """
+    by = ranking.by or base
+    return dataclasses.replace(ranking, by=by, note=f"{why}, so {by} orders the pool. {ranking.note}".strip())
+
+
 def positions_of(pool: Pool, ids: Sequence[int], what: str) -> IntArray:
     """Positions of items that a lead names; the pool is sorted by ids.
 

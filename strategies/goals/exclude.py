@@ -10,7 +10,7 @@ import numpy as np
 
 from strategies._math.staircase import staircase
 from strategies.base import Pool, Ranking
-from strategies.goals._base import ask, likeness, positions_of
+from strategies.goals._base import ask, in_place_of, likeness, positions_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Exclude:
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
         if not len(self.unlike):
-            return ask(self.base, self.base_params, pool, budget, rng)
+            return in_place_of(ask(self.base, self.base_params, pool, budget, rng), self.base, "Nothing is excluded")
         alike = likeness(pool, positions_of(pool, self.unlike, "an excluded example"))
         excluded = alike >= self.similarity
         open_items = pool.open

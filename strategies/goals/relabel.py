@@ -11,7 +11,7 @@ import numpy as np
 from strategies._math.item_probs import distributions
 from strategies._math.staircase import staircase
 from strategies.base import IntArray, Pool, Ranking
-from strategies.goals._base import ask
+from strategies.goals._base import ask, in_place_of
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,12 @@ class Relabel:
         doubted = doubted[:budget]
         inner = ask(self.base, self.base_params, pool, budget - len(doubted), rng)
         order = np.concatenate([doubted, inner.order])
+        if not len(doubted):
+            return in_place_of(inner, self.base, "No label is in doubt")
         column = np.full(len(pool), np.nan)
         column[doubted] = doubt[doubted]
         utilities = staircase(len(pool), order, inner.utilities)
-        note = f"{len(doubted)} labels that the model doubts come first." if len(doubted) else "No label is in doubt."
+        note = f"{len(doubted)} labels that the model doubts come first."
         return Ranking(order, utilities, {**inner.evidence, "label_doubt": column}, note, inner.facts)
 
 

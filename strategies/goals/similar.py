@@ -11,7 +11,7 @@ import numpy as np
 from strategies._math.pointwise import best
 from strategies._math.staircase import staircase
 from strategies.base import Pool, Ranking, StrategyError
-from strategies.goals._base import ask, likeness, positions_of
+from strategies.goals._base import ask, in_place_of, likeness, positions_of
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Similar:
     """Images like the ones a lead chose; among the most similar, another strategy may decide.
 
     u(x) = max_{e in examples} cos(h(x), h(e)). With a `base`, it orders the `factor` x budget most similar images.
-    Without examples the base (or "auto") orders all.
+    Without examples the base (or "auto") orders all, under its own name.
 
     Args:
         like: ids of the examples.
@@ -41,7 +41,8 @@ class Similar:
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
         if not len(self.like):
-            return ask(self.base or "auto", self.base_params, pool, budget, rng)
+            base = self.base or "auto"
+            return in_place_of(ask(base, self.base_params, pool, budget, rng), base, "No example is chosen")
         alike = likeness(pool, positions_of(pool, self.like, "an example"))
         if not self.base:
             return Ranking(best(pool, alike, budget), alike, {"likeness": alike})

@@ -10,6 +10,9 @@ import numpy as np
 
 from strategies.base import Pool, StrategyError
 
+ENOUGH_ITEMS = 30
+"""Held-out items under which nothing is claimed of a model."""
+
 
 @dataclass(frozen=True)
 class Competence:
@@ -20,12 +23,19 @@ class Competence:
         items: how many items it was measured on.
         chance: what guessing reaches, 1 / classes.
         source: in words.
+        held_out: whether the items were held out from training.
     """
 
     score: float
     items: int
     chance: float
     source: str
+    held_out: bool
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it rests on enough to say that a model knows something, and not only to bet on it."""
+        return self.held_out and self.items >= ENOUGH_ITEMS
 
     @property
     def skill(self) -> float:
@@ -55,7 +65,7 @@ def reported(measurements: Mapping[str, Any], classes: int) -> Competence | None
         raise StrategyError(
             f"The measured balanced accuracy is {score!r}, not a number in [0, 1]; judge the model again."
         )
-    return Competence(float(score), int(items), 1 / classes, f"on {int(items)} held-out items")
+    return Competence(float(score), int(items), 1 / classes, f"on {int(items)} held-out items", True)
 
 
 def estimated(pool: Pool, classes: int) -> Competence | None:
@@ -80,4 +90,6 @@ def estimated(pool: Pool, classes: int) -> Competence | None:
     hit = (similarity.argmax(axis=1) == labels) & (counts[labels] >= 2)
     present = np.flatnonzero(counts)
     recall = [float(hit[labels == index].mean()) for index in present]
-    return Competence(float(np.mean(recall)), len(known), 1 / len(present), f"leave-one-out on {len(known)} labels")
+    return Competence(
+        float(np.mean(recall)), len(known), 1 / len(present), f"leave-one-out on {len(known)} labels", False
+    )

@@ -65,9 +65,12 @@ class Auto:
         if known is None:
             return "Too few labels to tell what the model knows: images that represent the pool come first."
         measure = f"balanced accuracy {known.score:.2f} {known.source}, guessing {known.chance:.2f}"
+        first = "what it is unsure of comes first, spread out"
+        if known.skill >= self.threshold and known.is_sure:
+            return f"The model knows enough to trust its doubts ({measure}): {first}."
         if known.skill >= self.threshold:
             return (
-                f"The model knows enough to trust its doubts ({measure}): what it is unsure of comes first, spread out."
+                f"The model seems to do better than guessing ({measure}), which is too little to be sure of: {first}."
             )
         return f"The model knows little more than guessing ({measure}): images that represent the pool come first."
 

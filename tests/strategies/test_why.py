@@ -31,11 +31,19 @@ def two_far_apart() -> Pool:
     return pool
 
 
-def test_it_names_the_two_classes_and_the_distance() -> None:
+def test_it_names_the_two_classes() -> None:
     pool = two_far_apart()
-    ranking = strategies.rank("core_set", pool, 10, np.random.default_rng(0))
+    ranking = strategies.rank("entropy", pool, 10, np.random.default_rng(0))
     said = phrase(ranking, pool, CLASSES, int(ranking.order[0]))
-    assert said == "uncertain between LSIL and HSIL: 0.46 / 0.44; far from everything labeled"
+    assert said == "uncertain between LSIL and HSIL: 0.46 / 0.44"
+
+
+def test_it_names_the_distance() -> None:
+    pool = two_far_apart()
+    ranking = strategies.rank("kmeans_plus_plus", pool, 10, np.random.default_rng(0))
+    assert {phrase(ranking, pool, CLASSES, int(place)) for place in ranking.order} == {
+        "drawn at random, with a chance that grows with its distance from what is labeled or came before it"
+    }
 
 
 def test_a_sure_item_is_said_to_be_sure() -> None:
@@ -64,7 +72,9 @@ def test_goals_come_first() -> None:
     column = np.full(4, np.nan)
     column[2] = 0.87
     ranking = Ranking(np.array([2]), np.zeros(4), {"likeness": column})
-    assert phrase(ranking, pool, CLASSES, 2).startswith("similar to your examples: 0.87; ")
+    assert phrase(ranking, pool, CLASSES, 2) == "similar to your examples: 0.87"
+    doubted = replace(ranking, evidence={"likeness": column, "margin": np.ones(4)})
+    assert phrase(doubted, pool, CLASSES, 2).startswith("similar to your examples: 0.87; ")
 
 
 def test_numbers_stand_in_for_missing_names() -> None:
