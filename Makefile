@@ -7,6 +7,7 @@
 #   SEED_LABELS        how many images of class sub-folders start out labeled
 #   PAPLOOP_PORT       port of PapLoop; LABEL_STUDIO_PORT: port of Label Studio
 #   NAME               one benchmark of `make bench`
+#   MINUTES, SEED      of `make soak`: minutes of labeling, fifteen of them with Label Studio standing still
 
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -ec
@@ -46,7 +47,7 @@ endef
 help:
 	@echo 'make run [IMAGES=dir] [SEED_LABELS=n] [CONFIG=boxes CLASSES=a,b]   install, start everything, print the addresses and the login'
 	@echo 'make test                               install, check and run the whole test suite'
-	@echo 'make setup | check | e2e | bench [NAME=...] | clean'
+	@echo 'make setup | check | e2e | soak [MINUTES=20] [SEED=0] | bench [NAME=...] | clean'
 
 .PHONY: setup
 setup:
@@ -97,6 +98,11 @@ test: check chromium
 e2e: setup chromium
 	$(BIN)/python -m pytest -m e2e tests/e2e
 
+# Everything that goes wrong in real life, for so long; the report is written to soak-results (docs/reliability.md).
+.PHONY: soak
+soak: setup
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) --seed $(or $(SEED),0)
+
 # Peers to compare with are installed here only, so that `make setup` stays lean.
 .PHONY: bench
 bench: setup
@@ -107,6 +113,6 @@ bench: setup
 # State in .paploop is never touched here; delete that folder by hand to begin anew.
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(LABEL_STUDIO_VENV) build dist *.egg-info bench-results test-artifacts
+	rm -rf $(VENV) $(LABEL_STUDIO_VENV) build dist *.egg-info bench-results soak-results test-artifacts
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,6 +22,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
 from ml_backend.state.records import RunRow
 from tests.e2e.browser import Editor, open_browser
+from tests.soak.faults import environment as soak_environment
 from training.types import Progress
 
 PATIENCE = 600.0
@@ -129,13 +130,19 @@ def silent(title: str) -> Progress:
 
 
 @pytest.fixture(scope="package")
-def real_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStack]:
+def clock_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sets PapLoop's clock while it is there, see `tests.soak.clock`."""
+    return tmp_path_factory.mktemp("clock") / "offset"
+
+
+@pytest.fixture(scope="package")
+def real_stack(tmp_path_factory: pytest.TempPathFactory, clock_file: Path) -> Iterator[RealStack]:
     """The whole stack in a folder of its own; stopped, and the environment as before, after this folder's last test."""
     root: Path = tmp_path_factory.mktemp("stack") / "state"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PAPLOOP_DATA_DIR", str(root))
         patch.setenv("PAPLOOP_PORT", str(free_port()))
-        for name, value in ENVIRONMENT.items():
+        for name, value in {**ENVIRONMENT, **soak_environment(clock_file)}.items():
             patch.setenv(name, value)
         machine = prepare(free_port())
         machine.stack.start()
