@@ -31,9 +31,9 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> tuple[DetectionSet, Detec
 @pytest.fixture(scope="module")
 def trained(blobs: tuple[DetectionSet, DetectionSet], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model") / "checkpoint"
-    recipe = Recipe(iterations=45, checks=1, rate=2e-3, zoom=1.0, device="cpu")
+    recipe = Recipe(iterations=70, checks=1, rate=2e-3, zoom=1.0, device="cpu")
     facts = fit(*blobs, out, recipe, lambda fraction, message: None)
-    assert facts["iterations"] == 45
+    assert facts["iterations"] == 70
     return out
 
 

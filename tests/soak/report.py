@@ -73,6 +73,7 @@ class Report:
         stuck = [f"run {run.id} is still in {run.state}" for run in runs if run.state in OPEN_STATES]
         unfit = [f"{fault.name}: {fault.problem}" for fault in faults if fault.problem]
         kept = {row.id for row in session.store.annotations(session.project)}
+        acknowledged = session.ledger.kept.keys() - session.ledger.doubtful
         calm, troubled = session.ledger.worst(calm=True), session.ledger.worst(calm=False)
         return cls(
             made_on={**machine(), "disk": session.scene.disk.kind, "seed": session.plan.seed},
@@ -80,8 +81,8 @@ class Report:
             faults=faults,
             problems=[*unfit, *problems, *failed, *stuck],
             done=dict(session.ledger.counts),
-            labels_acknowledged=len(session.ledger.kept),
-            labels_kept=len(session.ledger.kept.keys() & kept),
+            labels_acknowledged=len(acknowledged),
+            labels_kept=len(acknowledged & kept),
             worst_submit_ms={
                 "all well": None if calm is None else 1000 * calm,
                 "during a fault": None if troubled is None else 1000 * troubled,
@@ -106,7 +107,7 @@ class Report:
         told = "**Nothing was lost.**" if not self.problems else f"**{len(self.problems)} problems.**"
         lines = [
             f"{told} {self.seconds / 60:.1f} minutes of labeling, {len(self.faults)} faults, "
-            f"{self.labels_acknowledged} labels stand acknowledged, {self.labels_kept} of them are in PapLoop.",
+            f"{self.labels_acknowledged} acknowledged annotations stand, {self.labels_kept} of them are in PapLoop.",
             "",
             *_table(("made on", ""), self.made_on.items()),
             *_table(
@@ -126,12 +127,12 @@ class Report:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
+    return "-" if value is None else str(round(value))
 
 
 def _table(head: Sequence[str], rows: Any) -> list[str]:
     lines = [tuple(map(str, row)) for row in rows]
-    return ["", *("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *lines)), ""] if lines else []
+    return [*("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *lines)), ""] if lines else []
 
 
 def machine() -> dict[str, Any]:
@@ -142,5 +143,5 @@ def machine() -> dict[str, Any]:
         "commit": commit.stdout.decode().strip() or "unknown",
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "load at the end": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "load of the machine, last 1, 5, 15 minutes": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
     }
