@@ -92,7 +92,7 @@ chromium:
 
 .PHONY: test
 test: check chromium
-	$(BIN)/python -m pytest
+	@bash tools/run_tests.sh $(BIN)/python
 
 .PHONY: e2e
 e2e: setup chromium
