@@ -168,9 +168,9 @@ class FirstUse:
         run = self._services.store.run(run_id)
         is_detector = finds_objects(run)
         model: Any = (
-            load_detector(self._services, run_id)
+            load_detector(self._services, run_id, device="cpu")
             if is_detector
-            else load_model(self._services.files.run_dir(run_id) / "checkpoint")
+            else load_model(self._services.files.run_dir(run_id) / "checkpoint", threads=self._services.threads)
         )
         name = str(run.request.get("encoder_name") or self._services.settings.encoder)
         classes = model.plan.classes if is_detector else model.classes

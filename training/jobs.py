@@ -54,8 +54,12 @@ def train(run_dir: Path, progress: Progress) -> Metrics:
     return metrics
 
 
-def load_model(checkpoint: Path) -> Classifier:
+def load_model(checkpoint: Path, *, threads: int = 1) -> Classifier:
     """The model that `train` wrote.
+
+    Args:
+        checkpoint: its folder.
+        threads: CPU threads with which it looks at images, for the whole process.
 
     Raises:
         TrainingError: the checkpoint is missing or damaged.
@@ -64,6 +68,7 @@ def load_model(checkpoint: Path) -> Classifier:
         raise TrainingError(f"There is no model in {checkpoint}; roll back to another run or train again.")
     kind = str(read_json(checkpoint / MODEL_FILE).get("kind"))
     model: Classifier = method_module(kind).load(checkpoint)
+    model.threads = threads
     return model
 
 

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
                     raise BadRequest("Pictures are drawn of objects only; leave out --plots.")
                 from training.standalone.classes import evaluate_classes
 
-                measured = evaluate_classes(model, data, progress, everything=everything)
+                measured = evaluate_classes(model, data, progress, everything=everything, threads=threads)
         warn(measured["problems"])
         if as_json:
             print_json(measured)

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
             else:
                 from training.standalone.classes import predict_classes
 
-                report = predict_classes(model, files, root, out, progress)
+                report = predict_classes(model, files, root, out, progress, threads=threads)
         warn(report["problems"])
         if as_json:
             print_json(report)

@@ -40,15 +40,20 @@ def detector_of(services: Services, run_id: int | None) -> Path | None:
     return checkpoint if checkpoint.is_dir() else None
 
 
-def load_detector(services: Services, run_id: int) -> Detector:
+def load_detector(services: Services, run_id: int, *, device: str = "auto") -> Detector:
     """The detector that a run trained.
+
+    Args:
+        services: the parts of the process.
+        run_id: the run.
+        device: where it looks at images; a web process says "cpu", for CUDA starts in workers only.
 
     Raises:
         TrainingError: there is none, or it is damaged.
     """
     from training.models.detectron2_rcnn import Detector
 
-    return Detector.load(services.files.run_dir(run_id) / "checkpoint", threads=services.threads)
+    return Detector.load(services.files.run_dir(run_id) / "checkpoint", device=device, threads=services.threads)
 
 
 def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:

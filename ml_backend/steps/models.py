@@ -61,7 +61,7 @@ def predict_items(
     Returns:
         `(n, classes)` float32, a row of NaN where an image cannot be used any more; and the names of the columns.
     """
-    model = load_model(services.files.run_dir(run_id) / CHECKPOINT)
+    model = load_model(services.files.run_dir(run_id) / CHECKPOINT, threads=services.threads)
     if raw:
         model.temperature = 1.0
     if model.needs == "embeddings" and services.store.run(run_id).request.get("encoder") == encoder:

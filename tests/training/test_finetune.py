@@ -136,3 +136,17 @@ def test_watched_groups_are_whole_stable_and_leave_every_class_a_label() -> None
         single[rare] = 1
         assert rare in _hold_out(single, groups)[0]
     assert len(_hold_out(targets[: MIN_WATCHED - 1], groups[: MIN_WATCHED - 1])[1]) == 0
+
+
+def test_it_looks_at_images_with_as_many_threads_as_it_is_told(
+    tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
+) -> None:
+    run = make_run(tmp_path / "run", samples, method="finetune", options={**small_backbone, "epochs": 1})
+    train(run, quiet)
+    before = torch.get_num_threads()
+    try:
+        for threads in (3, 2):
+            load_model(run / "checkpoint", threads=threads).predict_images([samples[0].path])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -47,7 +47,7 @@ class Model:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: made)
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: made)
     return made
 
 
@@ -75,17 +75,17 @@ def test_a_known_item_without_prediction_is_answered_from_its_stored_vector(
 
 
 def test_the_model_is_loaded_once(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    folders: list[Path] = []
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: folders.append(folder) or Model())
+    loaded: list[tuple[Path, int]] = []
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: loaded.append((folder, threads)) or Model())
     store_vectors(world, loop)
     for _ in range(3):
         ask(world, loop, [5])
-    assert folders == [world.services.files.run_dir(loop.run) / "checkpoint"]
+    assert loaded == [(world.services.files.run_dir(loop.run) / "checkpoint", world.services.threads)]
 
 
 def test_only_a_few_models_stay_in_memory(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: loaded.append(folder) or Model())
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: loaded.append(folder) or Model())
     store_vectors(world, loop)
     first_use = FirstUse(world.services, timer=lambda: 0.0)
     runs = [loop.run]
@@ -103,7 +103,7 @@ def test_only_a_few_models_stay_in_memory(world: World, loop: Loop, monkeypatch:
 def test_a_bad_image_yields_an_empty_element_and_one_line(
     world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: Model("images"))
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: Model("images"))
     (tmp_path / "broken.png").write_bytes(b"no image")
     Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
     rows = [
@@ -131,7 +131,7 @@ def test_numbers_that_are_not_finite_never_leave(world: World, loop: Loop, model
 def test_a_model_that_cannot_be_loaded_costs_only_the_new_tasks(
     world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(folder: Path) -> None:
+    def broken(folder: Path, threads: int) -> None:
         raise error
 
     monkeypatch.setattr("training.jobs.load_model", broken)
@@ -150,7 +150,7 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
 
 
 def test_when_label_studio_is_away_it_is_asked_once(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: Model("images"))
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: Model("images"))
     asked: list[str] = []
 
     class Images:
@@ -167,7 +167,7 @@ def test_unknown_tasks_are_fetched_by_their_image(
     world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = Model("images")
-    monkeypatch.setattr("training.jobs.load_model", lambda folder: model)
+    monkeypatch.setattr("training.jobs.load_model", lambda folder, threads: model)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
 
     class Images:

@@ -22,12 +22,14 @@ class Classifier(Protocol):
         kind: the method that made it.
         needs: what it looks at.
         temperature: logits are divided by it.
+        threads: CPU threads with which it looks at images.
     """
 
     classes: tuple[str, ...]
     kind: str
     needs: Literal["embeddings", "images"]
     temperature: float
+    threads: int
 
     def predict_embeddings(self, embeddings: FloatArray) -> FloatArray:
         """Probabilities `(n, c)` float32 of embeddings `(n, d)`.

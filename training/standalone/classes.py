@@ -69,14 +69,16 @@ def fit_classes(
     }
 
 
-def evaluate_classes(model: Path, data: Path, progress: Progress, *, everything: bool) -> dict[str, Any]:
+def evaluate_classes(
+    model: Path, data: Path, progress: Progress, *, everything: bool, threads: int = 1
+) -> dict[str, Any]:
     """Measure a classifier on a class folder, without the images it learned from unless `everything`.
 
     Raises:
         TrainingError: no model, no usable data, or classes that have nothing in common.
     """
     folder = _classifier_folder(model)
-    classifier = load_model(folder)
+    classifier = load_model(folder, threads=threads)
     samples = read_class_folder(data)
     problems = [
         f"The class {name} is unknown to the model; its images were left out."
@@ -104,13 +106,15 @@ def evaluate_classes(model: Path, data: Path, progress: Progress, *, everything:
     return measured | {"left_out_as_trained_on": 0 if everything else sum(known), "problems": problems}
 
 
-def predict_classes(model: Path, files: Sequence[Path], root: Path, out: Path, progress: Progress) -> dict[str, Any]:
+def predict_classes(
+    model: Path, files: Sequence[Path], root: Path, out: Path, progress: Progress, *, threads: int = 1
+) -> dict[str, Any]:
     """Write a classifier's answers as a COCO file: one region over the whole image, its score and class distribution.
 
     Raises:
         TrainingError: there is no model.
     """
-    classifier = load_model(_classifier_folder(model))
+    classifier = load_model(_classifier_folder(model), threads=threads)
     probs = classifier.predict_images(list(files), progress)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
