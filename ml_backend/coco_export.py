@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ml_backend.detection.confirmed import confirm
-from ml_backend.detection.image_objects import drawn_upright
+from ml_backend.detection.image_objects import drawn_upright, foreign, readable
 from ml_backend.errors import ImageError
 from ml_backend.geometry.results import Region, read_results
 from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, Size, bounding_box, corners, mask_of
@@ -20,16 +20,19 @@ from training.geometry.polygons import outline
 from training.geometry.runs import pixels, trim
 
 Outlines = Literal["auto", "polygons", "runs"]
+UNLABELED = "nobody labeled it"
 EXACT = 0.002
 """Share of IoU that a brush mask may lose as a polygon."""
 
 
 def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Outlines = "auto") -> dict[str, Any]:
-    """All images with their confirmed objects.
+    """All images with confirmed objects, or with the confirmed word that there are none.
 
-    Images carry `task`, `split`, `group` (patient or slide), `duplicate_group`, `state`, and `left_out` where there is
-    no confirmed label; `checked` where only parts were searched. Annotations carry Label Studio's region id, and
-    regions to be ignored are crowds.
+    Images carry `task`, `split`, `group` (patient or slide), `duplicate_group` and `state`; `checked` where only parts
+    were searched, without a box where something drawn could not be read. Those without a confirmed label are listed
+    with the reason under `left_out` and not under `images`, where an image without objects is background. Annotations
+    carry Label Studio's region id. A region to be ignored is one crowd for each class, since the usual evaluation
+    looks for crowds class by class. A class keeps its category id for the life of the project, see `category_numbers`.
 
     Args:
         services: the parts of the process.
@@ -42,52 +45,94 @@ def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Out
     rows = store.annotations(project_id)
     confirmed = confirm(rows, job)
     chosen = {row.task_id: row for row in rows if not row.was_cancelled}
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    problems: list[str] = []
+    numbers = store.category_numbers(project_id, job.classes)
+    written = _Written(services, job, numbers, outlines)
     for item in store.items(project_id):
-        results = confirmed.results.get(item.task_id or -1)
-        size = _size(services, item, results or [])
-        image = _image(item, size, confirmed.left_out.get(item.task_id or -1), chosen.get(item.task_id or -1))
-        images.append(image)
-        if results is not None and size is not None:
-            regions = _regions(services, item, results, job, size, problems)
-            checked = [_xywh(region, size) for region in regions if region.label in job.checked]
-            if any(checked):
-                image["checked"] = [box for box in checked if box]
-            image["labelled"] = True
-            for region in regions:
-                entry = _annotation(region, job, size, outlines)
-                if entry is not None:
-                    annotations.append({"id": len(annotations) + 1, "image_id": item.id, **entry})
+        task = item.task_id or -1
+        said = chosen.get(task)
+        written.add(item, confirmed.results.get(task), confirmed.left_out.get(task) or item.reason or UNLABELED, said)
     return {
         "info": {
             "description": project.title,
             "date_created": datetime.fromtimestamp(services.clock(), UTC).isoformat(timespec="seconds"),
             "paploop": {"project": project_id, "model_run": project.active_run_id, "version": project.active_version},
         },
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": number, "name": name} for number, name in enumerate(job.classes, start=1)],
-        "problems": problems,
+        "images": written.images,
+        "annotations": written.annotations,
+        "categories": [{"id": numbers[name], "name": name} for name in sorted(job.classes, key=numbers.__getitem__)],
+        "left_out": written.left_out,
+        "problems": written.problems,
     }
 
 
-def _image(item: ItemRow, size: Size | None, left_out: str | None, said: AnnotationRow | None) -> dict[str, Any]:
+class _Written:
+    """The lists of the file while they are filled."""
+
+    def __init__(self, services: Services, job: LabelingJob, numbers: Mapping[str, int], outlines: Outlines) -> None:
+        self._services, self._job, self._numbers, self._outlines = services, job, numbers, outlines
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self.left_out: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+
+    def add(
+        self, item: ItemRow, results: Sequence[Mapping[str, Any]] | None, reason: str, said: AnnotationRow | None
+    ) -> None:
+        """One image: with its objects where they are confirmed and its size is known, else among those left out."""
+        size = _size(self._services, item, results or [])
+        if results is None:
+            self.left_out.append(_image(item, size, said) | {"left_out": reason})
+        elif size is None:
+            sentence = f"{display_name(item)} is labeled, but its size is not known since its file cannot be read"
+            self.problems.append(f"{sentence}; put the file back and export again.")
+            self.left_out.append(_image(item, size, said) | {"left_out": "its size is not known"})
+        else:
+            image = _image(item, size, said)
+            checked = self._add_regions(item, results, size)
+            self.images.append(image if checked is None else image | {"checked": checked})
+
+    def _add_regions(self, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> list[list[float]] | None:
+        """The boxes that were searched; None: the whole image was."""
+        results, controls = readable(results, self._job)
+        reading = read_results(results, controls, size, orientation=_orientation(self._services, item, results, size))
+        lost = list(reading.left_out)
+        searched = []
+        for region in reading.regions:
+            box = _xywh(region, size)
+            if box is None:
+                lost.append(f"Region {region.id} lies outside of the image or covers none of it; draw it again.")
+            elif region.label in self._job.checked:
+                searched.append(box)
+            elif region.label in self._job.classes:
+                self._append(item, {**_object(region, box, size, self._outlines)}, [region.label])
+            else:
+                self._append(item, {**_plain(region, box), "iscrowd": 1}, self._job.classes)
+                if region.label not in self._job.ignore:
+                    self.problems.append(f"{display_name(item)}: {foreign(region)}")
+        self.problems += [f"{display_name(item)}: {sentence}" for sentence in lost]
+        # What was drawn and cannot be read may lie anywhere, so that no place is known to be empty.
+        if lost:
+            return []
+        return searched if any(region.label in self._job.checked for region in reading.regions) else None
+
+    def _append(self, item: ItemRow, entry: Mapping[str, Any], classes: Sequence[str]) -> None:
+        for name in classes:
+            place = {"id": len(self.annotations) + 1, "image_id": item.id, "category_id": self._numbers[name]}
+            self.annotations.append({**place, **entry})
+
+
+def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict[str, Any]:
     image: dict[str, Any] = {
         "id": item.id,
         "file_name": display_name(item),
-        "height": size[0] if size else 0,
-        "width": size[1] if size else 0,
+        "height": size[0] if size else None,
+        "width": size[1] if size else None,
         "task": item.task_id,
         "split": item.split,
         "group": item.source_group,
         "duplicate_group": item.group_id,
         "state": item.state,
-        "labelled": False,
     }
-    if left_out or item.reason:
-        image["left_out"] = left_out or item.reason
     if said is not None:
         image |= {"annotated_by": said.completed_by, "annotated_at": said.updated_at}
     return image
@@ -96,26 +141,11 @@ def _image(item: ItemRow, size: Size | None, left_out: str | None, said: Annotat
 def _size(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]]) -> Size | None:
     if item.width and item.height:
         return item.height, item.width
-    if not results:
-        return None
+    stated = next((r for r in results if r.get("original_width") and r.get("original_height")), None)
     try:
         return image_size(services.image_path(item))
     except (ImageDecodeError, ImageError):
-        stated = next((r for r in results if r.get("original_width") and r.get("original_height")), None)
         return (int(stated["original_height"]), int(stated["original_width"])) if stated else None
-
-
-def _regions(
-    services: Services,
-    item: ItemRow,
-    results: Sequence[Mapping[str, Any]],
-    job: LabelingJob,
-    size: Size,
-    problems: list[str],
-) -> list[Region]:
-    reading = read_results(results, job.controls, size, orientation=_orientation(services, item, results, size))
-    problems += [f"{display_name(item)}: {sentence}" for sentence in reading.left_out]
-    return list(reading.regions)
 
 
 def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
@@ -127,17 +157,13 @@ def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[st
         return 1
 
 
-def _annotation(region: Region, job: LabelingJob, size: Size, outlines: Outlines) -> dict[str, Any] | None:
-    box = _xywh(region, size)
-    if box is None or region.label in job.checked:
-        return None
-    entry: dict[str, Any] = {"bbox": box, "area": box[2] * box[3], "iscrowd": 0, "region": region.id}
-    if region.label in job.ignore:
-        return {**entry, "category_id": 1, "iscrowd": 1}
-    if region.label not in job.classes:
-        return None
-    entry["category_id"] = job.classes.index(region.label) + 1
+def _plain(region: Region, box: Sequence[float]) -> dict[str, Any]:
+    return {"bbox": list(box), "area": box[2] * box[3], "iscrowd": 0, "region": region.id}
+
+
+def _object(region: Region, box: Sequence[float], size: Size, outlines: Outlines) -> dict[str, Any]:
     upright = isinstance(region.shape, Rectangle) and not region.shape.rotation
+    entry = _plain(region, box)
     return entry if upright else {**entry, **_outline(region.shape, size, outlines)}
 
 

@@ -140,6 +140,7 @@ def _write_coco(
     content = coco_of(services, project_id, job, outlines.value)
     problems = content.pop("problems")
     write_atomic(target, json.dumps(content, allow_nan=False) + "\n")
-    labelled = sum(image["labelled"] for image in content["images"])
-    counts = {"images": len(content["images"]), "labelled": labelled, "objects": len(content["annotations"])}
+    objects = sum(not entry["iscrowd"] for entry in content["annotations"])
+    images, left_out = len(content["images"]), len(content["left_out"])
+    counts = {"images": images + left_out, "labelled": images, "objects": objects}
     return {"file": target, **counts, "problems": problems}

@@ -60,7 +60,7 @@ def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orien
         size: `(height, width)` px of the upright image.
         orientation: EXIF orientation of the file, for regions that were made over the stored picture.
     """
-    reading = read_results(*_readable(results, job), size, orientation=orientation)
+    reading = read_results(*readable(results, job), size, orientation=orientation)
     left_out = list(reading.left_out)
     found = Objects()
     for _ in reading.left_out:
@@ -78,7 +78,7 @@ def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orien
             left_out += _add(found, region, box, job, size)
         else:
             found.leave_out(box)
-            left_out.append(_foreign(region))
+            left_out.append(foreign(region))
     boxes, classes, ignore, checked = found.stacked()
     return ImageObjects(boxes, classes, tuple(found.masks), ignore, checked, tuple(left_out))
 
@@ -92,7 +92,8 @@ def _add(found: Objects, region: Region, box: FloatArray, job: LabelingJob, size
     return []
 
 
-def _foreign(region: Region) -> str:
+def foreign(region: Region) -> str:
+    """Why a region is no object of the project, for people."""
     what = {
         NO_LABEL: "has no label",
         GONE: f"was drawn with {region.control.from_name}, which the config does not have like that any more",
@@ -100,7 +101,7 @@ def _foreign(region: Region) -> str:
     return f"Region {region.id} {what}; its place is neither learned nor counted. Relabel it."
 
 
-def _readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Control]]:
+def readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Control]]:
     """Results and controls such that regions with foreign labels, or none, or of controls that are gone, are read."""
     controls = {control.from_name: control for control in job.controls}
     gone: list[Control] = []

@@ -9,6 +9,7 @@ from typing import Self
 from .database import Database
 from .migrate import migrate
 from .rows.annotations import AnnotationRows
+from .rows.categories import CategoryRows
 from .rows.detections import DetectionRows
 from .rows.effort import EffortRows
 from .rows.events import EventRows
@@ -33,8 +34,9 @@ class Store(
     ProposalRows,
     RankingRows,
     EffortRows,
+    CategoryRows,
 ):
-    """Projects, items, annotations, events, runs, wishes, predictions, detections, proposals, rankings and effort.
+    """Projects, items, annotations, events, runs, wishes, answers, proposals, rankings, effort and category numbers.
 
     Safe for threads and for several processes on one database. Every method is a transaction of its own; bulk writes
     are a series of short ones that can be repeated.

@@ -146,6 +146,15 @@ class_lists = Table(
     Column("names", JSON, nullable=False, doc="class names in the order of a row of probabilities"),
 )
 
+categories = Table(
+    "categories",
+    metadata,
+    Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("name", String(400), primary_key=True, doc="class name"),
+    Column("number", Integer, nullable=False, doc="category id in exported COCO files, from 1"),
+    UniqueConstraint("project_id", "number"),
+)
+
 wishes = Table(
     "wishes",
     metadata,

@@ -181,7 +181,9 @@ def test_outlines_count_for_all_objects_or_for_none(tmp_path: Path) -> None:
 
 
 def test_crowds_and_ignored_objects_are_ignore_regions(tmp_path: Path) -> None:
-    data = read_coco(coco(tmp_path, [GOOD, GOOD | {"id": 2, "iscrowd": 1}, GOOD | {"id": 3, "ignore": 1}]))
+    data = read_coco(
+        coco(tmp_path, [GOOD, GOOD | {"id": 2, "iscrowd": 1}, GOOD | {"id": 3, "ignore": 1, "bbox": [1, 1, 4, 4]}])
+    )
     assert len(data.images[0].boxes) == 1
     assert len(data.images[0].ignore) == 2
 

@@ -65,10 +65,11 @@ def world(tmp_path: Path, config: str = ALL) -> World:
 def test_everything_that_was_confirmed(tmp_path: Path, form: Any) -> None:
     made = world(tmp_path)
     content = coco_of(made.services, made.project, parse_label_config(ALL), form)
-    first, second, third = content["images"]
-    assert (first["file_name"], first["width"], first["height"], first["labelled"]) == ("cell0.png", 80, 60, True)
+    first, second = content["images"]
+    (third,) = content["left_out"]
+    assert (first["file_name"], first["width"], first["height"], first["checked"]) == ("cell0.png", 80, 60, [])
     assert (first["annotated_by"], first["task"]) == (4, 1)
-    assert (third["labelled"], third["left_out"]) == (False, "skipped")
+    assert (third["file_name"], third["left_out"]) == ("cell2.png", "skipped")
     assert second["checked"] == [[40, 6, 20, 30]]
     by_region = {entry["region"]: entry for entry in content["annotations"]}
     assert set(by_region) == {"r", "p", "e", "i", "t"}
@@ -116,7 +117,7 @@ def test_the_command_writes_coco_or_a_table(tmp_path: Path, monkeypatch: pytest.
     run = CliRunner()
     answer = run.invoke(build_app(), ["export", str(tmp_path / "a.json"), "--json", "--outlines", "runs"])
     assert answer.exit_code == 0, answer.output
-    assert (json.loads(answer.stdout)["objects"], json.loads(answer.stdout)["labelled"]) == (5, 2)
+    assert (json.loads(answer.stdout)["objects"], json.loads(answer.stdout)["labelled"]) == (4, 2)
     assert json.loads((tmp_path / "a.json").read_text())["info"]["paploop"]["project"] == made.project
     assert run.invoke(build_app(), ["export", str(tmp_path / "a.csv")]).exit_code == 0
     assert "Cell 1, Nucleus 3" in (tmp_path / "a.csv").read_text()
@@ -126,5 +127,5 @@ def test_the_command_writes_coco_or_a_table(tmp_path: Path, monkeypatch: pytest.
 def test_a_project_without_any_label(tmp_path: Path) -> None:
     made = make(tmp_path, BOXES)
     content = coco_of(made.services, made.project, parse_label_config(BOXES))
-    assert (len(content["images"]), content["annotations"]) == (3, [])
+    assert (content["images"], content["annotations"], len(content["left_out"])) == ([], [], 3)
     made.services.store.close()

@@ -96,7 +96,9 @@ def write_coco(path: Path, data: DetectionSet) -> None:
             mask = None if image.masks is None else image.masks[index]
             annotations.append(_annotation(len(annotations) + 1, image_id, box, int(number) + 1, mask))
         for box in image.ignore:
-            annotations.append(_annotation(len(annotations) + 1, image_id, box, 1, None) | {"iscrowd": 1})
+            # The usual evaluation looks for crowds class by class.
+            for number in range(1, len(data.classes) + 1):
+                annotations.append(_annotation(len(annotations) + 1, image_id, box, number, None) | {"iscrowd": 1})
     write_json(path, data.classes, entries, annotations)
 
 

@@ -59,7 +59,8 @@ class Objects:
         """Something is there that is no object to learn; `box` is its place, None where that is unknown."""
         if box is None:
             self.vouches = False
-        else:
+        elif not any(np.array_equal(box, other) for other in self.ignore):
+            # One place may be listed as a crowd of every class.
             self.ignore.append(box)
 
     def stacked(self) -> tuple[FloatArray, IntArray, FloatArray, FloatArray | None]:
