@@ -144,11 +144,11 @@ def _class_folder(root: Path) -> Source:
 
 
 def _csv(file: Path, words: Words) -> Source:
-    lines, problems = read_table(file, words)
+    lines, problems, left_out = read_table(file, words)
     entries = [Entry(line.name, _beside(file, line.name), label=line.label) for line in lines]
     if not entries:
         raise BadRequest(f"{file.name} holds no label; give lines of file name and label.")
-    return Source("csv", _names(entries), tuple(entries), tuple(problems))
+    return Source("csv", _names(entries), tuple(entries), tuple(problems), left_out)
 
 
 def _beside(file: Path, name: str) -> Path | None:

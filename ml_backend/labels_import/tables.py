@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from ml_backend.errors import BadRequest
 from training.data.class_folders import normal
+from training.data.detection_set import LeftOut
 from training.data.images import IMAGE_SUFFIXES
 from training.data.names import decoded
 from training.data.values import read_text
@@ -66,8 +67,8 @@ class Line:
     label: str
 
 
-def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[str]]:
-    """The labeled images of a table, and one sentence for each kind of line that says nothing.
+def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[str], LeftOut]:
+    """The labeled images of a table, one sentence for each kind of line that says nothing, and how many these are.
 
     Raises:
         TrainingError: it cannot be read as text.
@@ -96,7 +97,9 @@ def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[s
         problems.append(f"{_listed(unclear)} of {file.name} does not give one single class; it was left out.")
     if bare:
         problems.append(f"{bare} lines of {file.name} have no label; their images stay as they are.")
-    return lines, problems
+    counts = {"a line names no file or no class": len(short), "a line does not give one single class": len(unclear)}
+    left_out = {reason: count for reason, count in counts.items() if count}
+    return lines, problems, LeftOut(len(lines) + sum(left_out.values()), left_out)
 
 
 def _listed(numbers: Sequence[int]) -> str:
