@@ -110,6 +110,8 @@ def unusable_names(kind: str, names: Sequence[str]) -> Unusable | None:
     """
     if any(not name.strip() for name in names):
         return Unusable(f"has a {kind} without a name: give it a value, or take it out")
+    if dynamic := next((name for name in names if name.startswith("$") or "{{" in name), ""):
+        return Unusable(f"takes a {kind} from the task data ({dynamic}): write its name into the config")
     seen: dict[str, str] = {}
     for name in names:
         key = " ".join(unicodedata.normalize("NFC", name).split())

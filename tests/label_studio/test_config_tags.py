@@ -74,6 +74,8 @@ def test_text_has_no_encoding_whatever_it_declares(encoding: str, before: str) -
         (view(CHOICES.replace('"B"', '"A"')), "names the class 'A' twice"),
         (view(CHOICES.replace('value="B"', 'value="B" alias="A "')), "names the class 'A' twice"),
         (view(CHOICES.replace('"A"', '"Zo\u0308k"').replace('"B"', '"Z\u00f6k"')), "twice"),
+        (view(CHOICES.replace('"B"', '"$label"')), r"takes a Choice from the task data \(\$label\)"),
+        (view(BOXES.replace('"A"', '"cell {{n}}"')), "takes a Label from the task data"),
         (view(CHOICES.replace('value="B"', 'value=" "')), "a Choice without a name"),
         (view(CHOICES.replace('value="B"', 'html="B"')), "a Choice without a name"),
         (view(BOXES.replace("</Rect", '<Label value="A"/></Rect')), "names the class 'A' twice"),

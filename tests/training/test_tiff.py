@@ -132,6 +132,20 @@ def test_it_agrees_with_opencv(tmp_path: Path) -> None:
     assert compared >= 24
 
 
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "float16", "float32"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_differences_are_summed_up_again(tmp_path: Path, kind: str, planes: str, order: str) -> None:
+    """Predictors 2 and 3, in classic and large files."""
+    stored = values(kind, 3)
+    for packed, big in (("lzw", False), ("zlib", True)):
+        path = write(
+            tmp_path / "a.tif", stored, planes, compression=packed, predictor=True, byteorder=order, bigtiff=big,
+            photometric="rgb",
+        )  # fmt: skip
+        assert np.abs(load_rgb(path) - seen(stored, "colour")).max() <= 1
+
+
 @pytest.mark.parametrize("writer", ["raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "CMYK", "P", "LA", "1", "I;16", "I", "F"])
 def test_what_libtiff_wrote(tmp_path: Path, mode: str, writer: str) -> None:
@@ -193,6 +207,14 @@ def test_parts_that_are_pictures_themselves(tmp_path: Path, packed: str, orienta
     picture, size = open_rgb(path)
     assert size == (picture.height, picture.width) == ((WIDTH, HEIGHT) if orientation == 6 else (HEIGHT, WIDTH))
     assert np.abs(np.asarray(picture) - turned(smooth, orientation).astype(float)).mean() < 4
+
+
+@pytest.mark.parametrize("photometric", ["ycbcr", "rgb"])
+def test_jpeg_in_tiff_has_the_colours_that_libtiff_sees(tmp_path: Path, photometric: str) -> None:
+    path = write(
+        tmp_path / "a.tif", values("uint8", 3), compression="jpeg", photometric=photometric, subsampling=(2, 2)
+    )
+    assert np.abs(load_rgb(path).astype(int) - cv2.imread(str(path))[..., ::-1]).max() <= 2
 
 
 REFUSED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
