@@ -21,6 +21,7 @@ from ml_backend.protocol import protocol
 from ml_backend.row_ids import MAX_ID
 from ml_backend.services import Services
 from ml_backend.serving import Serving
+from ml_backend.unanswered import Unanswered
 from ml_backend.webserver.requests import too_large
 
 log = logging.getLogger(__name__)
@@ -40,13 +41,14 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base class does not
     inbox = Inbox(services)
-    metrics = Metrics(services, inbox)
+    unanswered = Unanswered(services.clock)
+    metrics = Metrics(services, inbox, unanswered)
     metrics.watch(app)
     guard(app, services.settings)
-    app.register_blueprint(protocol(services, Serving(services), inbox))
+    app.register_blueprint(protocol(services, Serving(services, unanswered=unanswered), inbox, metrics))
     app.register_blueprint(api(services), url_prefix="/api")
     app.register_blueprint(media(services))
-    app.register_blueprint(dashboard(services), url_prefix="/dashboard")
+    app.register_blueprint(dashboard(services, unanswered), url_prefix="/dashboard")
     app.extensions["paploop-inbox"] = inbox
 
     @app.get("/metrics")

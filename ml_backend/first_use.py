@@ -17,6 +17,7 @@ import numpy as np
 from ml_backend.errors import NotFound, PapLoopError, Unavailable
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from ml_backend.unanswered import Note
 from strategies.base import FloatArray
 from training.types import TrainingError
 
@@ -70,7 +71,7 @@ class FirstUse:
         self._encoders: dict[str, Encoder] = {}
 
     def predict(
-        self, run_id: int, wanted: Sequence[Wanted], until: float
+        self, run_id: int, wanted: Sequence[Wanted], until: float, note: Note
     ) -> tuple[Sequence[str], dict[int, FloatArray | Found]]:
         """Predict what can be predicted in time.
 
@@ -78,39 +79,49 @@ class FirstUse:
             run_id: the run whose model is asked.
             wanted: tasks.
             until: the timer's reading at which the caller needs its answer.
+            note: told why tasks get nothing.
 
         Returns:
             The model's classes, and by place `(classes,)` float32 or what a detector found; tasks that failed or came
-            too late are not in it, and the log says why.
+            too late are not in it, and `note` was told why.
         """
         found: dict[int, FloatArray | Found] = {}
         try:
             with self._turn(until):
                 loaded = self._load(run_id)
-                self._each(loaded, wanted, until, found)
+                self._each(loaded, wanted, until, found, note)
                 return loaded.classes, found
+        except Unavailable as error:
+            note("busy", str(error), len(wanted) - len(found))
         except (PapLoopError, TrainingError, OSError) as error:
-            log.warning("%d tasks stay without prediction: %s", len(wanted) - len(found), error)
+            note("model", str(error), len(wanted) - len(found))
         except Exception:
-            log.exception("%d tasks stay without prediction: unexpected error in run %d", len(wanted), run_id)
+            log.exception("unexpected error in run %d", run_id)
+            note("unexpected", f"Run {run_id} met an unexpected error; look into the log and report it.", len(wanted))
         return (), {}
 
     def _each(
-        self, loaded: _Loaded, wanted: Sequence[Wanted], until: float, found: dict[int, FloatArray | Found]
+        self,
+        loaded: _Loaded,
+        wanted: Sequence[Wanted],
+        until: float,
+        found: dict[int, FloatArray | Found],
+        note: Note,
     ) -> None:
         for number, task in enumerate(wanted):
             if self._timer() >= until:
-                log.warning("%d tasks stay without prediction: time ran out", len(wanted) - number)
+                note("time", "The time for the answer ran out; they are asked again.", len(wanted) - number)
                 return
             try:
                 found[task.place] = self._look(loaded, task) if loaded.is_detector else self._probs(loaded, task)
             except Unavailable as error:
-                log.warning("%d tasks stay without prediction: %s", len(wanted) - number, error)
+                note("busy", str(error), len(wanted) - number)
                 return
             except (PapLoopError, TrainingError, OSError) as error:
-                log.warning("task %s stays without prediction: %s", task.task_id, error)
+                note("image", f"Task {task.task_id}: {error}", 1)
             except Exception:
-                log.exception("task %s stays without prediction: unexpected error", task.task_id)
+                log.exception("unexpected error with task %s", task.task_id)
+                note("unexpected", f"Task {task.task_id} met an unexpected error; look into the log and report it.", 1)
 
     def _look(self, loaded: _Loaded, task: Wanted) -> Found:
         from ml_backend.detection.packing import Found

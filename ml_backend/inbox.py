@@ -14,6 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 
 PATIENCE: Final = 0.01
 """Seconds a request waits for its event to be in the database before it answers all the same."""
+
+UNFINISHED: Final = 600.0
+"""Seconds after which nobody is still writing a file."""
 
 RETRY: Final = 1.0
 """Seconds between attempts while the database does not take events."""
@@ -72,8 +76,13 @@ class Inbox:
         """Events that are not in the database yet."""
         return sum(1 for _ in self.folder.glob("*.json"))
 
+    def set_aside(self) -> int:
+        """Events that could not be put into the database, kept in `*.damaged` files."""
+        return sum(1 for _ in self.folder.glob("*.damaged"))
+
     def start(self) -> None:
         """Move what an earlier process left behind, and from now on everything as it comes."""
+        self._clear_unfinished()
         if self.waiting():
             self._wake()
 
@@ -103,14 +112,24 @@ class Inbox:
             time.sleep(2 * PATIENCE)
         return moved
 
+    def _clear_unfinished(self) -> None:
+        """Events whose process died while it wrote them were never acknowledged."""
+        for part in self.folder.glob("*.part"):
+            with suppress(OSError):
+                if time.time() - part.stat().st_mtime > UNFINISHED:
+                    part.unlink()
+
     def _write(self, path: Path, record: Mapping[str, Any]) -> None:
         part = path.with_suffix(".part")
+        text = json.dumps(record)
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(record, file)
+                file.write(text)
             part.rename(path)
         except OSError as error:
+            with suppress(OSError):
+                part.unlink()
             raise Unavailable(
                 f"The event could not be kept ({error.strerror or error}); free disk space below the data directory. "
                 "`paploop reconcile` finds what was missed."
@@ -132,6 +151,12 @@ class Inbox:
                 raise
             self._set_aside(path, f"is refused by the database ({error})")
             return 0
+        except OSError:
+            raise
+        except Exception:
+            log.exception("unexpected error with the event file %s", path)
+            self._set_aside(path, "met an unexpected error")
+            return 0
         path.unlink(missing_ok=True)
         return 1
 
@@ -144,7 +169,7 @@ class Inbox:
     def _wake(self) -> None:
         with self._news:
             self._asked += 1
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
                 self._thread.start()
             self._news.notify_all()
@@ -164,6 +189,10 @@ class Inbox:
             except (PapLoopError, OSError) as error:
                 if not failing:
                     log.warning("events wait in %s until the database takes them: %s", self.folder, error)
+                failing = True
+            except Exception:
+                # Whatever it was, the events behind it still have to come in.
+                log.exception("events wait in %s: unexpected error", self.folder)
                 failing = True
             if failing:
                 with self._news:

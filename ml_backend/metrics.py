@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ml_backend.errors import PapLoopError
 from ml_backend.inbox import Inbox
 from ml_backend.services import Services
+from ml_backend.unanswered import Unanswered
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
 """Upper ends of the latency classes, s; the targets 50 ms and 300 ms are among them."""
@@ -23,14 +24,17 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The numbers of one web process."""
 
-    def __init__(self, services: Services, inbox: Inbox) -> None:
+    def __init__(self, services: Services, inbox: Inbox, unanswered: Unanswered) -> None:
         self.registry = CollectorRegistry()
         names = ("method", "endpoint", "status")
         self._requests = Counter("paploop_requests", "Requests answered.", names, registry=self.registry)
         self._latency = Histogram(
             "paploop_request_seconds", "Time to the answer.", ("endpoint",), buckets=BUCKETS, registry=self.registry
         )
-        self.registry.register(LoopState(services, inbox))
+        self.ignored = Counter(
+            "paploop_webhooks_ignored", "Webhooks with nothing to apply, by why.", ("why",), registry=self.registry
+        )
+        self.registry.register(LoopState(services, inbox, unanswered))
 
     def watch(self, app: Flask) -> None:
         """Measure every request of an application."""
@@ -57,9 +61,10 @@ class Metrics:
 class LoopState(Collector):
     """Gauges read from the database when asked."""
 
-    def __init__(self, services: Services, inbox: Inbox) -> None:
+    def __init__(self, services: Services, inbox: Inbox, unanswered: Unanswered) -> None:
         self._services = services
         self._inbox = inbox
+        self._unanswered = unanswered
 
     def describe(self) -> Iterable[Metric]:
         """Nothing in advance: the database is not read before the first scrape."""
@@ -70,13 +75,25 @@ class LoopState(Collector):
         up = GaugeMetricFamily("paploop_database_up", "Whether the database answers.")
         waiting = GaugeMetricFamily("paploop_inbox_events", "Events received and not in the database yet.")
         waiting.add_metric([], self._inbox.waiting())
+        aside = GaugeMetricFamily("paploop_inbox_set_aside", "Events that could not be put into the database.")
+        aside.add_metric([], self._inbox.set_aside())
         try:
             yield from self._projects()
             up.add_metric([], 1)
         except PapLoopError:
             up.add_metric([], 0)
         yield waiting
+        yield aside
+        yield self._without_prediction()
         yield up
+
+    def _without_prediction(self) -> Metric:
+        tasks = CounterMetricFamily(
+            "paploop_tasks_without_prediction", "Tasks that /predict had nothing for.", labels=("project", "why")
+        )
+        for (project, why), count in self._unanswered.counts().items():
+            tasks.add_metric([str(project), why], count)
+        return tasks
 
     def _projects(self) -> list[Metric]:
         store = self._services.store

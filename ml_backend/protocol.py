@@ -14,7 +14,8 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from ml_backend.bodies import json_object, project_number
 from ml_backend.errors import BadRequest
 from ml_backend.inbox import Inbox
-from ml_backend.redaction import ACTIONS, event_action, redact
+from ml_backend.metrics import Metrics
+from ml_backend.redaction import ACTIONS, event_action, redact, says_nothing
 from ml_backend.services import Services
 from ml_backend.serving import Serving, known_project, version_of
 
@@ -24,7 +25,7 @@ MODEL_CLASS = "PapLoop"
 MAX_TASKS = 10_000
 
 
-def protocol(services: Services, serving: Serving, inbox: Inbox) -> Blueprint:
+def protocol(services: Services, serving: Serving, inbox: Inbox, metrics: Metrics) -> Blueprint:
     """The routes that Label Studio calls."""
     routes = Blueprint("protocol", __name__)
 
@@ -35,14 +36,14 @@ def protocol(services: Services, serving: Serving, inbox: Inbox) -> Blueprint:
     @routes.post("/setup")
     def setup() -> Response:
         body = json_object(request)
-        project = known_project(services, project_number(body.get("project")))
-        return jsonify(model_version=version_of(project))
+        number = _project(services, body, "schema")
+        return jsonify(model_version=version_of(known_project(services, number) if number is not None else None))
 
     @routes.post("/predict")
     def predict() -> Response:
         body = json_object(request)
         results = serving.predict(
-            project_number(body.get("project")),
+            _project(services, body, "label_config"),
             _tasks(body.get("tasks")),
             label_config=_text(body.get("label_config")),
             interactive=_is_interactive(body),
@@ -54,8 +55,10 @@ def protocol(services: Services, serving: Serving, inbox: Inbox) -> Blueprint:
     def webhook() -> tuple[Response, int]:
         body = json_object(request)
         action = event_action(body)
-        if action not in ACTIONS:
-            log.info("webhook %s means nothing to PapLoop", current_app.json.dumps(action))
+        if action not in ACTIONS or says_nothing(body):
+            why = "means nothing to PapLoop" if action not in ACTIONS else "came without what it is about"
+            log.info("webhook %s %s", current_app.json.dumps(action), why)
+            metrics.ignored.labels("unknown" if action not in ACTIONS else "bare").inc()
             return jsonify(result="ignored", job=None), 201
         kept = redact(body)
         return jsonify(result="ok", job=inbox.add(kept["project"]["id"], kept)), 201
@@ -77,7 +80,25 @@ def model_versions(services: Services) -> list[str]:
     return [row.version for row in sorted(rows, key=lambda row: row.id, reverse=True)]
 
 
+def _project(services: Services, body: dict[str, Any], config_name: str) -> int | None:
+    """The project of an ML call; without its number the one connected project of that labeling config, if one is.
+
+    Raises:
+        BadRequest: a project is named, and it is no project's number.
+    """
+    if body.get("project") is not None:
+        return project_number(body["project"])
+    config = " ".join(_text(body.get(config_name)).split())
+    alike = [row.id for row in services.store.projects() if config and " ".join(row.label_config.split()) == config]
+    if len(alike) == 1:
+        return alike[0]
+    log.info("an ML call names no project, and %d connected projects have its labeling config", len(alike))
+    return None
+
+
 def _tasks(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        value = [value]
     if not isinstance(value, list):
         raise BadRequest("'tasks' must be a list of Label Studio tasks; send the tasks to predict.")
     if len(value) > MAX_TASKS:

@@ -55,6 +55,9 @@ ANNOTATION_FIELDS = (
     "updated_at",
 )
 TASK_FIELDS = ("id", "total_annotations", "cancelled_annotations", "updated_at")
+LONGEST = 10 * 366 * 86_400.0
+"""Seconds over which nobody works on one annotation."""
+
 MAX_DATA_VALUE = 8192
 """Longest string of a task's data that is kept, characters; image addresses are shorter."""
 
@@ -71,6 +74,12 @@ def event_action(body: Mapping[str, Any]) -> str:
     return action
 
 
+def says_nothing(body: Mapping[str, Any]) -> bool:
+    """Whether an event lacks what it is about, as in the bare events of test programs; there is nothing to apply."""
+    needed = NEEDED.get(event_action(body))
+    return needed is not None and body.get(needed) is None
+
+
 def redact(body: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what the worker needs.
 
@@ -81,13 +90,13 @@ def redact(body: Mapping[str, Any]) -> dict[str, Any]:
         A new body of the same shape, without the project's token, storage passwords and everything unknown.
 
     Raises:
-        BadRequest: no project, or what the action is about is missing.
+        BadRequest: no project, or what the action is about is no object.
     """
     action = event_action(body)
     kept: dict[str, Any] = {"action": action, "project": _project(body.get("project"))}
     needed = NEEDED.get(action)
     if needed is not None and not isinstance(body.get(needed), dict | list):
-        raise BadRequest(f"The webhook {action} came without '{needed}'; send Label Studio's body unchanged.")
+        raise BadRequest(f"'{needed}' of the webhook {action} is no object; send Label Studio's body unchanged.")
     for name, keep in (("annotation", _annotation), ("annotations", _annotation), ("task", _task), ("tasks", _task)):
         value = body.get(name)
         if isinstance(value, list):
@@ -122,12 +131,17 @@ def _annotation(value: Mapping[str, Any]) -> dict[str, Any]:
         if name in kept:
             other = kept[name]
             kept[name] = identifier(other.get("id") if isinstance(other, Mapping) else other)
-    if not isinstance(kept.get("lead_time", 0.0), int | float):
+    seconds = kept.get("lead_time", 0.0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
         kept["lead_time"] = None
+    for name in ("was_cancelled", "ground_truth"):
+        if name in kept:
+            kept[name] = kept[name] is True
     if not isinstance(kept.get("result", []), list):
         kept["result"] = []
-    if not isinstance(kept.get("updated_at", ""), str):
-        kept["updated_at"] = ""
+    for name in ("created_at", "updated_at"):
+        if not isinstance(kept.get(name, ""), str):
+            kept[name] = ""
     return kept
 
 

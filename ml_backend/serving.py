@@ -19,6 +19,7 @@ from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.records import ProjectRow, Served
+from ml_backend.unanswered import Unanswered
 
 if TYPE_CHECKING:
     from ml_backend.smart_tool import SmartTool
@@ -60,6 +61,7 @@ class Serving:
         services: Services,
         *,
         first_use: FirstUse | None = None,
+        unanswered: Unanswered | None = None,
         deadline: float = DEADLINE,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -67,17 +69,18 @@ class Serving:
         self._timer = timer
         self._deadline = deadline
         self._first_use = first_use or FirstUse(services, timer)
+        self._unanswered = unanswered or Unanswered(services.clock)
 
     @cached_property
     def _smart(self) -> SmartTool:
         # Imported late: OpenCV has no place in a web process that nobody asks for outlines.
         from ml_backend.smart_tool import SmartTool
 
-        return SmartTool(self._services, timer=self._timer)
+        return SmartTool(self._services, timer=self._timer, unanswered=self._unanswered)
 
     def predict(
         self,
-        project_id: int,
+        project_id: int | None,
         tasks: Sequence[Any],
         *,
         label_config: str = "",
@@ -87,14 +90,14 @@ class Serving:
         """One element for every task, in order; never an exception because of one of them.
 
         Args:
-            project_id: Label Studio's project id.
+            project_id: Label Studio's project id; None = a project that we do not know.
             tasks: task objects as Label Studio sends them.
             label_config: the label config in the request; empty = the one we know.
             interactive: the editor waits, and needs an object even when there is nothing to say.
             context: what the expert drew with a smart tool, or None.
         """
         until = self._timer() + self._deadline
-        project = known_project(self._services, project_id)
+        project = known_project(self._services, project_id) if project_id is not None else None
         answers: list[Element] = [[] for _ in tasks]
         version = version_of(project)
         if project is not None and context and len(tasks) == 1:
@@ -102,7 +105,7 @@ class Serving:
             if drawn is not None:
                 return [_element(version, LAST, drawn)]
         if project is not None:
-            job = _job(label_config or project.label_config, project_id)
+            job = _job(label_config or project.label_config, project.id)
             if job is not None:
                 version = self._fill(answers, project, job, tasks, until)
         if interactive:
@@ -113,6 +116,7 @@ class Serving:
         self, answers: list[Element], project: ProjectRow, job: LabelingJob, tasks: Sequence[Any], until: float
     ) -> str:
         """Put in what is known, then what the model says about the rest; answers the version used."""
+        note = self._unanswered.noting(project.id)
         ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
         served = self._services.store.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
@@ -126,11 +130,11 @@ class Serving:
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
-                log.warning("element %d of 'tasks' is no task object and stays without prediction", place)
+                note("task", f"Element {place} of 'tasks' is no task object; send tasks as Label Studio does.", 1)
         run_id = project.active_run_id
         if missing and run_id is not None:
             wanted = self._wanted(project.id, job, tasks, ids, missing)
-            classes, found = self._first_use.predict(run_id, wanted, until)
+            classes, found = self._first_use.predict(run_id, wanted, until, note)
             for place, answer in found.items():
                 task_id = ids[place]
                 row = served.get(task_id) if task_id is not None else None

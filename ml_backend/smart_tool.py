@@ -27,6 +27,7 @@ from ml_backend.services import Services
 from ml_backend.smart_detectors import Detectors
 from ml_backend.smart_prompt import Prompt, drawn_regions, fitting, read_prompt
 from ml_backend.state.records import ProjectRow
+from ml_backend.unanswered import Unanswered
 from training.data.images import RGBArray, load_rgb
 from training.geometry.runs import trim
 from training.models.colour_outline import at_point, in_box
@@ -54,10 +55,16 @@ class SmartTool:
     """Answers the editor's smart tools; one per web process."""
 
     def __init__(
-        self, services: Services, *, detectors: Detectors | None = None, timer: Callable[[], float] = time.monotonic
+        self,
+        services: Services,
+        *,
+        detectors: Detectors | None = None,
+        timer: Callable[[], float] = time.monotonic,
+        unanswered: Unanswered | None = None,
     ) -> None:
         self._services = services
         self._detectors = detectors or Detectors(services, timer)
+        self._unanswered = unanswered or Unanswered(services.clock)
         self._lock = threading.Lock()
         self._last: tuple[tuple[Path, int], RGBArray] | None = None
 
@@ -75,13 +82,15 @@ class SmartTool:
         Returns:
             At most one result; None where the labeling config draws no regions, so that there is nothing to outline.
         """
+        note = self._unanswered.noting(project.id)
         try:
             job = parse_label_config(label_config or project.label_config)
             return self._outline(project, task, context, job) if job.finds_objects else None
         except (PapLoopError, TrainingError, OSError) as error:
-            log.warning("a smart tool in project %d got no outline: %s", project.id, error)
+            note("outline", f"A smart tool got no outline: {error}", 1)
         except Exception:
-            log.exception("a smart tool in project %d got no outline: unexpected error", project.id)
+            log.exception("unexpected error for a smart tool in project %d", project.id)
+            note("unexpected", "A smart tool met an unexpected error; look into the log and report it.", 1)
         return []
 
     def _outline(self, project: ProjectRow, task: object, context: object, job: LabelingJob) -> list[dict[str, Any]]:

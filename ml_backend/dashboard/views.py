@@ -12,11 +12,12 @@ from ml_backend.api import ask_reconcile, ask_rollback, ask_run
 from ml_backend.auth import challenge
 from ml_backend.dashboard import csrf
 from ml_backend.dashboard.forms import settings_of_form
-from ml_backend.dashboard.page import project_page
+from ml_backend.dashboard.page import moment, project_page
 from ml_backend.errors import BadRequest, PapLoopError, Unauthorized
 from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.strategy_choice import change_settings
+from ml_backend.unanswered import Unanswered
 
 DONE = {
     "settings": "Saved. The next ranking goes by it.",
@@ -29,7 +30,7 @@ DONE = {
 Action = Callable[[Services, int], None]
 
 
-def dashboard(services: Services) -> Blueprint:
+def dashboard(services: Services, unanswered: Unanswered) -> Blueprint:
     """The pages below /dashboard."""
     routes = Blueprint(
         "dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/static"
@@ -44,7 +45,7 @@ def dashboard(services: Services) -> Blueprint:
 
     @routes.get("/<int:project_id>")
     def project(project_id: int) -> Response:
-        return _page(services, project_id, said=DONE.get(request.args.get("done", ""), ""))
+        return _page(services, unanswered, project_id, said=DONE.get(request.args.get("done", ""), ""))
 
     @routes.post("/<int:project_id>/<action>")
     def act(project_id: int, action: str) -> BaseResponse:
@@ -53,7 +54,7 @@ def dashboard(services: Services) -> Blueprint:
         try:
             _action(action)(services, project_id)
         except PapLoopError as error:
-            return _page(services, project_id, problem=str(error), status=error.status)
+            return _page(services, unanswered, project_id, problem=str(error), status=error.status)
         return redirect(url_for("dashboard.project", project_id=project_id, done=action), 303)
 
     _headers(routes)
@@ -61,7 +62,15 @@ def dashboard(services: Services) -> Blueprint:
     return routes
 
 
-def _page(services: Services, project_id: int, *, said: str = "", problem: str = "", status: int = 200) -> Response:
+def _page(
+    services: Services,
+    unanswered: Unanswered,
+    project_id: int,
+    *,
+    said: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> Response:
     nonce = csrf.nonce_of(request)
     page = project_page(services, project_id, media_root=request.script_root)
     response = make_response(
@@ -70,6 +79,8 @@ def _page(services: Services, project_id: int, *, said: str = "", problem: str =
             page=page,
             said=said,
             problem=problem,
+            unanswered=unanswered.total(project_id),
+            reasons=[(moment(reason.at), reason.tasks, reason.sentence) for reason in unanswered.newest(project_id)],
             form_field=csrf.FIELD,
             form_token=csrf.token(services.settings, nonce),
         ),

@@ -16,6 +16,7 @@ from ml_backend.first_use import MODELS_KEPT, FirstUse, Wanted
 from ml_backend.serving import Serving
 from ml_backend.state.records import NewItem
 from ml_backend.state.vectors import Vectors
+from ml_backend.unanswered import Unanswered
 from tests.web.conftest import CONFIG, Loop, World, image_data
 from training.types import FloatArray, TrainingError
 
@@ -96,7 +97,7 @@ def test_only_a_few_models_stay_in_memory(world: World, loop: Loop, monkeypatch:
         runs.append(run.id)
     item = world.store.items_by_task(3, [5])[5]
     for run_id in [*runs, runs[0]]:
-        assert first_use.predict(run_id, [Wanted(0, 5, item, "")], 1.0)[1]
+        assert first_use.predict(run_id, [Wanted(0, 5, item, "")], 1.0, Unanswered().noting(3))[1]
     assert len(loaded) == len(runs) + 1
 
 
@@ -117,7 +118,7 @@ def test_a_bad_image_yields_an_empty_element_and_one_line(
     assert gone == []
     assert good["result"][0]["value"]["choices"] == ["Dog"]
     for task in (61, 63):
-        assert len([record for record in caplog.records if f"task {task} " in record.getMessage()]) == 1
+        assert len([record for record in caplog.records if f"Task {task}: " in record.getMessage()]) == 1
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -146,7 +147,7 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
     store_vectors(world, loop)
     monkeypatch.setattr(model, "predict_embeddings", lambda embeddings: 1 / 0)
     assert ask(world, loop, [5, 1])[0] == []
-    assert "task 5 stays without prediction: unexpected error" in caplog.text
+    assert "1 task stays without prediction: Task 5 met an unexpected error" in caplog.text
 
 
 def test_when_label_studio_is_away_it_is_asked_once(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +193,7 @@ def test_what_is_not_done_in_time_is_asked_again_later(
     done, late, later = serving.predict(3, tasks)
     assert done
     assert (late, later) == ([], [])
-    assert "2 tasks stay without prediction: time ran out" in caplog.text
+    assert "2 tasks stay without prediction: The time for the answer ran out" in caplog.text
 
 
 def test_a_request_that_cannot_have_its_turn_answers_in_time(world: World, loop: Loop, model: Model) -> None:
@@ -267,3 +268,26 @@ def test_a_real_encoder_and_a_real_head(world: World, loop: Loop, tmp_path: Path
     assert dark["result"][0]["value"]["choices"] == ["Cat"]
     assert bright["result"][0]["value"]["choices"] == ["Dog"]
     assert dark["result"][0]["score"] > 0.6
+
+
+def test_why_tasks_got_nothing_is_in_log_metrics_and_page(
+    world: World, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    store_vectors(world, loop)
+    addresses = [
+        "/data/upload/1/a b.png",
+        "http://169.254.169.254/latest/meta-data",
+        "file:///etc/hostname",
+        "",
+    ]
+    tasks = [{"id": 900 + n, "data": {"image": image}} for n, image in enumerate(addresses)]
+    answer = world.call("/predict", {"project": 3, "tasks": [*tasks, {"id": 5}]})
+    assert answer.status_code == 200
+    assert [bool(element) for element in answer.json["results"]] == [False] * 4 + [True]
+    page = world.call("/dashboard/3").text
+    for task in (901, 902, 903):
+        assert f"Task {task}: " in caplog.text
+        assert f"Task {task}: " in page
+    assert "4 tasks since the web process started" in page
+    counted = world.call("/metrics").text
+    assert 'paploop_tasks_without_prediction_total{project="3",why="image"}' in counted

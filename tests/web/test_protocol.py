@@ -124,7 +124,8 @@ def test_no_tasks_no_results(world: World, loop: Loop) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"project": 3}, {"tasks": {}, "project": 3}, {"tasks": []}, {"tasks": [], "project": "x"}]
+    "body",
+    [{"project": 3}, {"tasks": 7, "project": 3}, {"tasks": None}, {"tasks": [], "project": "x"}, {"tasks": "[]"}],
 )
 def test_predict_refuses_what_is_no_predict_in_a_sentence(world: World, body: dict) -> None:
     answer = world.call("/predict", body)
