@@ -6,7 +6,6 @@ import dataclasses
 
 from training.data.images import ImageDecodeError, load_rgb
 from training.request import Request, check_learnable
-from training.types import TrainingError
 
 
 def drop_unreadable(request: Request, needs: str) -> tuple[Request, dict[str, str]]:
@@ -30,9 +29,5 @@ def drop_unreadable(request: Request, needs: str) -> tuple[Request, dict[str, st
             good.append(sample)
         except ImageDecodeError as error:
             bad[str(sample.path)] = str(error)
-    try:
-        check_learnable(good)
-    except TrainingError as error:
-        first = next(iter(bad.values()), "")
-        raise TrainingError(f"{error} {len(bad)} images cannot be read: {first}" if bad else str(error)) from error
+    check_learnable(good)
     return dataclasses.replace(request, samples=tuple(good)), bad

@@ -34,8 +34,7 @@ def to_byte(values: Numbers) -> RGBArray:
     span = high / 2 - low / 2
     byte = np.empty(values.shape, dtype=np.uint8)
     for rows in _blocks(len(values)):
-        with np.errstate(invalid="ignore"):  # a signalling NaN, of which damaged files are full
-            block = values[rows].astype(np.float64)
+        block = values[rows].astype(np.float64)
         if span:
             # Halved, for the span of two finite values need not be finite.
             block = (np.nan_to_num(block, nan=low, posinf=high, neginf=low) / 2 - low / 2) * 255.0 / span
