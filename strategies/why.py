@@ -97,7 +97,8 @@ def _place(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) 
         count = int(ranking.evidence["covers"][position])
         if count >= 2:
             return f"stands for {count} similar images that nothing labeled covers"
-        return "shows more of the pool than any image left"
+        what = "what the model is unsure of" if goes_by_doubts(ranking) else "the pool"
+        return f"shows more of {what} than any image left"
     if _has(ranking, "typicality", position) and _share_below(ranking.evidence["typicality"], pool, position) >= 0.75:
         return "typical of many images"
     return ""
