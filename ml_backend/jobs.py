@@ -8,6 +8,7 @@ import signal
 import sys
 
 from ml_backend.errors import Busy, NotFound, Unavailable
+from ml_backend.plain_text import log_to_standard_error
 from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
 
@@ -18,7 +19,7 @@ PR_SET_PDEATHSIG = 1
 
 def _services() -> Services:
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_standard_error(settings.log_level)
     return build_services(settings)
 
 

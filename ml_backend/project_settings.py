@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ml_backend.errors import BadRequest
+from training.data.split import source_group
+from training.types import TrainingError
 
 
 class ProjectSettings(BaseModel):
@@ -73,10 +75,8 @@ class ProjectSettings(BaseModel):
     @field_validator("group_pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is not a regular expression ({error})") from error
+        if fault := _fault_of_pattern(value):
+            raise ValueError(fault)
         return value
 
     @classmethod
@@ -120,3 +120,16 @@ def _in_words(error: ValidationError, known: list[str]) -> str:
             what = what[:1].lower() + what[1:]
             parts.append(f"'{name}' cannot be {problem['input']!r:.80}: {what}")
     return f"The project settings were not changed: {'; '.join(parts)}. Correct that and send them again."
+
+
+@lru_cache(maxsize=256)
+def _fault_of_pattern(pattern: str) -> str:
+    """Why a group pattern cannot be used, empty where it can; tried on long names of what it speaks of."""
+    letters = [*"aA0_- .", *sorted({letter for letter in pattern if letter.isalnum()})[:40]]
+    probes = [*(letter * 120 + "!" for letter in letters), "a " * 60 + "!", "ab_01-" * 20 + "!"]
+    try:
+        for probe in probes:
+            source_group(probe, pattern)
+    except TrainingError as error:
+        return str(error)
+    return ""

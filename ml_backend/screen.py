@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ml_backend.plain_text import plain
+
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
@@ -25,26 +27,28 @@ def stages() -> Iterator[Callable[[str], Progress]]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<26.26}"),
+        TextColumn("{task.description:<26.26}", markup=False),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[message]}"),
+        TextColumn("{task.fields[message]}", markup=False),
     )
     with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
 
         def stage(title: str) -> Progress:
-            task: TaskID = bars.add_task(title, total=1.0, message="")
+            task: TaskID = bars.add_task(plain(title), total=1.0, message="")
             started = time.monotonic()
             ended = False
 
             def report(fraction: float, message: str) -> None:
                 nonlocal ended
-                bars.update(task, completed=fraction, message=message[:60])
+                bars.update(task, completed=fraction, message=plain(message, kept="")[:60])
                 if fraction >= 1.0 and not ended and not console.is_terminal:
                     ended = True
                     note = f" ({message})" if message else ""
-                    console.print(f"{title}: {time.monotonic() - started:.1f} s{note}", markup=False, highlight=False)
+                    console.print(
+                        plain(f"{title}: {time.monotonic() - started:.1f} s{note}"), markup=False, highlight=False
+                    )
 
             return report
 

@@ -9,6 +9,8 @@ from pkgutil import iter_modules
 
 import typer
 
+from ml_backend.plain_text import log_to_standard_error, plain
+
 FAILED = 1
 BAD_REQUEST = 2
 INCOMPLETE = 3
@@ -49,7 +51,7 @@ def exit_code(error: Exception) -> int | None:
 
 def main() -> None:
     """Run the command line; errors that a user can act on become one red sentence."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to_standard_error(logging.WARNING, "%(levelname)s %(name)s: %(message)s")
     try:
         build_app()()
     except KeyboardInterrupt:
@@ -60,5 +62,5 @@ def main() -> None:
             raise
         from rich.console import Console
 
-        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        Console(stderr=True).print(plain(str(error)), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(code)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ml_backend.plain_text import plain
+
 if TYPE_CHECKING:
     from training.types import Progress as Report
 
@@ -39,19 +41,20 @@ def say(text: str, *, style: str = "") -> None:
     """Write one line for people, on standard output."""
     from rich.console import Console
 
-    Console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    Console().print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
     """Write a table for people."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=Text(plain(title)) if title else None, title_justify="left")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(plain(column)), overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*(Text("" if cell is None else plain(str(cell))) for cell in row))
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, 160)

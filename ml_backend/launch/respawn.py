@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +28,9 @@ HEALTHY_AFTER = 30.0
 GRACE = 6.0
 POLL = 0.1
 LOG_LIMIT = 20 * 2**20
+"""Bytes of a log and of the one before it, each."""
+LOG_LOOK = 5.0
+"""Seconds between looks at its size."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,14 @@ class Keeper:
                 return 127
         pid_file = Path(self.order.pid_file)
         pid_file.write_text(f"{child.pid} {os.getpid()}\n")
+        looked = time.monotonic()
         try:
             while child.poll() is None:
                 if self._ending() or self.held:
                     self._end(child)
+                if time.monotonic() - looked >= LOG_LOOK:
+                    looked = time.monotonic()
+                    turn_over(Path(self.order.log))
                 time.sleep(POLL)
         finally:
             with contextlib.suppress(OSError):
@@ -155,10 +163,23 @@ class Keeper:
 
 def open_log(path: Path) -> BufferedWriter:
     """The log, opened for appending; a large one is kept as `<name>.1` first."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_size > LOG_LIMIT:
-            path.replace(path.with_name(f"{path.name}.1"))
+    turn_over(path)
     return path.open("ab")
+
+
+def turn_over(path: Path) -> None:
+    """Keep a log that has grown large as `<name>.1` and begin it anew, while its program goes on appending to it."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size <= LOG_LIMIT:
+            return
+        part = path.with_name(f".{path.name}.1.part")
+        try:
+            shutil.copyfile(path, part)
+            part.replace(path.with_name(f"{path.name}.1"))
+        except OSError:
+            # On a full disk the old lines give way: a log must not be what keeps the disk full.
+            part.unlink(missing_ok=True)
+        os.truncate(path, 0)
 
 
 def in_words(code: int) -> str:

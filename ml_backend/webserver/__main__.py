@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 from ml_backend.app import create_app
 from ml_backend.auth import large_body_gate
 from ml_backend.errors import PapLoopError
+from ml_backend.plain_text import log_to_standard_error
 from ml_backend.services import build_services
 from ml_backend.settings import load_settings
 from ml_backend.webserver.server import Server, listen, serve
@@ -16,7 +16,7 @@ from ml_backend.webserver.server import Server, listen, serve
 def main() -> None:
     """Serve with the settings of the environment."""
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_standard_error(settings.log_level)
     try:
         listener = listen(settings.host, settings.port)
         services = build_services(settings)

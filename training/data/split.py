@@ -7,14 +7,18 @@ has a side, the item takes it; where the two stand on different sides, it goes i
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Hashable, Iterable
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+
+import regex
 
 from training.types import TrainingError
 
 Split = Literal["train", "validation"]
 Placement = Literal["train", "validation", "quarantine"]
+
+MATCH_SECONDS: Final = 0.5
+"""Longest time that a group pattern may take for one file name; a sound one takes microseconds."""
 
 _SIDES: dict[str, Split] = {"train": "train", "validation": "validation"}
 
@@ -81,15 +85,20 @@ def source_group(name: str, pattern: str) -> str:
             match. No match or an empty pattern: the name itself, so that every file is its own group.
 
     Raises:
-        TrainingError: the pattern is no regular expression.
+        TrainingError: the pattern is no regular expression, or takes so long that no folder could be searched with it.
     """
     if not pattern:
         return name
     try:
-        match = re.search(pattern, name)
-    except re.error as error:
+        match = regex.search(pattern, name, timeout=MATCH_SECONDS)
+    except regex.error as error:
         raise TrainingError(
             f"The group pattern {pattern!r} is no regular expression ({error}); correct it in the settings."
+        ) from error
+    except (TimeoutError, RecursionError, MemoryError) as error:
+        raise TrainingError(
+            f"The group pattern {pattern!r} takes too long on names such as {name[:40]!r}; write it without a "
+            "repetition inside a repetition, such as (a+)+."
         ) from error
     if match is None:
         return name
