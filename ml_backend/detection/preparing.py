@@ -10,6 +10,7 @@ from typing import Any
 
 from ml_backend.detection.image_objects import drawn_upright, objects_on
 from ml_backend.detection.models import OBJECTS_TASK, detector_of
+from ml_backend.detection.weights_place import weights_address
 from ml_backend.errors import ImageError
 from ml_backend.items import BETWEEN, leak_group
 from ml_backend.project_settings import ProjectSettings
@@ -133,7 +134,7 @@ def _request(services: Services, run: RunRow, settings: ProjectSettings, labels:
         "options": {
             "device": "auto",
             "stages": settings.stages,
-            "weights": settings.backbone_weights,
+            "weights": weights_address(settings.backbone_weights, services),
             "weights_sha256": settings.backbone_sha256,
         },
     }

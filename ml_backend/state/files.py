@@ -8,14 +8,19 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from ml_backend.errors import Busy, PapLoopError, Unavailable
 
 _TRY_SECONDS = 0.05
+PRIVATE: Final = 0o700
+OURS: Final = frozenset({"paploop.db", "secrets.json", "locks", "runs"})
+"""What tells that a folder is PapLoop's own."""
 
 
 @contextmanager
@@ -127,7 +132,20 @@ class DataDir:
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
-        self._folder()
+        with in_words(f"create {self.root}"):
+            self.root.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                self.root.mkdir(mode=PRIVATE)
+        self._close_to_others()
+
+    def _close_to_others(self) -> None:
+        """Labels, images and tokens of patients are for this user alone; a folder that others put to use stays open."""
+        about = self.root.stat()
+        if about.st_uid != os.geteuid() or not stat.S_IMODE(about.st_mode) & 0o077:
+            return
+        if {path.name for path in self.root.iterdir()} & OURS:
+            with suppress(OSError):
+                self.root.chmod(PRIVATE)
 
     @property
     def cache_dir(self) -> Path:

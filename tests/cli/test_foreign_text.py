@@ -37,7 +37,7 @@ def test_a_log_record_is_one_line() -> None:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
-    logger = logging.Logger("test")  # noqa: LOG001 - of this test alone
+    logger = logging.Logger("test")
     logger.addHandler(handler)
     logger.warning("the image %s is damaged", "a\nERROR root: all is lost\x1b[2J.png")
     assert stream.getvalue().count("\n") == 1

@@ -156,3 +156,19 @@ def test_a_broken_secrets_file_is_not_overwritten(tmp_path: Path, content: str) 
     with pytest.raises(Conflict, match=r"secrets\.json cannot be read"):
         load_secrets(data)
     assert secrets_path(data).read_text() == content
+
+
+def test_the_data_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    made = DataDir(tmp_path / "deep" / "state")
+    assert stat.S_IMODE(made.root.stat().st_mode) == 0o700
+
+
+def test_a_data_directory_of_an_earlier_version_is_closed_and_a_shared_folder_is_left_alone(tmp_path: Path) -> None:
+    old, shared = tmp_path / "old", tmp_path / "shared"
+    for folder in (old, shared):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (old / "secrets.json").write_text("{}")
+    (shared / "images").mkdir()
+    assert stat.S_IMODE(DataDir(old).root.stat().st_mode) == 0o700
+    assert stat.S_IMODE(DataDir(shared).root.stat().st_mode) == 0o755

@@ -9,8 +9,8 @@ from ml_backend.project_settings import ProjectSettings
 from training.data.split import source_group
 from training.types import TrainingError
 
-ENDLESS = [r"^(a|a)*$", r"^(a|aa)+$", r"^(patient|(\d|\d)+)+x$"]
-SLOW_ELSEWHERE = [r"^(a+)+$", r"(\w+\s?)*$", r"^(([a-z])+.)+[A-Z]([a-z])+$", r"^(\d+)*_$", r"([a-zA-Z]+)*\Z"]
+ENDLESS = [r"^(a|a)*$", r"^(a|aa)+$"]
+SLOW_ELSEWHERE = [r"^(a+)+$", r"(\w+\s?)*$", r"^(\d+)*_$", r"([a-zA-Z]+)*\Z"]
 NAMES = ["a" * 400 + "!", "A0_" * 100, "patient " * 50, "0" * 300 + "x"]
 
 

@@ -110,7 +110,11 @@ def _check(file: IO[bytes], sha256: str) -> None:
     while block := file.read(1 << 20):
         digest.update(block)
     if digest.hexdigest() != sha256.lower():
-        raise TrainingError(f"The weights' SHA-256 is {digest.hexdigest()}, not {sha256}; they were not loaded.")
+        # Without the file's own digest: whoever sets these two must not learn what other files of the machine hold.
+        raise TrainingError(
+            f"The weights do not have the SHA-256 {sha256}, so they were not loaded; compare it with the one published "
+            "beside them and take the file again."
+        )
     file.seek(0)
 
 
