@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ml_backend.errors import LabelConfigError
@@ -12,7 +13,7 @@ from ml_backend.items import display_name, is_local
 from ml_backend.media_url import media_url
 from ml_backend.schedule import paused_until
 from ml_backend.services import Services
-from ml_backend.state.records import ItemRow, RunRow, WishRow
+from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
 from ml_backend.steps.labels import project_labels
 from ml_backend.validation_score import validation_score
 
@@ -75,6 +76,7 @@ def overview(services: Services, project_id: int) -> Overview:
     store = services.store
     project = store.project(project_id)
     problem, labels, left_out, touched = _labels(services, project_id)
+    problem = _gone(project) or problem
     ready = store.items(project_id, states=("ready",))
     ranking = store.active_ranking(project_id)
     open_run = store.open_run_of(project_id)
@@ -185,6 +187,16 @@ def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], d
     except LabelConfigError as error:
         return str(error), {}, {}, frozenset()
     return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
+
+
+def _gone(project: ProjectRow) -> str:
+    if project.gone_at is None:
+        return ""
+    since = datetime.fromtimestamp(project.gone_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return (
+        f"Label Studio said at {since} that it has no project {project.id}: it was deleted, or the token's user may "
+        f"not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
+    )
 
 
 def _why(services: Services, run_id: int | None) -> str:

@@ -17,6 +17,7 @@ from ml_backend.runs import open_wished_run, request_run
 from ml_backend.schedule import SKEW, due_run, is_over
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
+from ml_backend.state.records import ProjectRow
 
 log = logging.getLogger(__name__)
 
@@ -113,10 +114,15 @@ def _stage(care: Care, what: str) -> Iterator[None]:
             raise Unavailable(str(error)) from error
 
 
+def _there(services: Services) -> list[ProjectRow]:
+    """The projects that Label Studio has; one that it has not is left alone until somebody connects it again."""
+    return [project for project in services.store.projects() if project.gone_at is None]
+
+
 def open_due_runs(services: Services, care: Care) -> None:
     """Open a run in every project where one was asked for meanwhile, or where enough has changed."""
     store = services.store
-    for project in store.projects():
+    for project in _there(services):
         with care(f"Opening a run of project {project.id}"):
             if store.open_run_of(project.id) is not None or open_wished_run(services, project.id) is not None:
                 continue
@@ -137,7 +143,7 @@ def queue_open_runs(services: Services, care: Care) -> None:
 def queue_polls(services: Services, care: Care) -> None:
     """Queue a reconciliation for every project whose last one is too long ago."""
     now, interval = services.clock(), services.settings.reconcile_interval
-    for project in services.store.projects():
+    for project in _there(services):
         with care(f"Queueing the poll of project {project.id}"):
             if is_over(project.reconciled_at + interval, now, interval + SKEW):
                 services.queue.put("reconcile_job", project.id, key=f"reconcile-{project.id}")

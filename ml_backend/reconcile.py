@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,8 +12,11 @@ from typing import Any
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.events import annotation_row, refresh_project
+from ml_backend.labelstudio.wire import Json
 from ml_backend.services import Services
 from ml_backend.tasks import draws_objects, remember_tasks
+
+log = logging.getLogger(__name__)
 
 EPOCH = "1970-01-01T00:00:00.000000Z"
 OVERLAP = timedelta(seconds=60)
@@ -44,6 +49,9 @@ class Report:
 def reconcile(services: Services, project_id: int, *, full: bool = False) -> Report:
     """Bring our copy of a project's tasks and annotations level with Label Studio; repeating it changes nothing.
 
+    Everything is read again only where the counts tell that something was lost that no change of a task points to, such
+    as a deletion; a difference that a full reading leaves is kept in mind and asks for no other.
+
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
@@ -51,68 +59,104 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
 
     Raises:
         LabelStudioUnavailable: it does not answer; nothing is lost, the next poll looks again.
+        NotFound: Label Studio has no such project (any more); it is polled no more until somebody connects it again.
     """
-    store, client = services.store, services.label_studio
+    store = services.store
     started = services.clock()
-    project = client.project(project_id)
+    project = _project(services, project_id)
     refresh_project(services, project_id, project)
-    new, gone = _tasks(services, project_id)
+    new, gone, deleted = _tasks(services, project_id)
     since = EPOCH if full else (store.project(project_id).reconciled_until or EPOCH)
-    changed, deleted, until = _poll(services, project_id, since)
-    if not full and since != EPOCH and _drifted(services, project_id, project):
-        more_changed, more_deleted, until = _poll(services, project_id, EPOCH)
-        changed, deleted, full = changed + more_changed, deleted + more_deleted, True
-    store.update_project(project_id, reconciled_until=until, reconciled_at=started)
+    found = _poll(services, project_id, since)
+    if since != EPOCH and _difference(services, project_id, _counts(project)) != _known_drift(services, project_id):
+        drift, again = _settled(services, project_id, found.until)
+        found += again
+        if drift is not None and drift != _known_drift(services, project_id):
+            found += _poll(services, project_id, EPOCH)
+            full = True
+    if full or since == EPOCH:
+        drift, again = _settled(services, project_id, found.until)
+        found += again
+        if drift is not None:
+            store.update_project(project_id, drift=json.dumps(drift))
+    store.update_project(project_id, reconciled_until=found.until, reconciled_at=started)
     record_effort(services, project_id)
-    return Report(new, gone, changed, deleted, full)
+    return Report(new, gone, found.changed, found.deleted + deleted, full)
 
 
-def _tasks(services: Services, project_id: int) -> tuple[int, int]:
+def _project(services: Services, project_id: int) -> Json:
+    try:
+        return services.label_studio.project(project_id)
+    except NotFound:
+        services.store.update_project(project_id, gone_at=services.clock())
+        raise
+
+
+def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
+    """New and deleted tasks; answers how many of both, and how many annotations went with the deleted ones."""
     store, client = services.store, services.label_studio
+    # Ours before the listing: what arrives while Label Studio lists is not in its list and is not gone.
+    items, annotated = store.items(project_id), set(store.annotation_ids(project_id))
     there = client.task_ids(project_id)
-    items = store.items(project_id)
     here = {item.task_id for item in items if item.task_id is not None and item.state != "deleted"}
     missing = sorted(there - here)
     new = remember_tasks(services, project_id, client.tasks_by_ids(project_id, missing), listed=True) if missing else 0
     gone = sorted(here - there)
     if gone:
         store.mark_tasks_deleted(project_id, gone)
-        store.delete_annotations_of_tasks(
-            project_id, gone, services.clock(), empty_counts=draws_objects(services, project_id)
+    # A late webhook can bring an annotation of a task that is gone already, and that we never knew.
+    orphaned = sorted((here | annotated) - there)
+    deleted = 0
+    if orphaned:
+        deleted = store.delete_annotations_of_tasks(
+            project_id, orphaned, services.clock(), empty_counts=draws_objects(services, project_id)
         )
-    return new, len(gone)
+    return new, len(gone), deleted
 
 
-def _poll(services: Services, project_id: int, since: str) -> tuple[int, int, str]:
-    """Upsert what tasks changed after `since` hold; answers changed, deleted, and the new cursor."""
+@dataclass(frozen=True)
+class _Found:
+    """What a poll found, and how far it came."""
+
+    changed: int
+    deleted: int
+    until: str
+
+    def __add__(self, later: _Found) -> _Found:
+        return _Found(self.changed + later.changed, self.deleted + later.deleted, later.until)
+
+
+def _poll(services: Services, project_id: int, since: str) -> _Found:
+    """Upsert what tasks changed after `since` hold; one that cannot be stored holds up no other."""
     store = services.store
     changed = deleted = 0
     newest = since
     # Taken before the listing: an annotation that a webhook brings meanwhile is not in it and is not gone.
     before = store.annotation_ids(project_id)
+    empty = draws_objects(services, project_id)
     for task in services.label_studio.tasks_updated_since(project_id, since):
         newest = max(newest, str(task.get("updated_at") or since))
-        changed += _upsert(services, project_id, task)
-        there = {annotation["id"] for annotation in task.get("annotations") or [] if "id" in annotation}
-        lost = before.get(int(task["id"]), set()) - there
-        if lost:
-            deleted += store.delete_annotations(
-                project_id, sorted(lost), services.clock(), empty_counts=draws_objects(services, project_id)
-            )
-    return changed, deleted, _earlier(newest)
+        try:
+            changed += _upsert(services, project_id, task, empty)
+            there = {annotation.get("id") for annotation in task.get("annotations") or []}
+            lost = before.get(int(task["id"]), set()) - there
+            if lost:
+                deleted += store.delete_annotations(project_id, sorted(lost), services.clock(), empty_counts=empty)
+        except BadRequest as error:
+            log.warning("task %s of project %d cannot be taken over: %s", task["id"], project_id, error)
+    return _Found(changed, deleted, _earlier(newest))
 
 
-def _upsert(services: Services, project_id: int, task: Mapping[str, Any]) -> int:
+def _upsert(services: Services, project_id: int, task: Mapping[str, Any], empty_counts: bool) -> int:
     rows = []
     for annotation in task.get("annotations") or []:
         try:
             rows.append(annotation_row(project_id, {**annotation, "task": task["id"]}))
-        except BadRequest:
-            continue
+        except BadRequest as error:
+            log.warning("an annotation of task %s of project %d is left out: %s", task["id"], project_id, error)
     if not rows:
         return 0
-    empty = draws_objects(services, project_id)
-    return services.store.upsert_annotations(project_id, rows, services.clock(), empty_counts=empty)
+    return services.store.upsert_annotations(project_id, rows, services.clock(), empty_counts=empty_counts)
 
 
 def _earlier(stamp: str) -> str:
@@ -123,23 +167,32 @@ def _earlier(stamp: str) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _drifted(services: Services, project_id: int, project: Mapping[str, Any]) -> bool:
-    """Whether Label Studio counts other annotations than we hold."""
-    counted = project.get("total_annotations_number")
-    skipped = project.get("skipped_annotations_number")
-    if not isinstance(counted, int) or not isinstance(skipped, int):
-        return False
+def _counts(project: Mapping[str, Any]) -> list[int] | None:
+    """Label Studio's numbers of annotations and of skips, None where it does not tell."""
+    counted = [project.get("total_annotations_number"), project.get("skipped_annotations_number")]
+    numbers = [number for number in counted if isinstance(number, int)]
+    return numbers if len(numbers) == len(counted) else None
+
+
+def _difference(services: Services, project_id: int, counts: list[int] | None) -> list[int]:
+    """By how many annotations and skips Label Studio has more than we hold."""
+    if counts is None:
+        return _known_drift(services, project_id)
     rows = services.store.annotations(project_id)
-    ours_skipped = sum(row.was_cancelled for row in rows)
-    return (len(rows) - ours_skipped, ours_skipped) != (counted, skipped)
+    skipped = sum(row.was_cancelled for row in rows)
+    return [counts[0] - (len(rows) - skipped), counts[1] - skipped]
 
 
-def reconcile_all(services: Services) -> dict[int, Report]:
-    """Reconcile every connected project; one that is gone from Label Studio is passed over."""
-    reports = {}
-    for project in services.store.projects():
-        try:
-            reports[project.id] = reconcile(services, project.id)
-        except NotFound:
-            continue
-    return reports
+def _known_drift(services: Services, project_id: int) -> list[int]:
+    """The difference that the last full reading left."""
+    kept = services.store.project(project_id).drift
+    return list(json.loads(kept)) if kept else [0, 0]
+
+
+def _settled(services: Services, project_id: int, since: str) -> tuple[list[int] | None, _Found]:
+    """The difference in counts, None while people label: counts tell something only if they stand still meanwhile."""
+    before = _counts(_project(services, project_id))
+    found = _poll(services, project_id, since)
+    drift = _difference(services, project_id, before)
+    after = _counts(_project(services, project_id))
+    return (drift if before == after else None), found
