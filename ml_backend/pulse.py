@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ml_backend.effort.record import record_effort
@@ -18,6 +18,7 @@ from ml_backend.schedule import SKEW, due_run, is_over
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ProjectRow
+from ml_backend.work_queue import LONG, SHORT
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,17 @@ FORGET_EVERY = 3600.0
 
 
 class Pulse(threading.Thread):
-    """Beats until stopped; a beat that fails is logged and the next one tries again."""
+    """Beats until stopped; a beat that fails is logged and the next one tries again.
 
-    def __init__(self, services: Services) -> None:
+    Args:
+        services: the parts of the process.
+        keep: called before each beat.
+    """
+
+    def __init__(self, services: Services, keep: Callable[[], None] = lambda: None) -> None:
         super().__init__(name="paploop-pulse", daemon=True)
         self.services = services
+        self._keep = keep
         self.stopped = threading.Event()
         self._care = Care()
         self._forgotten = 0.0
@@ -41,6 +48,8 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Beat at the set interval."""
         while not self.stopped.wait(self.services.settings.pulse_interval):
+            with self._care("Looking after the other lane"):
+                self._keep()
             with self._care("The beat of the worker"):
                 beat(self.services, self._care)
             with self._care("Forgetting old webhooks"):
@@ -137,7 +146,8 @@ def queue_open_runs(services: Services, care: Care) -> None:
     for run in services.store.open_runs():
         with care(f"Queueing run {run.id}"):
             if is_over(run.next_try_at, now, longest) and not services.files.is_held(project_lock(run.project_id)):
-                services.queue.put("run_job", run.id, key=f"run-{run.id}")
+                lane = LONG if run.kind == "train" and run.state != "publish" else SHORT
+                services.queue.put("run_job", run.id, key=f"run-{run.id}", lane=lane)
 
 
 def queue_polls(services: Services, care: Care) -> None:
@@ -149,33 +159,3 @@ def queue_polls(services: Services, care: Care) -> None:
                 services.queue.put("reconcile_job", project.id, key=f"reconcile-{project.id}")
                 # Set here too, or a Label Studio that is away would be asked at every beat.
                 services.store.update_project(project.id, reconciled_at=now)
-
-
-def work(services: Services, *, burst: bool = False) -> None:
-    """The worker process: a pulse beside an RQ worker that starts a fresh process for each job.
-
-    A forking worker hangs once torch was used in it (facts measured with RQ 2.12), hence the spawning one.
-
-    Args:
-        services: the parts of the process.
-        burst: end when the queue is empty.
-
-    Raises:
-        QueueUnavailable: Redis does not answer.
-    """
-    from redis.exceptions import RedisError
-    from rq.serializers import JSONSerializer
-    from rq.worker import SpawnWorker
-
-    connection = services.queue.connection
-    pulse = Pulse(services)
-    pulse.start()
-    try:
-        worker = SpawnWorker([services.queue.queue], connection=connection, serializer=JSONSerializer)
-        worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
-    except (RedisError, OSError) as error:
-        raise QueueUnavailable(
-            f"Redis at {services.settings.redis_url.split('@')[-1]} does not answer; start it and the worker again."
-        ) from error
-    finally:
-        pulse.stop()

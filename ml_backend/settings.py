@@ -23,7 +23,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".paploop"), description="Where state, run folders and vectors live.")
     database_url: str = Field("", description="SQLAlchemy URL; empty = SQLite file in the data directory.")
     redis_url: str = Field("redis://127.0.0.1:6390/0", description="Redis for the queue.")
-    queue_name: str = Field("paploop", description="Name of the RQ queue.")
+    queue_name: str = Field(
+        "paploop", description="Name of the RQ queue of short jobs; that of long ones has -long added."
+    )
 
     host: str = Field("127.0.0.1", description="Address the web process listens on.")
     port: int = Field(9090, ge=1, le=65535, description="Port the web process listens on.")

@@ -1,12 +1,22 @@
-"""The background queue on Redis and RQ: names of jobs in, nothing else out."""
+"""The background queue on Redis and RQ: names of jobs in, nothing else out.
+
+Two lanes, so that no order, roll-back or poll waits while another project trains. Each is first come, first served, and
+a project has one run at a time, so projects take turns.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ml_backend.errors import QueueUnavailable
+
+SHORT: Final = "short"
+"""Ranking, publishing, polls, cleaning up: seconds to a few minutes."""
+
+LONG: Final = "long"
+"""Training and judging a model: minutes to hours."""
 
 SETTLING = timedelta(seconds=15)
 """A fresh job process needs this long to import what it needs and take its lock."""
@@ -33,15 +43,23 @@ class WorkQueue:
 
     @cached_property
     def queue(self) -> Queue:
-        """The RQ queue, for a worker."""
+        """The RQ queue of the short lane."""
+        return self._lane(self.name)
+
+    @cached_property
+    def long(self) -> Queue:
+        """The RQ queue of the long lane."""
+        return self._lane(f"{self.name}-long")
+
+    def _lane(self, name: str) -> Queue:
         from rq import Queue
         from rq.serializers import JSONSerializer
 
         # RQ's default unpickles what lies in Redis; ours are names and numbers, which JSON carries.
-        return Queue(self.name, connection=self.connection, serializer=JSONSerializer)
+        return Queue(name, connection=self.connection, serializer=JSONSerializer)
 
-    def put(self, job: str, *arguments: Any, key: str) -> bool:
-        """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits.
+    def put(self, job: str, *arguments: Any, key: str, lane: str = SHORT) -> bool:
+        """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits in either lane.
 
         Returns:
             True when it was added.
@@ -55,7 +73,7 @@ class WorkQueue:
             if self._has(key):
                 return False
             number = self.connection.incr(f"paploop:{self.name}:jobs")
-            self.queue.enqueue(
+            (self.long if lane == LONG else self.queue).enqueue(
                 f"ml_backend.jobs.{job}",
                 *arguments,
                 job_id=f"{key}_{number}",
@@ -71,23 +89,28 @@ class WorkQueue:
 
     def _has(self, key: str) -> bool:
         """Whether a job of this key waits, or was taken so short ago that it has not yet got to its lock."""
-        from rq.registry import StartedJobRegistry
-
-        if any(job_id.startswith(f"{key}_") for job_id in self.queue.job_ids):
-            return True
-        for job_id in StartedJobRegistry(queue=self.queue).get_job_ids():
-            job = self.queue.fetch_job(job_id) if job_id.startswith(f"{key}_") else None
-            if job is not None and job.started_at is not None:
-                started = job.started_at if job.started_at.tzinfo else job.started_at.replace(tzinfo=UTC)
-                if datetime.now(UTC) - started < SETTLING:
-                    return True
-        return False
+        return any(_holds(queue, f"{key}_") for queue in (self.queue, self.long))
 
     def waiting(self) -> int:
         """Number of jobs that no worker has taken yet."""
         from redis.exceptions import RedisError
 
         try:
-            return int(self.queue.count)
+            return int(self.queue.count) + int(self.long.count)
         except (RedisError, OSError) as error:
             raise QueueUnavailable("Redis does not answer; start it and ask again.") from error
+
+
+def _holds(queue: Queue, prefix: str) -> bool:
+    from rq.registry import StartedJobRegistry
+
+    if any(job_id.startswith(prefix) for job_id in queue.job_ids):
+        return True
+    for job_id in StartedJobRegistry(queue=queue).get_job_ids():
+        job = queue.fetch_job(job_id) if job_id.startswith(prefix) else None
+        if job is not None and job.started_at is not None:
+            started = job.started_at if job.started_at.tzinfo else job.started_at.replace(tzinfo=UTC)
+            # A start that lies in the future was noted before the clock was set back.
+            if timedelta(0) <= datetime.now(UTC) - started < SETTLING:
+                return True
+    return False

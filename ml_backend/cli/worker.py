@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from ml_backend.cli._open import opened
@@ -11,12 +13,20 @@ def register(app: typer.Typer) -> None:
     """Add the command."""
 
     @app.command(epilog="Example: paploop worker")
-    def worker() -> None:
-        """Run the background worker until it is told to stop."""
+    def worker(
+        lane: Annotated[
+            str, typer.Option("--lane", help="short: all but training; long: training alone; all: both, side by side.")
+        ] = "all",
+        beside: Annotated[int, typer.Option("--beside", hidden=True)] = 0,
+    ) -> None:
+        """Run the background worker until it is told to stop; short jobs do not wait for training."""
         import logging
 
-        from ml_backend.pulse import work
+        from ml_backend.errors import BadRequest
+        from ml_backend.worker import Lane, work
 
+        if lane not in list(Lane):
+            raise BadRequest(f"There is no lane {lane!r:.40}; say {', '.join(Lane)}.")
         with opened() as services, services.files.lock("service", shared=True):
             logging.getLogger().setLevel(services.settings.log_level)
-            work(services)
+            work(services, lane=Lane(lane), beside=beside)

@@ -32,7 +32,7 @@ class ListQueue:
     def __init__(self) -> None:
         self.jobs: list[tuple[str, tuple[Any, ...]]] = []
 
-    def put(self, job: str, *arguments: Any, key: str) -> bool:
+    def put(self, job: str, *arguments: Any, key: str, lane: str = "short") -> bool:
         if (job, arguments) in self.jobs:
             return False
         self.jobs.append((job, arguments))

@@ -139,7 +139,7 @@ def test_a_queue_that_is_away_costs_one_time_out_a_beat(scene: Loop, monkeypatch
     scene.store.update_project(scene.project, reconciled_at=0.0)
     asked: list[str] = []
 
-    def away(job: str, *arguments: Any, key: str) -> bool:
+    def away(job: str, *arguments: Any, key: str, lane: str = "short") -> bool:
         asked.append(job)
         raise QueueUnavailable("Redis does not answer.")
 
