@@ -133,9 +133,10 @@ def import_labels(
     counted = [sentence.format(count=count) for sentence, count in problems.items()]
     doubtful = sum(not each.said.whole for each in fresh)
     if doubtful and kind == "annotations":
+        known = f"; what is known of {len(parts)} of them became pre-annotations" if parts else ""
         counted.append(
-            f"Something on {doubtful} images was left out, so these count as not labeled; what is known of "
-            f"{len(parts)} of them became pre-annotations. Mend the labels or the config and import again."
+            f"Something on {doubtful} images was left out, so these count as not labeled{known}. "
+            "Mend the labels or the config and import again."
         )
     lost = any(labels.left_out.as_dict().values()) or bool(losses.sentences())
     return ImportReport(

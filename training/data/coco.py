@@ -90,7 +90,7 @@ def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
         reason = f" ({notes.problems[0]})" if notes.problems else ""
         where = file.parent.name or file.name
         raise TrainingError(f"No image of {where} can be used{reason}; put the files into {IMAGES}/.")
-    return DetectionSet(names, kept, tuple(notes.problems), notes.left_out())
+    return DetectionSet(names, kept, notes.sentences(), notes.left_out())
 
 
 def write_coco(path: Path, data: DetectionSet) -> None:

@@ -113,11 +113,8 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
             by_image[key].append(annotation)
     notes.entries += len(content["annotations"])
     if lost:
-        notes.objects["they belong to no image of the file"] += lost
-        notes.problems.append(
-            f"{lost} annotations belong to no image; they were left out, and images without annotations are not taken "
-            "for empty."
-        )
+        sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations are not "
+        notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}taken for empty.")
     found: list[Listed] = []
     spoiled: set[Path] = set()
     for place, (key, entry) in enumerate(zip(keys, content["images"], strict=True), start=1):

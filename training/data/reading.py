@@ -23,6 +23,8 @@ FEW = 3
 """So many objects may be left out of any source, however small it is."""
 FEW_PERCENT = 0.05
 """Share of a source's objects that may be left out before it is refused: a wrong notation hits most, a slip few."""
+TOLD = 50
+"""So many objects left out for one reason are named one by one."""
 NAMED = 5
 """Images that a sentence names; the others are counted."""
 FAR = 10
@@ -103,22 +105,37 @@ class Notes:
         entries: objects that the source names.
         objects: objects left out, by reason.
         images: images left out, by reason.
+        counted: reasons of which one sentence tells all.
     """
 
     problems: list[str] = field(default_factory=list)
     entries: int = 0
     objects: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
+    counted: set[str] = field(default_factory=set)
+
+    def objects_left_out(self, count: int, kind: str, sentence: str) -> None:
+        """So many objects are not learned, for one reason."""
+        self.objects[kind] += count
+        self.counted.add(kind)
+        self.problems.append(sentence)
 
     def object_left_out(self, where: str, reason: Unusable) -> None:
         """An object is not learned."""
         self.objects[reason.kind] += 1
-        self.problems.append(f"{where} was left out: {reason}.")
+        if self.objects[reason.kind] <= TOLD:
+            self.problems.append(f"{where} was left out: {reason}.")
 
     def image_left_out(self, sentence: str, kind: str) -> None:
         """An image cannot be used."""
         self.images[kind] += 1
         self.problems.append(sentence)
+
+    def sentences(self) -> tuple[str, ...]:
+        """What is told; of many objects with one reason the first are named, the others counted."""
+        many = [(count - TOLD, kind) for kind, count in self.objects.items() if count > TOLD]
+        more = [f"{count} more were left out like these: {kind}." for count, kind in many if kind not in self.counted]
+        return (*self.problems, *more)
 
     def left_out(self) -> LeftOut:
         """The counts."""
@@ -153,11 +170,11 @@ def usable(images: Iterable[LabelledImage], notes: Notes) -> tuple[LabelledImage
     for image in images:
         (kept if len(image.boxes) or vouches(image) else silent).append(image)
     if silent:
-        kind = "nothing on it can be used"
+        kind = "nothing certain is known of it"
         notes.images[kind] += len(silent)
         names = ", ".join(image.name for image in silent[:NAMED]) + (", ..." if len(silent) > NAMED else "")
         notes.problems.append(
-            f"Nothing on {len(silent)} images can be used ({names}); they are neither labeled nor taken for empty."
+            f"Nothing certain is known of {len(silent)} images ({names}); they are neither labeled nor taken for empty."
         )
     return tuple(kept)
 

@@ -117,7 +117,7 @@ class Part:
 
 
 def parts_of(found: Sequence[Detections], truth: Sequence[LabelledImage], classes: int) -> list[Part]:
-    """The parts of all images; regions in places that nobody checked or that are to be ignored are left out.
+    """The parts of all images; what lies where nobody checked is left out, and so are regions in ignored places.
 
     Args:
         found: one an image; the distributions end with the background, which follows the `classes`.
@@ -131,8 +131,9 @@ def parts_of(found: Sequence[Detections], truth: Sequence[LabelledImage], classe
         order = [
             int(index) for index in np.argsort(-scores, kind="stable") if counts[index] and labels[index] < classes
         ]
-        overlaps = _overlaps(answer, image, order)
-        parts += _connected(scores[order], labels[order], image.classes, overlaps)
+        searched = _searched(np.asarray(image.boxes, np.float32), image)
+        overlaps = _overlaps(answer, image, order)[:, searched]
+        parts += _connected(scores[order], labels[order], image.classes[searched], overlaps)
     return parts
 
 
@@ -147,15 +148,21 @@ def _overlaps(answer: Detections, image: LabelledImage, order: Sequence[int]) ->
 def _counts(boxes: FloatArray, image: LabelledImage) -> NDArray[np.bool_]:
     """Which regions count: not mostly inside an ignore region, and with their centre where somebody searched."""
     regions = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
-    counts = np.ones(len(regions), dtype=bool)
+    counts = _searched(regions, image)
     if len(image.ignore):
         inside = overlap(regions, np.asarray(image.ignore, np.float32)).max(axis=1)
         counts &= inside < 0.5 * np.maximum(area(regions), 1e-9)
-    if image.checked is not None:
-        x, y = (regions[:, 0] + regions[:, 2]) / 2, (regions[:, 1] + regions[:, 3]) / 2
-        x1, y1, x2, y2 = np.asarray(image.checked).reshape(-1, 4).T[:, :, None]
-        counts &= ((x >= x1) & (x < x2) & (y >= y1) & (y < y2)).any(axis=0)
     return counts
+
+
+def _searched(boxes: FloatArray, image: LabelledImage) -> NDArray[np.bool_]:
+    """Which boxes have their centre where somebody searched."""
+    if image.checked is None:
+        return np.ones(len(boxes), dtype=bool)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    x1, y1, x2, y2 = np.asarray(image.checked).reshape(-1, 4).T[:, :, None]
+    inside: NDArray[np.bool_] = ((x >= x1) & (x < x2) & (y >= y1) & (y < y2)).any(axis=0)
+    return inside
 
 
 def _connected(

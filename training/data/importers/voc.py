@@ -72,7 +72,7 @@ def read_voc(folder: Path, find: Find = lambda name: None) -> DetectionSet:
             f"{FOLDERS[0]}/."
         )
     images = usable([read.image(path, size, names) for path, (_, size, read) in found.items()], notes)
-    return DetectionSet(tuple(names), images, tuple(notes.problems), notes.left_out())
+    return DetectionSet(tuple(names), images, notes.sentences(), notes.left_out())
 
 
 class _Pictures:

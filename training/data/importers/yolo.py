@@ -1,7 +1,8 @@
 """A YOLO folder (`labels/*.txt`, `classes.txt` or `data.yaml`, `images/`) -> `DetectionSet`.
 
 An image without a label file, or with an empty one, was searched and holds nothing. That is said of none without a
-label file where some label file has no image: it may be its image, under another name.
+label file where some label file has no image, for it may be its image under another name, and where there is no label
+file at all.
 """
 
 from __future__ import annotations
@@ -45,19 +46,20 @@ def read_yolo(folder: Path, find: Find = lambda name: None) -> DetectionSet:
     classes = tuple(numbers.values())
     notes = Notes()
     pictures, without_image = _pictures(folder, find, notes)
+    has_labels = any(picture.lines is not None for picture in pictures)
     hints = hints_of((line for picture in pictures for line in picture.lines or ()), keypoints_of(folder))
     places = {number: place for place, number in enumerate(numbers)}
     images = []
     for picture in pictures:
         objects = _objects(picture, places, hints, notes)
-        if picture.lines is None and without_image:
+        if picture.lines is None and (without_image or not has_labels):
             objects.leave_out()
         images.append(objects.image(picture.path, picture.name, picture.size))
     kept = usable(images, notes)
     if not kept:
         reason = f" ({notes.problems[0]})" if notes.problems else ""
         raise TrainingError(f"No image of {folder.name} can be used{reason}; put the files into {IMAGES}/.")
-    return DetectionSet(classes, kept, tuple(notes.problems), notes.left_out())
+    return DetectionSet(classes, kept, notes.sentences(), notes.left_out())
 
 
 @dataclass(frozen=True)
