@@ -174,6 +174,7 @@ def run_summary(run: RunRow) -> dict[str, Any]:
         "measure": score.measure if score is not None else "",
         "score": score.value if score is not None else None,
         "score_interval": interval,
+        "score_items": score.items if score is not None else None,
         "macro_f1": score.value if score is not None and score.measure == "macro-F1" else None,
         "macro_f1_interval": interval if score is not None and score.measure == "macro-F1" else None,
         "created_at": run.created_at,

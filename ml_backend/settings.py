@@ -11,6 +11,8 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
+from training.data.pixel_limit import allow_pixels
+
 ADDRESSES = "addresses.json"
 """File of the data directory in which `paploop up` keeps the ports it chose."""
 
@@ -50,7 +52,9 @@ class Settings(BaseSettings):
     fetch_timeout: float = Field(20.0, gt=0, description="Seconds before an image fetch is given up.")
     max_image_bytes: int = Field(256 * 2**20, gt=0, description="Largest image file accepted, bytes.")
     max_image_pixels: int = Field(150_000_000, gt=0, description="Largest image accepted, pixels.")
-    image_cache_bytes: int = Field(5 * 2**30, gt=0, description="Cap of the fetched-image cache, bytes.")
+    image_cache_bytes: int = Field(
+        5 * 2**30, gt=0, description="Cap of the cache of fetched and converted images, bytes."
+    )
     max_request_bytes: int = Field(64 * 2**20, gt=0, description="Largest HTTP body accepted, bytes.")
 
     encoder: str = Field("lite0", description="Encoder of new projects.")
@@ -98,8 +102,10 @@ def read_settings() -> Settings:
 
 @lru_cache(maxsize=1)
 def load_settings() -> Settings:
-    """The settings of this process, read once."""
-    return read_settings()
+    """The settings of this process, read once; the limit of pixels holds for every reader from then on."""
+    settings = read_settings()
+    allow_pixels(settings.max_image_pixels)
+    return settings
 
 
 def child_environment(**extra: str) -> dict[str, str]:

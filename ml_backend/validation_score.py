@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -15,6 +15,10 @@ from ml_backend.state.records import RunRow
 RESAMPLES: Final = 400
 CONFIDENCE: Final = 0.9
 MIN_ITEMS: Final = 2
+ENOUGH_ITEMS: Final = 30
+"""Held-out items under which nothing is claimed of a model."""
+CURVE: Final = "curve"
+"""Where the judgement of a run holds the scores of all models on its validation items."""
 
 Confusion = tuple[tuple[int, ...], ...]
 
@@ -28,26 +32,80 @@ class ValidationScore:
         low: lower end.
         high: upper end.
         measure: "macro-F1" of a classifier, "AP50" of a detector.
+        items: how many validation items it rests on, None where that is not known.
     """
 
     value: float
     low: float | None
     high: float | None
     measure: str = "macro-F1"
+    items: int | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Models on one and the same validation set; nothing else may be drawn as one curve or compared in words.
+
+    Attributes:
+        items: how many items the scores rest on.
+        measure: what they are.
+        scores: run -> score of its model.
+    """
+
+    items: int
+    measure: str
+    scores: Mapping[int, ValidationScore]
+
+    @property
+    def caution(self) -> str:
+        """What to keep in mind, empty where there are items enough."""
+        if self.items >= ENOUGH_ITEMS:
+            return ""
+        return f"{self.items} held-out images are too few to say how good a model is; {ENOUGH_ITEMS} say something."
+
+
+def comparison(runs: Iterable[RunRow]) -> Comparison | None:
+    """The models of a project on the present validation set, as the newest judge measured them.
+
+    Args:
+        runs: newest first.
+    """
+    for run in runs:
+        own = validation_score(run)
+        if own is None:
+            continue
+        judged = run.metrics["judgement"]
+        kept = judged.get(CURVE)
+        scores = {run.id: own}
+        if isinstance(kept, Mapping) and isinstance(kept.get("scores"), Mapping):
+            scores |= _again(kept["scores"], own.measure)
+        return Comparison(own.items or 0, own.measure, scores)
+    return None
+
+
+def _again(kept: Mapping[str, Any], measure: str) -> dict[int, ValidationScore]:
+    found = {}
+    for number, ends in kept.items():
+        value, low, high = (_number(end) for end in ends) if isinstance(ends, list) and len(ends) == 3 else [None] * 3
+        if number.isdigit() and value is not None:
+            found[int(number)] = ValidationScore(value, low, high, measure)
+    return found
 
 
 def validation_score(run: RunRow) -> ValidationScore | None:
     """The score of the model that a run trained; None when it was not judged on any item."""
     judged = run.metrics.get("judgement")
     measured = judged.get("candidate") if isinstance(judged, Mapping) else None
-    if isinstance(judged, Mapping) and isinstance(measured, Mapping) and "AP50" in measured:
+    if not isinstance(judged, Mapping) or not isinstance(measured, Mapping):
+        return None
+    if "AP50" in measured:
         return _detector_score(judged, measured)
-    value = _number(measured.get("macro_f1")) if isinstance(measured, Mapping) else None
-    if measured is None or value is None:
+    value = _number(measured.get("macro_f1"))
+    if value is None:
         return None
     confusion = _confusion(measured.get("confusion"))
     low, high = macro_f1_interval(confusion) if confusion is not None else (None, None)
-    return ValidationScore(value, low, high)
+    return ValidationScore(value, low, high, items=_count(judged.get("items") or _total(confusion)))
 
 
 def _detector_score(judged: Mapping[str, Any], measured: Mapping[str, Any]) -> ValidationScore | None:
@@ -56,7 +114,7 @@ def _detector_score(judged: Mapping[str, Any], measured: Mapping[str, Any]) -> V
     value = _number((outlines if isinstance(outlines, Mapping) else measured).get("AP50"))
     ends = judged.get("candidate_interval")
     low, high = (_number(end) for end in ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-    return None if value is None else ValidationScore(value, low, high, "AP50")
+    return None if value is None else ValidationScore(value, low, high, "AP50", _count(judged.get("images")))
 
 
 @lru_cache(maxsize=1024)
@@ -93,6 +151,14 @@ def _confusion(value: Any) -> Confusion | None:
     if not square or not all(isinstance(count, int) and count >= 0 for row in value for count in row):
         return None
     return tuple(tuple(row) for row in value)
+
+
+def _total(confusion: Confusion | None) -> int | None:
+    return None if confusion is None else sum(map(sum, confusion))
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _number(value: Any) -> float | None:

@@ -6,6 +6,7 @@ import dataclasses
 
 from training.data.images import ImageDecodeError, load_rgb
 from training.request import Request, check_learnable
+from training.types import TrainingError
 
 
 def drop_unreadable(request: Request, needs: str) -> tuple[Request, dict[str, str]]:
@@ -29,5 +30,9 @@ def drop_unreadable(request: Request, needs: str) -> tuple[Request, dict[str, st
             good.append(sample)
         except ImageDecodeError as error:
             bad[str(sample.path)] = str(error)
-    check_learnable(good)
+    try:
+        check_learnable(good)
+    except TrainingError as error:
+        first = next(iter(bad.values()), "")
+        raise TrainingError(f"{error} {len(bad)} images cannot be read: {first}" if bad else str(error)) from error
     return dataclasses.replace(request, samples=tuple(good)), bad

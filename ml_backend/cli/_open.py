@@ -18,6 +18,13 @@ ProjectId = Annotated[
 ]
 
 
+def heed_settings() -> None:
+    """Let the settings of the environment hold for a command that opens no state: the limit of pixels."""
+    from ml_backend.settings import load_settings
+
+    load_settings()
+
+
 @contextmanager
 def opened() -> Iterator[Services]:
     """The parts of this process, closed afterwards."""

@@ -59,18 +59,22 @@ def answer_run(run: RunRow, as_json: bool) -> None:
 
 def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
     times = {name: when(summary[name]) for name in ("created_at", "finished_at", "next_try_at")}
-    shown = {"score": score(summary), "score_interval": None, "macro_f1": None, "macro_f1_interval": None}
+    shown = {
+        "score": score(summary),
+        **dict.fromkeys(("score_interval", "score_items", "macro_f1", "macro_f1_interval")),
+    }
     return {**summary, **times, **shown}
 
 
 def score(summary: Mapping[str, Any]) -> str:
-    """What the run's model reached on validation, with its interval; empty when the run has none."""
-    value, interval = summary["score"], summary["score_interval"]
+    """What the run's model reached on how many validation items, with its interval; empty when the run has none."""
+    value, interval, items = summary["score"], summary["score_interval"], summary["score_items"]
     if value is None:
         return ""
+    on = f" on {items}" if items is not None else ""
     if interval is None or None in interval:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+        return f"{value:.3f}{on}"
+    return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f}){on}"
 
 
 def _measured(run: Mapping[str, Any]) -> str:

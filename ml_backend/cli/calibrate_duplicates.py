@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ml_backend.cli._answer import AsJson, print_json, print_table, say
-from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._open import chosen_project, heed_settings, opened
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Ask which pairs near the boundary show the same, and find the threshold with its precision and recall."""
         from ml_backend.duplicates.boundary import threshold_from, to_ask
+
+        heed_settings()
 
         project = int(target) if target.isascii() and target.isdigit() else None
         if apply and project is None:

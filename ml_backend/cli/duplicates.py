@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ml_backend.cli._answer import AsJson, print_json, print_table, say
+from ml_backend.cli._open import heed_settings
 
 if TYPE_CHECKING:
     from ml_backend.duplicates.report import Report
@@ -39,6 +40,8 @@ def register(app: typer.Typer) -> None:
         """Find copies: re-encoded, resized, turned, mirrored, cropped, stained otherwise, overlapping."""
         from ml_backend.duplicates.search import Plan, find_duplicates
         from ml_backend.screen import stages
+
+        heed_settings()
         from strategies.near_duplicates.verification.pairs import Rules
 
         plan = Plan(Rules(share=share, overlap=overlap), partners, threads, join, exact)

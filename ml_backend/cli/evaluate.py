@@ -9,6 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import class_rows, summary, warn
+from ml_backend.cli._open import heed_settings
 from ml_backend.errors import BadRequest
 
 
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
         if data_kind(data) != kind:
             found, asked = ("objects", "COCO") if kind == "objects" else ("whole-image classes", "class")
             raise BadRequest(f"The model finds {found}; give a {asked} folder.")
+        heed_settings()
         with progress_bar("Evaluate") as progress:
             if kind == "objects":
                 from training.standalone.objects import evaluate_objects

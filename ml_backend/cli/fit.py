@@ -9,6 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, progress_bar
 from ml_backend.cli._measured import summary, warn
+from ml_backend.cli._open import heed_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
 
         kind = data_kind(data)
         metrics: dict[str, Any]
+        heed_settings()
         with progress_bar("Fit") as progress:
             if kind == "objects":
                 from training.models.detectron2_training import Recipe

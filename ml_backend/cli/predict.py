@@ -9,6 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
 from ml_backend.cli._measured import warn
+from ml_backend.cli._open import heed_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
         kind = model_kind(model)[0]
         root, files = image_files(images)
         out.parent.mkdir(parents=True, exist_ok=True)
+        heed_settings()
         with progress_bar("Predict") as progress:
             if kind == "objects":
                 from training.standalone.objects import predict_objects

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ml_backend.cli._answer import AllowLeftOut, AsJson, print_json, print_table, progress_bar, say
+from ml_backend.cli._open import heed_settings
 
 if TYPE_CHECKING:
     from ml_backend.replay.source import LabelledSet
@@ -50,6 +51,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
+    heed_settings()
     from ml_backend.replay import engine
     from ml_backend.replay.plot import plot as draw
     from ml_backend.replay.report import report

@@ -1,4 +1,4 @@
-"""The learning curve as inline SVG: score on validation over labels, one point a run, with its interval."""
+"""The learning curve as inline SVG: score of each model on one validation set over its labels, with its interval."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.strategy_choice import kind_of, strategy_list
-from ml_backend.validation_score import validation_score
+from ml_backend.validation_score import Comparison, comparison, validation_score
 
 NEXT_SHOWN = 10
 CONFLICTS_SHOWN = 20
@@ -54,6 +54,7 @@ class ProjectPage:
     settings: ProjectSettings
     strategies: Sequence[dict[str, Any]]
     curve: Markup
+    compared: Comparison | None
     runs: Sequence[RunLine]
     next_items: Sequence[dict[str, Any]]
     conflicts: Sequence[dict[str, Any]]
@@ -72,6 +73,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
     """
     view = overview(services, project_id)
     runs = services.store.runs(project_id, limit=RUNS_DRAWN)
+    compared = comparison(runs)
     now = services.clock()
     base = (services.settings.label_studio_public_url or services.settings.label_studio_url).rstrip("/")
     public = services.settings.resolved_public_url
@@ -89,7 +91,8 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         most_labels=max(view.labels.values(), default=0) or 1,
         settings=services.store.settings(project_id),
         strategies=strategy_list(kind_of(services, project_id)),
-        curve=learning_curve(curve_points(runs, view.active_run)),
+        curve=learning_curve(curve_points(runs, compared, view.active_run)),
+        compared=compared,
         runs=[run_line(run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,
         conflicts=conflict_list(services, project_id)[:CONFLICTS_SHOWN],
@@ -99,11 +102,11 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
     )
 
 
-def curve_points(runs: Sequence[RunRow], active_run: int | None) -> list[Point]:
-    """Runs that were judged, as points of the learning curve."""
+def curve_points(runs: Sequence[RunRow], compared: Comparison | None, active_run: int | None) -> list[Point]:
+    """The models that were measured on the present validation set, as points of the learning curve."""
     points = []
     for run in runs:
-        score = validation_score(run)
+        score = compared.scores.get(run.id) if compared is not None else None
         labels = run.request.get("labels")
         if score is not None and isinstance(labels, int):
             is_active = run.id == active_run
@@ -121,6 +124,7 @@ def run_line(run: RunRow, active_run: int | None, now: float) -> RunLine:
         said = f"{score.value:.3f}"
         if score.low is not None and score.high is not None:
             said += f" ({score.low:.2f} to {score.high:.2f})"
+        said += f" on {score.items}" if score.items is not None else ""
     labels = run.request.get("labels")
     return RunLine(
         id=run.id,

@@ -177,6 +177,18 @@ def draw_cell(name: str, rng: np.random.Generator, stain: _Stain) -> Image.Image
     return image.filter(ImageFilter.GaussianBlur(stain.blur * rng.uniform(0.7, 1.3)))
 
 
+def numbered_cell(number: int) -> Image.Image:
+    """The demo cell of this number, however many are written."""
+    name, patient = _place(number)
+    stain = _stain(np.random.default_rng((SEED, patient)))
+    return draw_cell(name, np.random.default_rng((SEED, patient, number)), stain)
+
+
+def _place(number: int) -> tuple[str, int]:
+    """Class and patient of the cell of this number."""
+    return CLASSES[number % len(CLASSES)], number // len(CLASSES) % PATIENTS
+
+
 def write_cells(folder: Path, progress: Progress, *, count: int = COUNT) -> list[Path]:
     """Write the demo cells as `<class>/patient<number>_cell<number>.png`; files that are there are left alone.
 
@@ -190,14 +202,12 @@ def write_cells(folder: Path, progress: Progress, *, count: int = COUNT) -> list
     """
     paths = []
     for number in range(count):
-        name = CLASSES[number % len(CLASSES)]
-        patient = number // len(CLASSES) % PATIENTS
+        name, patient = _place(number)
         path = folder / name / f"patient{patient:02d}_cell{number:03d}.png"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            stain = _stain(np.random.default_rng((SEED, patient)))
             part = path.with_suffix(".part")
-            draw_cell(name, np.random.default_rng((SEED, patient, number)), stain).save(part, format="PNG")
+            numbered_cell(number).save(part, format="PNG")
             part.replace(path)
         paths.append(path)
         progress((number + 1) / count, f"{number + 1} of {count} cells")

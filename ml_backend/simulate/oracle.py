@@ -71,7 +71,7 @@ def read_oracle(source: Path) -> Oracle:
         return _checked({name: said for name in names if (said := folders.class_of(name))}, source, folders)
     if not source.is_file():
         raise NotFound(f"There is no folder or file {source} to take the true classes from; check the path.")
-    lines, _ = read_table(source)
+    lines, *_ = read_table(source)
     return _checked({line.name: line.label for line in lines}, source)
 
 

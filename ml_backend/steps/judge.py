@@ -12,17 +12,24 @@ import numpy as np
 from ml_backend.class_probs import over_classes
 from ml_backend.detection.judging import judge_objects
 from ml_backend.detection.models import GONE, finds_objects
+from ml_backend.rescoring import Score, scores_on_one_set
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.steps.labels import project_labels
 from ml_backend.steps.models import predict_items
+from ml_backend.validation_score import CURVE, macro_f1_interval
+from strategies.base import BoolArray
 from training.data.manifest import read_manifest
 from training.evaluation.calibration import cross_fitted
+from training.evaluation.classification import evaluate
 from training.evaluation.promotion import NONE_BEFORE
 from training.evaluation.promotion import judge as verdict_on
 from training.types import FloatArray, IntArray, TrainingError
 
 log = logging.getLogger(__name__)
+
+MODELS, NETWORKS = 24, 2
+"""Earlier models that are scored again: heads on stored embeddings take milliseconds, networks look at every image."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         except TrainingError as error:
             log.warning("the model of run %d counts as absent: %s", before, error)
             absent = GONE.format(before)
-    seen = np.isfinite(candidate).all(axis=1)
+    seen = np.asarray(np.isfinite(candidate).all(axis=1), dtype=np.bool_)
     if incumbent is not None:
         seen &= np.isfinite(incumbent).all(axis=1)
     truth, groups = held.truth[seen], held.groups[seen]
@@ -72,11 +79,38 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     verdict = verdict_on(truth, new, old, held.classes, seed=run.seed, groups=groups, absent=absent)
     labels = project_labels(services, run.project_id)
     evidence = {**verdict.evidence, "incumbent_run": before, "conflicts": len(labels.left_out)}
+    if seen.any():
+        evidence[CURVE] = _curve(services, run, held, seen, {run.id: new, before: old})
     return "publish", {
         "decision": verdict.decision,
         "decision_reason": verdict.reason,
         "metrics": {**run.metrics, "judgement": evidence},
     }
+
+
+def _curve(
+    services: Services, run: RunRow, held: HeldOut, seen: BoolArray, answered: Mapping[int | None, FloatArray | None]
+) -> dict[str, Any]:
+    truth = held.truth[seen]
+
+    def score(probs: FloatArray) -> Score | None:
+        if not np.isfinite(probs).all():
+            return None
+        measured = evaluate(truth, probs, held.classes)
+        low, high = macro_f1_interval(tuple(map(tuple, measured["confusion"])))
+        return float(measured["macro_f1"]), low, high
+
+    known = {number: score(probs) for number, probs in answered.items() if number is not None and probs is not None}
+    named = [(item.id, held.classes[label]) for item, label in zip(held.items, held.truth.tolist(), strict=True)]
+    most = MODELS if str(run.request.get("method")) == "head" else NETWORKS
+    return scores_on_one_set(
+        services,
+        run,
+        [pair for pair, is_seen in zip(named, seen.tolist(), strict=True) if is_seen],
+        {number: found for number, found in known.items() if found is not None},
+        lambda earlier: score(answers(services, earlier.id, held)[seen]),
+        most,
+    )
 
 
 def held_out(services: Services, run: RunRow) -> HeldOut:

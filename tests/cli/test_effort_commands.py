@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from ml_backend.cli import INCOMPLETE
 from ml_backend.state.records import EffortRow
 from ml_backend.thresholds import METRIC
 from tests.cli.conftest import NOW, Shell
@@ -53,12 +53,19 @@ def test_labels_of_a_table(shell: Shell, project: int, fake: FakeLabelStudio, tm
     store.close()
     table = tmp_path / "labels.csv"
     table.write_text("file,label\nsuperficial/4.png,superficial\nnowhere.png,parabasal\n3.png,unknown\n")
-    planned = shell.json("import-labels", str(project), str(table), "--dry-run", code=INCOMPLETE)
-    assert (planned["added"], planned["unmatched_count"]) == (1, 1)
-    said = shell("import-labels", str(project), str(table), code=INCOMPLETE)
+    planned = json.loads(shell.partly("import-labels", str(project), str(table), "--dry-run", "--json"))
+    assert (planned["added"], planned["unmatched_count"], planned["complete"]) == (1, 1, False)
+    said = shell.partly("import-labels", str(project), str(table))
     assert "nowhere.png is no image of the project" in said
     assert "no label 'unknown'" in said
-    assert shell.json("import-labels", str(project), str(table), code=INCOMPLETE)["present"] == 1
+    table.write_text("file,label\nsuperficial/4.png,superficial\n")
+    again = shell.json("import-labels", str(project), str(table))
+    assert (again["present"], again["complete"]) == (1, True)
+    table.write_text("file,label\n" + "superficial/4.png,superficial\n" * 60 + ",superficial\n" * 4)
+    message, code = shell.fails("import-labels", str(project), str(table))
+    assert "4 of 64 labels cannot be used (4: a line names no file or no class" in message
+    assert code == 1
+    assert "4: a line" not in shell.partly("import-labels", str(project), str(table), "--allow-left-out")
     message, code = shell.fails("import-labels", str(project), str(tmp_path / "missing"))
     assert "no file or folder" in message
     assert code == 2

@@ -65,7 +65,7 @@ def test_quotes_line_breaks_and_marks(tmp_path: Path) -> None:
 
 def test_lines_that_say_nothing_are_counted(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,label\ncell0.png\n,Cat\ncell1.png,\ncell2.png,"[""Cat"", ""Dog""]"\n')
-    lines, problems = read_table(tmp_path / "t.csv", CATS)
+    lines, problems, _ = read_table(tmp_path / "t.csv", CATS)
     assert not lines
     assert [sentence.split(" of ")[0] for sentence in problems] == ["Line 2, 3", "Line 5", "1 lines"]
 

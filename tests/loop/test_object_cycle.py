@@ -169,6 +169,10 @@ def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
     weights.write_bytes(sound)
     _, judged = judge(services, store.run(run.id))
     assert judged["decision"] == "kept"
+    curve = judged["metrics"]["judgement"]["curve"]
+    assert {str(active), str(run.id)} <= set(curve["scores"])
+    assert curve["scores"][str(active)] == curve["scores"][str(run.id)]
+    assert curve["items"] == judged["metrics"]["judgement"]["images"]
     store.update_run(run.id, state="failed")
 
 

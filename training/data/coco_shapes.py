@@ -111,6 +111,8 @@ def _is_list(value: Any) -> bool:
 
 def _ring(ring: Any, size: Size) -> Runs:
     """A ring as `[x1, y1, x2, y2, ...]` or `[[x1, y1], [x2, y2], ...]`."""
+    if not _is_list(ring):
+        raise Unusable("its outline is no polygon and no run-length code")
     flat = numbers([value for point in ring for value in point] if all(map(_is_list, ring)) else ring)
     if len(flat) < 6 or len(flat) % 2:
         raise Unusable("its polygon has fewer than three points or an odd number of values")

@@ -34,7 +34,8 @@ def to_byte(values: Numbers) -> RGBArray:
     span = high / 2 - low / 2
     byte = np.empty(values.shape, dtype=np.uint8)
     for rows in _blocks(len(values)):
-        block = values[rows].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, of which damaged files are full
+            block = values[rows].astype(np.float64)
         if span:
             # Halved, for the span of two finite values need not be finite.
             block = (np.nan_to_num(block, nan=low, posinf=high, neginf=low) / 2 - low / 2) * 255.0 / span

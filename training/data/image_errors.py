@@ -60,6 +60,8 @@ def in_words(path: Path, error: Exception) -> ImageDecodeError:
         return ImageDecodeError(f"{name} is a folder, not an image; give the files in it.")
     if isinstance(error, PermissionError):
         return ImageDecodeError(f"{name} may not be read by this user; change its permissions.")
+    if isinstance(error, OSError) and error.errno is not None:
+        return ImageDecodeError(f"{name} cannot be opened ({error.strerror}); check its name and its disk.")
     if isinstance(error, UnidentifiedImageError):
         return _unknown(path)
     if isinstance(error, MemoryError):

@@ -15,11 +15,11 @@ from PIL import Image
 from training.data import png, tiff
 from training.data.depth import RGBArray, to_byte
 from training.data.image_errors import ImageDecodeError, check_pixels, in_words
+from training.data.pixel_limit import pixels_allowed
 from training.data.tiff import Tiff, open_tiff
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
     "ImageDecodeError",
     "RGBArray",
     "content_hash",
@@ -31,8 +31,6 @@ __all__ = [
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 """File name endings, lower case, of what a folder scan takes for an image."""
-
-MAX_PIXELS = 150_000_000
 
 _ORIENTATION: Final = 0x0112
 _TURNED: Final = {
@@ -51,7 +49,7 @@ _WIDE_MODES: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 Image.MAX_IMAGE_PIXELS = None
 
 
-def load_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> RGBArray:
+def load_rgb(path: Path, *, max_pixels: int | None = None) -> RGBArray:
     """Decode an image as people see it.
 
     The orientation (EXIF, TIFF) is applied, transparency is laid over white, palette, grey, CMYK and the like become
@@ -61,7 +59,7 @@ def load_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> RGBArray:
 
     Args:
         path: image file.
-        max_pixels: larger images are refused before they are decoded.
+        max_pixels: larger images are refused before they are decoded; None: the limit of this process.
 
     Returns:
         `(h, w, 3)` uint8.
@@ -74,23 +72,24 @@ def load_rgb(path: Path, *, max_pixels: int = MAX_PIXELS) -> RGBArray:
 
 
 def open_rgb(
-    path: Path, *, max_pixels: int = MAX_PIXELS, enough: int | None = None
+    path: Path, *, max_pixels: int | None = None, enough: int | None = None
 ) -> tuple[Image.Image, tuple[int, int]]:
     """Like `load_rgb`, as a Pillow image, with the size `(height, width)` px of the upright original.
 
     Args:
         path: image file.
-        max_pixels: larger images are refused before they are decoded.
+        max_pixels: larger images are refused before they are decoded; None: the limit of this process.
         enough: shorter side in px that suffices; JPEG files are decoded at 1/2, 1/4 or 1/8
             where that is still larger.
 
     Raises:
         ImageDecodeError: missing, damaged, too large, not supported, or no image at all.
     """
+    most = pixels_allowed() if max_pixels is None else max_pixels
     with _opened(path) as stored:
-        check_pixels(path, stored.size, max_pixels)
+        check_pixels(path, stored.size, most)
         size = _upright(stored)
-        image = Image.fromarray(stored.rgb(max_pixels)) if isinstance(stored, Tiff) else stored.rgb(enough)
+        image = Image.fromarray(stored.rgb(most)) if isinstance(stored, Tiff) else stored.rgb(enough)
         turn = _TURNED.get(stored.orientation)
         return image if turn is None else image.transpose(turn), size
 

@@ -148,7 +148,7 @@ class Tiff:
         page, kind, packed = self.page, self._photometric, int(self.page.compression)
         beyond = self._samples - self._colours
         if page.dtype is None or page.dtype.kind == "c" or not 0 < self._bits <= 32:
-            return f"numbers of {page.bitspersample} bits ({page.dtype or f'sample format {page.sampleformat}'})"
+            return f"numbers of {self._bits} bits ({page.dtype})" if self._bits else "channels of different bits"
         if packed not in _READ:
             return f"a picture with TIFF compression {getattr(page.compression, 'name', packed)}"
         if page.imagedepth > 1:

@@ -37,7 +37,7 @@ class Encoder(Protocol):
         """Length of an embedding."""
         ...
 
-    def prepare(self, path: Path, *, max_pixels: int = ...) -> Prepared:
+    def prepare(self, path: Path, *, max_pixels: int | None = ...) -> Prepared:
         """Decode and resize one file; safe in any thread.
 
         Raises:

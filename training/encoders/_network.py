@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from training.data.images import MAX_PIXELS, RGBArray, open_rgb
+from training.data.images import RGBArray, open_rgb
 from training.encoders._base import Prepared
 from training.types import FloatArray, TrainingError
 
@@ -74,7 +74,7 @@ class NetworkEncoder:
             sample = torch.zeros(1, recipe.side, recipe.side, 3, dtype=torch.uint8, device=self.device)
             self.dimension = int(self._network(sample).shape[1])
 
-    def prepare(self, path: Path, *, max_pixels: int = MAX_PIXELS) -> Prepared:
+    def prepare(self, path: Path, *, max_pixels: int | None = None) -> Prepared:
         """Decode and resize one file; safe in any thread."""
         image, size = open_rgb(path, max_pixels=max_pixels, enough=2 * self.recipe.side)
         return Prepared(self._resize(image), size)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training.data.images import MAX_PIXELS, ImageDecodeError, RGBArray
+from training.data.images import ImageDecodeError, RGBArray
 from training.encoders._base import Encoder, Prepared
 from training.types import FloatArray
 
@@ -40,7 +40,7 @@ def embed_files(
     encoder: Encoder,
     paths: Iterable[Path],
     *,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
     batch: int = 16,
     decoders: int | None = None,
     keep: RGBArray | None = None,
@@ -50,7 +50,7 @@ def embed_files(
     Args:
         encoder: what embeds.
         paths: image files.
-        max_pixels: larger images are refused.
+        max_pixels: larger images are refused; None: the limit of this process.
         batch: images per forward pass.
         decoders: threads that decode; by default one a core, at most 4.
         keep: `(n, side, side, 3)` uint8 that the prepared images are written into, for callers that need them again.
@@ -82,7 +82,7 @@ def embed_files(
                 future.cancel()
 
 
-def _prepare(encoder: Encoder, path: Path, max_pixels: int) -> Prepared | str:
+def _prepare(encoder: Encoder, path: Path, max_pixels: int | None) -> Prepared | str:
     try:
         return encoder.prepare(path, max_pixels=max_pixels)
     except ImageDecodeError as error:

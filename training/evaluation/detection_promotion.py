@@ -75,9 +75,10 @@ def judge_detectors(
         "candidate": new,
         "candidate_interval": _percentiles(spread),
     }
+    few = ", too few to tell how good it is" if len(data.images) < MIN_IMAGES or objects < MIN_OBJECTS else ""
     on = f"on {len(data.images)} held-out images with {objects} objects"
     if incumbent is None:
-        reason = f"{first(absent)}: {evidence['measure']} {_ap50(new, kind):.3f} {on}; {absent}."
+        reason = f"{first(absent)}: {evidence['measure']} {_ap50(new, kind):.3f} {on}{few}; {absent}."
         return Verdict("promoted", f"{reason}{_blind_spots(new, kind)}", evidence)
     old, before = _measured(data, incumbent, kind, times, "serving")
     difference = spread - before
@@ -96,6 +97,19 @@ def judge_detectors(
     }
     verdict = _decide(evidence, kind, interval, on)
     return dataclasses.replace(verdict, reason=f"{verdict.reason}{_blind_spots(new, kind)}")
+
+
+def ap50_of(
+    data: DetectionSet, found: Sequence[Detections], kind: Kind, *, seed: int, samples: int = 100
+) -> tuple[float, list[float] | None]:
+    """AP50 of one model with the ends of its bootstrap interval, measured as the judge does.
+
+    Raises:
+        TrainingError: answers are missing, or the measurement is no number.
+    """
+    times = _resampled([image.group for image in data.images], np.random.default_rng(seed), samples)
+    measured, spread = _measured(data, found, kind, times, "earlier")
+    return _ap50(measured, kind), _percentiles(spread)
 
 
 def _blind_spots(measured: dict[str, Any], kind: Kind) -> str:

@@ -92,7 +92,9 @@ def judge(
     evidence["candidate"] = evaluate(truth, candidate, classes)
     if incumbent is None:
         score = evidence["candidate"]["macro_f1"]
-        return Verdict("promoted", f"{first(absent)}: macro-F1 {score:.3f} on {n} held-out items; {absent}.", evidence)
+        few = ", too few to tell how good it is" if n < min_items else ""
+        said = f"{first(absent)}: macro-F1 {score:.3f} on {n} held-out items{few}; {absent}."
+        return Verdict("promoted", said, evidence)
     evidence["incumbent"] = evaluate(truth, incumbent, classes)
     predicted, before = candidate.argmax(axis=1), incumbent.argmax(axis=1)
     interval = paired_interval(truth, predicted, before, len(classes), groups=groups, seed=seed, samples=samples)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from strategies.near_duplicates.verification.evidence import Evidence, count_places
 from strategies.near_duplicates.verification.fit import invert
 from strategies.near_duplicates.verification.picture import Matrix, Picture
 
@@ -61,16 +62,10 @@ def agreement(first: Picture, second: Picture, matrix: Matrix, *, outlines: bool
         outlines: let the outline of an object that was cut out count as texture.
     """
     cover_first, cover_second = covers(first.grey.shape, second.grey.shape, matrix)
-    # bring the finer one down to the coarser: enlarging would compare detail with blur
-    if abs(np.linalg.det(matrix[:, :2])) > 1.0:
-        a, mask = _bring(second.grey, first.grey.shape, invert(matrix))
-        b, ground, moved_ground = _smooth(first.grey), first.ground, second.ground
-        matrix = invert(matrix)
-    else:
-        a, mask = _bring(first.grey, second.grey.shape, matrix)
-        b, ground, moved_ground = _smooth(second.grey), second.ground, first.ground
+    moved, still, matrix = _coarser_last(first, second, matrix)
+    a, b, mask = _lay(moved, still, matrix)
     if not outlines:
-        mask &= ~_beside(ground, moved_ground, b.shape, matrix)
+        mask &= ~_beside(still.ground, moved.ground, b.shape, matrix)
     correlation, textured = _local_correlation(_detail(a), _detail(b))
     textured &= mask
     common, said = int(mask.sum()), int(textured.sum())
@@ -79,6 +74,11 @@ def agreement(first: Picture, second: Picture, matrix: Matrix, *, outlines: bool
         return Agreement(0.0, 0.0, said / max(common, 1), cover_first, cover_second)
     values = correlation[textured]
     return Agreement(float((values > ALIKE).mean()), float(values.mean()), said / common, cover_first, cover_second)
+
+
+def evidence(first: Picture, second: Picture, matrix: Matrix) -> list[Evidence]:
+    """Count the windows that fit where the map says and nowhere beside it; arguments as for `agreement`."""
+    return count_places(*_lay(*_coarser_last(first, second, matrix)))
 
 
 def covers(first: tuple[int, ...], second: tuple[int, ...], matrix: Matrix) -> tuple[float, float]:
@@ -90,6 +90,20 @@ def covers(first: tuple[int, ...], second: tuple[int, ...], matrix: Matrix) -> t
     area, _ = cv2.intersectConvexConvex(moved, frame)
     zoom = max(abs(float(np.linalg.det(matrix[:, :2]))), 1e-9)
     return min(1.0, area / (zoom * h * w)), min(1.0, area / (height * width))
+
+
+def _coarser_last(first: Picture, second: Picture, matrix: Matrix) -> tuple[Picture, Picture, Matrix]:
+    """The picture to move, the one that stays, and the map: enlarging would compare detail with blur."""
+    finer = abs(np.linalg.det(matrix[:, :2])) > 1.0
+    return (second, first, invert(matrix)) if finer else (first, second, matrix)
+
+
+def _lay(
+    moved: Picture, still: Picture, matrix: Matrix
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """One picture brought onto another, that other, and the part that both show."""
+    a, mask = _bring(moved.grey, still.grey.shape, matrix)
+    return a, _smooth(still.grey), mask
 
 
 def _beside(

@@ -44,8 +44,10 @@ def class_names(folder: Path, labels: Path) -> dict[int, str]:
 def keypoints_of(folder: Path) -> int:
     """How many numbers of key points stand behind each box, by `kpt_shape` in the description."""
     shape = _description(folder)[1].get("kpt_shape")
+    if not isinstance(shape, yaml.SequenceNode) or not shape.value:
+        return 0
     try:
-        return prod(whole(side) for side in shape) if isinstance(shape, list) and shape else 0
+        return prod(whole(side.value) for side in shape.value)
     except Unusable:
         return 0
 
@@ -53,8 +55,12 @@ def keypoints_of(folder: Path) -> int:
 def _described(folder: Path) -> tuple[str, dict[int, str]]:
     """The description's name, and the class names in it."""
     file, content = _description(folder)
-    found: Any = content.get("names")
-    pairs = enumerate(found) if isinstance(found, list) else found.items() if isinstance(found, dict) else ()
+    found = content.get("names")
+    pairs: list[tuple[Any, Any]] = []
+    if isinstance(found, yaml.SequenceNode):
+        pairs = list(enumerate(node.value for node in found.value))
+    elif isinstance(found, yaml.MappingNode):
+        pairs = [(key.value, node.value) for key, node in found.value]
     names: dict[int, str] = {}
     for key, value in pairs:
         try:
@@ -69,15 +75,19 @@ def _described(folder: Path) -> tuple[str, dict[int, str]]:
     return file, names
 
 
-def _description(folder: Path) -> tuple[str, dict[str, Any]]:
+def _description(folder: Path) -> tuple[str, dict[str, yaml.Node]]:
+    """The description's name and its entries as they are written.
+
+    Nodes, not values: a class called `no` or `1.0` keeps its name, and a number that stands there twice is seen.
+    """
     file = next((name for name in DESCRIPTIONS if (folder / name).is_file()), "")
     if not file:
         return DESCRIPTIONS[0], {}
     try:
-        # Every value stays text, so that a class called `no` or `1.0` keeps its name.
-        content = yaml.load(read_text(folder / file), Loader=yaml.BaseLoader)  # noqa: S506  # it makes text only
+        root = yaml.compose(read_text(folder / file), Loader=yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         raise TrainingError(f"{file} of {folder.name} is no YAML that can be read{where}; correct it.") from error
-    return file, content if isinstance(content, dict) else {}
+    entries = root.value if isinstance(root, yaml.MappingNode) else []
+    return file, {str(key.value): node for key, node in entries}

@@ -74,7 +74,7 @@ def hints_of(lines: Iterable[str], keypoints: int) -> Hints:
         elif count >= 6:
             can_be_polygon = _inside(values[: count - count % 2])
             extras |= not can_be_polygon and _is_box(values)
-            outlines |= can_be_polygon and count >= 8 and count % 2 == 0
+            outlines |= can_be_polygon and count >= 8
     return Hints(keypoints, outlines, extras, angles)
 
 
@@ -94,9 +94,11 @@ def place_in(words: list[str], size: tuple[int, int], hints: Hints) -> tuple[Flo
             raise Unusable("its outline covers no pixel of the image")
         (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
         return clipped(x1, y1, x2, y2, size), mask
-    if not _inside(values[:4]):
+    # Sides are measured from the centre, so their sign says nothing.
+    shares = [*values[:2], abs(values[2]), abs(values[3])]
+    if not _inside(shares):
         raise Unusable(NO_SHARES)
-    x, y, w, h = np.array(values[:4]) * (width, height, width, height)
+    x, y, w, h = np.array(shares) * (width, height, width, height)
     return clipped(x - w / 2, y - h / 2, x + w / 2, y + h / 2, size), None
 
 
@@ -127,7 +129,7 @@ def _is_polygon(values: list[float], hints: Hints) -> bool:
     is_odd = count % 2
     polygon = _inside(values[: count - is_odd]) and (not is_odd or 0 <= values[-1] <= 1)
     box = _is_box(values)
-    if polygon and (not box or (count >= 8 and not is_odd)):
+    if polygon and (not box or count >= 8):
         return True
     if polygon and box and hints.outlines != hints.extras:
         return hints.outlines
