@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 
@@ -62,6 +63,18 @@ def test_the_page_draws_them_and_says_how_many_items_they_rest_on(runs: tuple[Lo
     for line, run in zip(page.runs, reversed(trained), strict=False):
         assert line.score.endswith(f" on {run.metrics['judgement']['items']}")
     assert run_summary(trained[0])["score_items"] == trained[0].metrics["judgement"]["items"]
+
+
+def test_the_serving_temperature_has_no_part_in_the_judgement(runs: tuple[Loop, list[RunRow]]) -> None:
+    loop, (_, second, third) = runs
+    loop.store.update_project(loop.project, active_run_id=second.id)
+    _, before = judge(loop.services, third)
+    for run in (second, third):
+        path = loop.services.files.run_dir(run.id) / "checkpoint" / "model.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "temperature": 5.0}))
+    _, after = judge(loop.services, third)
+    assert before == after
+    assert after["metrics"]["judgement"]["incumbent_run"] == second.id
 
 
 def test_a_lost_model_leaves_the_curve_and_nothing_else(runs: tuple[Loop, list[RunRow]]) -> None:
