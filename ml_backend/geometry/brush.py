@@ -87,7 +87,8 @@ def _bytes(bits: str) -> list[int]:
 def _runs(code: Sequence[int], expected: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Start, length and value of every run of values."""
     try:
-        stream = _Bits(bytes(code))
+        # `bytes` of a number would be that many zeros.
+        stream = _Bits(bytes(list(code)))
         count = stream.read(32)
         word = stream.read(5) + 1
         sizes = [stream.read(4) + 1 for _ in range(4)]

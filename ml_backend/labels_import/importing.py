@@ -119,7 +119,7 @@ def import_labels(
     refuse_many(labels.left_out, allow=allow_left_out)
     _check(labels, job)
     matcher.expect(labels.entries)
-    pairs, unmatched = _matched(matcher, labels.entries, stage("Matching images"))
+    pairs, unmatched, contradicted = _matched(matcher, labels.entries, stage("Matching images"))
     losses, problems = Losses(), Counter[str]()
     ready = _phrased(services, project_id, pairs, labels, job, losses, problems)
     fresh, repairs, present = _sorted(services, project_id, ready, kind, replace_imported=replace_imported)
@@ -138,7 +138,8 @@ def import_labels(
             f"Something on {doubtful} images was left out, so these count as not labeled{known}. "
             "Mend the labels or the config and import again."
         )
-    lost = any(labels.left_out.as_dict().values()) or bool(losses.sentences())
+    counted += [f"{name} has more than one label; it was left out." for name in contradicted]
+    lost = any(labels.left_out.as_dict().values()) or bool(losses.sentences()) or bool(contradicted)
     return ImportReport(
         form=labels.form,
         images=len(labels.entries),
@@ -172,7 +173,8 @@ def _check(labels: Source, job: LabelingJob) -> None:
 
 def _matched(
     matcher: Matcher, entries: Sequence[Entry], progress: Progress
-) -> tuple[list[tuple[Entry, ItemRow]], list[str]]:
+) -> tuple[list[tuple[Entry, ItemRow]], list[str], list[str]]:
+    """Entries with their images, why others have none, and the names of images with several classes."""
     found: dict[int, tuple[Entry, ItemRow]] = {}
     unmatched: list[str] = []
     contradicted: set[int] = set()
@@ -191,8 +193,7 @@ def _matched(
                 contradicted.add(item.id)
         progress(number / len(entries), f"{len(found)} of {number} found")
     names = [found.pop(item_id)[0].name for item_id in sorted(contradicted)]
-    unmatched += [f"{name} has more than one label; it was left out." for name in names]
-    return list(found.values()), unmatched
+    return list(found.values()), unmatched, names
 
 
 def _phrased(

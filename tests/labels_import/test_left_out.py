@@ -135,5 +135,6 @@ def test_an_image_with_two_labels_has_none(tmp_path: Path) -> None:
     table.write_text("file,label\ncell0.png,Cat\ncell1.png,Cat\ncell0.png,Dog\ncell1.png,Cat\n")
     report = world.put(table)
     assert [len(made) for made in world.annotations().values()] == [0, 1, 1]
-    assert "cell0.png has more than one label; it was left out." in report.unmatched
+    assert "cell0.png has more than one label; it was left out." in report.problems
+    assert not report.complete
     world.services.store.close()

@@ -86,7 +86,7 @@ def test_regions_by_what_they_mean() -> None:
     known = objects_on(results, JOB, SIZE)
     np.testing.assert_allclose(known.boxes, [[10, 20, 40, 60]], atol=1e-3)
     assert known.classes.tolist() == [1]
-    np.testing.assert_allclose(known.ignore, [[50, 20, 80, 60], [10, 20, 40, 60], [10, 20, 40, 60]], atol=1e-3)
+    np.testing.assert_allclose(known.ignore, [[50, 20, 80, 60], [10, 20, 40, 60]], atol=1e-3)
     np.testing.assert_allclose(known.checked, [[0, 0, 100, 100]], atol=1e-3)
     said = " ".join(known.left_out)
     assert "'gone', which the config lacks" in said
@@ -111,6 +111,8 @@ def at(**value: Any) -> dict[str, Any]:
         at(x=float("nan")),
         at(rle=[0, 0, 0, 4, 0, 0, 0, 1]),
         at(rle={"size": [100, 200], "counts": "PPYo0"}),
+        at(rle=10**18),
+        at(rle=[999, -1]),
         at(points=[[10, 10, 1], [40, 10, 1], [40, 40, 1]]),
         at(points=[]),
         at(points=[[1, 1], [5, 5]]),
