@@ -176,6 +176,7 @@ def measurements() -> Iterator[dict[str, Any]]:
                 yield from measure(call, "_training")
                 assert trainer.poll() is None, "the load ended early, so nothing was measured under it"
             held = slow_connections(port, 64)
+            time.sleep(1)
             yield line("health_p99_slow", p99(lambda _: call("GET", "/health"), 500), "ms", 100)
             for place in held:
                 place.close()
