@@ -23,6 +23,7 @@ from ml_backend.settings import Settings
 from ml_backend.state.archive import Member, Progress, read_archive, write_archive
 from ml_backend.state.files import DataDir, in_words, sync_folder
 from ml_backend.state.migrate import revision
+from ml_backend.state.rows.runs import Asked
 from ml_backend.state.secret_file import secrets_path
 from ml_backend.state.snapshot import check_integrity, snapshot
 from ml_backend.state.store import Store
@@ -212,7 +213,18 @@ def _check(database: Path, now: float) -> int:
         for run in store.open_runs():
             reason = "It was open when the backup was made; a new run starts when one is due."
             store.update_run(run.id, state="failed", error=reason, finished_at=now)
-        return len(store.projects())
+        projects = store.projects()
+        for project in projects:
+            # Label Studio may meanwhile go by an order that this state knows nothing of.
+            if store.has_tasks_after(project.id, 0):
+                asked = Asked(
+                    "rank",
+                    "The state was restored from a backup.",
+                    store.settings(project.id).seed,
+                    store.last_change(project.id),
+                )
+                store.ask_run(project.id, asked, now)
+        return len(projects)
 
 
 def _swap(data: DataDir, database: Path, unpacked: Path) -> Path | None:

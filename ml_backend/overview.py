@@ -28,6 +28,7 @@ class Overview:
         items: number of items by state.
         labels: confirmed labels by class, in the label config's order; drawn objects where objects are drawn.
         left_out: why annotations of some tasks cannot be used, with the number of tasks.
+        copies: ready items that are not asked about, because they show the same as another one.
         unlabelled: ready items with a task that nobody finished yet.
         active_run: run of the active model, None before the first.
         active_why: why that model is active, in words.
@@ -48,6 +49,7 @@ class Overview:
     items: Mapping[str, int]
     labels: Mapping[str, int]
     left_out: Mapping[str, int]
+    copies: int
     unlabelled: int
     active_run: int | None
     active_why: str
@@ -88,6 +90,7 @@ def overview(services: Services, project_id: int) -> Overview:
         items=store.count_items(project_id),
         labels=labels,
         left_out=left_out,
+        copies=sum(1 for item in ready if item.task_id is None and item.group_id not in (None, item.id)),
         unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
         active_run=project.active_run_id,
         active_why=_why(services, project.active_run_id),

@@ -14,7 +14,7 @@ from ml_backend.effort.record import record_effort
 from ml_backend.errors import PapLoopError, QueueUnavailable, Unavailable
 from ml_backend.event_queue import apply_open_events
 from ml_backend.runs import open_wished_run, request_run
-from ml_backend.schedule import SKEW, due_run, is_over
+from ml_backend.schedule import SKEW, due_run, is_over, order_due
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ProjectRow
@@ -129,7 +129,7 @@ def _there(services: Services) -> list[ProjectRow]:
 
 
 def open_due_runs(services: Services, care: Care) -> None:
-    """Open a run in every project where one was asked for meanwhile, or where enough has changed."""
+    """Open a run in every project where one was asked for meanwhile, or where enough has changed or images came in."""
     store = services.store
     for project in _there(services):
         with care(f"Opening a run of project {project.id}"):
@@ -138,6 +138,8 @@ def open_due_runs(services: Services, care: Care) -> None:
             reason = due_run(services, project.id)
             if reason:
                 request_run(services, project.id, kind="train", reason=reason)
+            elif reason := order_due(services, project.id):
+                request_run(services, project.id, kind="rank", reason=reason)
 
 
 def queue_open_runs(services: Services, care: Care) -> None:

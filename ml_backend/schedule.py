@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from ml_backend.errors import LabelConfigError
+from ml_backend.label_config import parse_label_config
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
@@ -17,6 +19,9 @@ LONGEST_PAUSE: Final = 4 * 3600.0
 SKEW: Final = 60.0
 """Seconds by which the clocks of two machines may differ; what lies further in the future was noted by a clock that ran
 ahead, and counts as due."""
+
+NEWEST: Final = "newest_item"
+"""Key in a ranking's provenance: the newest image that was there to be ordered."""
 
 
 def due(*, changed: int, first_change_at: float | None, settings: ProjectSettings, now: float) -> str | None:
@@ -80,3 +85,22 @@ def due_run(services: Services, project_id: int) -> str | None:
     if reason is None or paused_until(store.failed_in_a_row(project_id), now) is not None:
         return None
     return reason
+
+
+def order_due(services: Services, project_id: int) -> str | None:
+    """Why a project needs a new order, in words; None while it has one that knows all of its tasks.
+
+    After runs that failed, whatever their kind, it waits as long as training runs do.
+    """
+    store = services.store
+    ranking = store.active_ranking(project_id)
+    known = int(ranking.provenance.get(NEWEST) or 0) if ranking is not None else 0
+    if not store.has_tasks_after(project_id, known):
+        return None
+    try:
+        parse_label_config(store.project(project_id).label_config)
+    except LabelConfigError:
+        return None
+    if paused_until(store.failed_in_a_row(project_id, kinds=("train", "rank")), services.clock()) is not None:
+        return None
+    return "Images came in that the present order does not hold." if ranking is not None else "There is no order yet."

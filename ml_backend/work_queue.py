@@ -91,6 +91,20 @@ class WorkQueue:
         """Whether a job of this key waits, or was taken so short ago that it has not yet got to its lock."""
         return any(_holds(queue, f"{key}_") for queue in (self.queue, self.long))
 
+    def workers(self) -> int:
+        """Number of workers that take jobs from this queue.
+
+        Raises:
+            QueueUnavailable: Redis does not answer.
+        """
+        from redis.exceptions import RedisError
+        from rq import Worker
+
+        try:
+            return int(Worker.count(queue=self.queue))
+        except (RedisError, OSError) as error:
+            raise QueueUnavailable("Redis does not answer; start it and the worker.") from error
+
     def waiting(self) -> int:
         """Number of jobs that no worker has taken yet."""
         from redis.exceptions import RedisError

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ml_backend.cli._answer import AsJson, print_json, print_table, say
 from ml_backend.cli._open import ProjectId, chosen_project, opened
+
+if TYPE_CHECKING:
+    from ml_backend.services import Services
 
 Items = Annotated[list[int] | None, typer.Option(help="Item number; give the option once for each.")]
 
@@ -24,6 +28,10 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--search", help="Compare all images by local features and merge what shows the same.")
         ] = False,
         conflicts: Annotated[bool, typer.Option("--conflicts", help="Only groups with different labels.")] = False,
+        recheck: Annotated[
+            bool, typer.Option("--recheck", help="List images that joined a group without showing the same.")
+        ] = False,
+        apply: Annotated[bool, typer.Option("--apply", help="With --recheck: take them out of their groups.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """List duplicate groups; merge the groups of items, or split items off; it stays so whatever arrives."""
@@ -40,6 +48,9 @@ def register(app: typer.Typer) -> None:
 
                 with stages() as stage:
                     search_project(services, project_id, stage)
+            if recheck:
+                _recheck(services, project_id, apply, as_json)
+                return
             rows = [row for row in group_list(services, project_id) if row["conflict"] or not conflicts]
         if as_json:
             print_json(rows)
@@ -53,3 +64,22 @@ def register(app: typer.Typer) -> None:
         covered = sum(m["task"] is None and m["offered"] is not None for row in rows for m in row["members"])
         say(f"{len(rows)} groups, {sum(row['conflict'] for row in rows)} with different labels.")
         say(f"{covered} images without a task of their own are covered by their group's label.")
+
+
+def _recheck(services: Services, project_id: int, apply: bool, as_json: bool) -> None:
+    from ml_backend.duplicates.recheck import recheck
+    from ml_backend.screen import stages
+
+    with stages() as stage:
+        doubts = recheck(services, project_id, stage("Compare pixels"), apply=apply)
+    if as_json:
+        print_json([asdict(doubt) for doubt in doubts])
+        return
+    rows = [(doubt.group, doubt.item, doubt.name, doubt.shown) for doubt in doubts]
+    print_table(("group", "item", "image", "not the same as"), rows)
+    if not doubts:
+        say("Every image that joined a group shows the same as those that lead it.")
+    elif apply:
+        say(f"{len(doubts)} images were taken out of their groups; each gets a task with the next run or ingest.")
+    else:
+        say(f"{len(doubts)} images; say `paploop groups {project_id} --recheck --apply` to take them out.")

@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
 
         Ends with status 3 where labels were left out, in part or as a whole; --dry-run shows which before.
         """
+        from ml_backend.arrivals import ask_for_order
         from ml_backend.cli import INCOMPLETE
         from ml_backend.labels_import.importing import import_labels as put_in
         from ml_backend.screen import stages
@@ -79,10 +80,15 @@ def register(app: typer.Typer) -> None:
                 replace_imported=replace_imported,
                 stage=stage,
             )
+            following = ""
+            if report.added and not dry_run:
+                following = ask_for_order(services, project_id, f"{report.added} {kind.value} were imported.")[1]
         if as_json:
             print_json(report.as_dict())
         else:
             _show(report, f"{'Would import' if dry_run else 'Imported'} into project {project_id} as {kind.value}")
+            if following:
+                say(following)
         if not report.complete:
             raise typer.Exit(INCOMPLETE)
 

@@ -23,30 +23,45 @@ def register(app: typer.Typer) -> None:
         seed_labels: Annotated[
             int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
         ] = 0,
+        group_pattern: Annotated[
+            str, typer.Option(help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one.")
+        ] = "",
         as_json: AsJson = False,
     ) -> None:
         """Embed new images, find near-duplicates, import one task per image; safe to repeat.
 
         The exit status is 3 where everything was done but some images could not be read.
         """
+        from ml_backend.arrivals import after_ingest
         from ml_backend.ingest import ingest as take_in
         from ml_backend.screen import stages
         from ml_backend.seed import seed_labels as submit_labels
+        from ml_backend.source_groups import names_below, proposal_for, set_group_pattern
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
+            names = names_below(folder)
+            if group_pattern:
+                set_group_pattern(services, project_id, group_pattern, names)
+            proposal = proposal_for(services, project_id, names)
             taken = take_in(services, project_id, folder, stage=stage)
             report, notes = taken.as_dict(), taken.sentences()
             if seed_labels:
                 seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
                 report["labels_submitted"] = seeded.submitted
                 notes += [seeded.why_fewer] if seeded.why_fewer else []
+            if proposal is not None:
+                report["proposed_group_pattern"] = proposal.pattern
+                notes.append(proposal.advice(str(folder), project_id))
+            following = after_ingest(services, project_id, taken)
         if as_json:
-            print_json(report | {"problems": notes})
+            print_json(report | {"problems": notes, "next": following})
         else:
             print_facts(_counted(report), title=f"Ingested into project {project_id}")
             for sentence in notes:
                 say(sentence, style="yellow")
+            for sentence in following:
+                say(sentence)
         if taken.unreadable:
             raise typer.Exit(INCOMPLETE)
 

@@ -29,9 +29,12 @@ def register(app: typer.Typer) -> None:
         label_studio_port: Annotated[
             int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
         ] = None,
+        group_pattern: Annotated[
+            str, typer.Option(help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one.")
+        ] = "",
     ) -> None:
         """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
         from ml_backend.launch.projects import Interface
         from ml_backend.launch.up import run_until_interrupted
 
-        run_until_interrupted(images, seed_labels, label_studio_port, Interface.parse(config, classes))
+        run_until_interrupted(images, seed_labels, label_studio_port, Interface.parse(config, classes), group_pattern)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from ml_backend.dashboard.curve import Point, learning_curve
 from ml_backend.dashboard.effort import EffortPanel, effort_panel
-from ml_backend.duplicates.review import conflict_list
+from ml_backend.duplicates.review import conflict_list, copy_list
 from ml_backend.media_url import thumbnail_url
 from ml_backend.overview import Overview, is_promotable, next_items, overview
 from ml_backend.project_settings import ProjectSettings
@@ -58,6 +58,7 @@ class ProjectPage:
     runs: Sequence[RunLine]
     next_items: Sequence[dict[str, Any]]
     conflicts: Sequence[dict[str, Any]]
+    copies: Sequence[dict[str, Any]]
     effort: EffortPanel
     label_studio: str
     is_busy: bool
@@ -96,6 +97,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         runs=[run_line(run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,
         conflicts=conflict_list(services, project_id)[:CONFLICTS_SHOWN],
+        copies=copy_list(services, project_id, CONFLICTS_SHOWN) if view.copies else [],
         effort=effort_panel(services, project_id),
         label_studio=f"{base}/projects/{project_id}/data",
         is_busy=view.open_run is not None or view.waiting_events > 0,

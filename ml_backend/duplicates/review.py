@@ -86,6 +86,16 @@ def conflict_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
+    """The newest images without a task of their own, each with the image that is asked about in its place."""
+    items = {item.id: item for item in services.store.items(project_id, states=("ready",))}
+    copies = [i for i in items.values() if i.task_id is None and i.group_id != i.id and i.group_id in items]
+    shown = [(copy, items[copy.group_id or copy.id]) for copy in copies[: -limit - 1 : -1]]
+    return [
+        {"item": c.id, "name": display_name(c), "task": lead.task_id, "shown": display_name(lead)} for c, lead in shown
+    ]
+
+
 def group_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     """Every group of two or more items: members with task, image, split, confirmed label or the one offered."""
     labels = confirmed_labels(services, project_id)

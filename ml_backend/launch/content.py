@@ -18,6 +18,7 @@ from ml_backend.launch.projects import Interface, attach, ensure_project
 from ml_backend.runs import request_run
 from ml_backend.seed import seed_labels as submit_labels
 from ml_backend.services import Services
+from ml_backend.source_groups import names_below, proposal_for, set_group_pattern
 from ml_backend.state.files import DataDir
 from ml_backend.state.tables import OPEN_STATES
 
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 DEMO_TITLE = "Pap smear cells (generated)"
 FIELDS_TITLE = "Fields of cells (generated), {kind}"
 DEMO_FIELDS = 120
+DEMO_GROUPS = r"((?:patient|smear)\d+)_"
+"""Whose cells the generated images show."""
 
 
 def draw_ahead(files: DataDir, interface: Interface) -> Thread:
@@ -88,6 +91,7 @@ def fill(
     seed_labels: int,
     stage: Callable[[str], Progress],
     interface: Interface,
+    group_pattern: str = "",
 ) -> int:
     """Make or find the project, take images in, and wait until the first order is in Label Studio.
 
@@ -97,6 +101,7 @@ def fill(
         seed_labels: labels submitted from folder names.
         stage: shows progress.
         interface: of a project that is made now; one that is there keeps its own.
+        group_pattern: finds the patient or slide in a file name; "auto" = the proposed one, empty = as it is set.
 
     Returns:
         Label Studio's project id.
@@ -106,6 +111,7 @@ def fill(
     project_id = ensure_project(services, purpose, title, classes, interface.kind)
     attach(services, project_id)
     progress(1.0, "")
+    _group(services, project_id, folder, group_pattern, is_demo=images is None)
     taken = 0 if _all_known(services, project_id, folder) else _take_in(services, project_id, folder, stage)
     if seed_labels:
         seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
@@ -121,6 +127,19 @@ def _take_in(services: Services, project_id: int, folder: Path, stage: Callable[
     for sentence in report.sentences():
         log.warning("%s", sentence)
     return report.tasks
+
+
+def _group(services: Services, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> None:
+    """Group the demo by its patients and a folder as asked; where names share prefixes, say so and change nothing."""
+    if is_demo and not pattern and not services.store.items(project_id):
+        pattern = DEMO_GROUPS
+    names = names_below(folder)
+    if pattern:
+        set_group_pattern(services, project_id, pattern, names)
+        return
+    proposal = None if is_demo else proposal_for(services, project_id, names)
+    if proposal is not None:
+        print(proposal.advice(str(folder), project_id), flush=True)
 
 
 def _all_known(services: Services, project_id: int, folder: Path) -> bool:

@@ -110,7 +110,11 @@ def interrupt_on_terminate() -> Iterator[None]:
 
 
 def run_until_interrupted(
-    images: Path | None, seed_labels: int, label_studio_port: int | None, interface: Interface
+    images: Path | None,
+    seed_labels: int,
+    label_studio_port: int | None,
+    interface: Interface,
+    group_pattern: str = "",
 ) -> None:
     """Start everything, prepare the project, show where it is, and stay until Ctrl-C.
 
@@ -119,6 +123,7 @@ def run_until_interrupted(
         seed_labels: labels submitted from folder names.
         label_studio_port: asked for on the command line, or None.
         interface: of a project that is made now.
+        group_pattern: finds the patient or slide in a file name; "auto" = the proposed one.
 
     Raises:
         Conflict: it runs already in this data directory, or a port is taken.
@@ -142,7 +147,7 @@ def run_until_interrupted(
                 if drawing is not None:
                     drawing.join()
                 services = build_services(machine.settings)
-                project_id = fill(services, images, seed_labels, stage, interface)
+                project_id = fill(services, images, seed_labels, stage, interface, group_pattern)
             show(services, machine, project_id)
             services.store.close()
             watch(machine.stack)

@@ -23,6 +23,7 @@ from ml_backend.labelstudio.predictions import UnknownTasks
 from ml_backend.ranking import OrderRequest, order_project
 from ml_backend.region_ids import region_id
 from ml_backend.regions import choice_result
+from ml_backend.schedule import NEWEST
 from ml_backend.services import Services
 from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.files import project_lock
@@ -147,6 +148,7 @@ def _rank(
         kind=labels.job.kind,
         objects=labels.by_class() if labels.job.finds_objects else {},
     )
+    newest = services.store.newest_settled_item(run.project_id)
     order_of = order_objects if labels.job.finds_objects else order_project
     order = order_of(services, run.project_id, request)
     lost = f"T{GONE[1:].format(model_run)}; train again. " if model_run is not None and not speaks else ""
@@ -157,7 +159,7 @@ def _rank(
         opened_by=run.id,
         version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
         strategy=order.strategy,
-        provenance=provenance,
+        provenance={**provenance, NEWEST: newest},
         entries=explain_offers(order.entries, offered),
         now=services.clock(),
     )

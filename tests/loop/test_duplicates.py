@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml_backend.duplicates.recheck import recheck
 from ml_backend.duplicates.regroup import correct, groups_of
+from ml_backend.duplicates.review import copy_list
 from ml_backend.ingest import ingest
+from ml_backend.overview import overview
 from ml_backend.runs import request_run
 from ml_backend.state.records import ItemRow
 from tests.fakes.label_studio import choice
@@ -46,6 +49,32 @@ def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop:
     again = ingest(loop.services, loop.project, Path(turned.source).parent, stage=quiet)
     assert (again.new, again.tasks) == (0, 0)
     assert by_name(loop, "/a.png").group_id == turned.id
+
+
+def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_asked(
+    loop: Loop, copies: list[ItemRow]
+) -> None:
+    services, project = loop.services, loop.project
+    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    # as the check of the pixels' agreement alone had joined it
+    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id}])
+    doubts = recheck(services, project, quiet(""))
+    assert [(doubt.item, doubt.group) for doubt in doubts] == [(unlike.id, copies[0].id)]
+    assert loop.store.item(unlike.id).group_id == copies[0].id
+    assert recheck(services, project, quiet(""), apply=True) == doubts
+    assert loop.store.item(unlike.id).group_id == unlike.id
+    assert by_name(loop, "/a.png").group_id == copies[0].id
+    assert recheck(services, project, quiet("")) == []
+
+
+def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: list[ItemRow]) -> None:
+    view = overview(loop.services, loop.project)
+    assert view.copies == len([i for i in loop.store.items(loop.project) if i.group_id != i.id])
+    pairs = copy_list(loop.services, loop.project, 50)
+    assert len(pairs) == view.copies >= 2
+    pair = next(pair for pair in pairs if pair["name"].endswith("a.png"))
+    assert (pair["task"], pair["shown"]) == (copies[0].task_id, copies[0].data["name"])
+    assert len(copy_list(loop.services, loop.project, 1)) == 1
 
 
 def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:

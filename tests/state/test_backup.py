@@ -34,7 +34,10 @@ def test_there_and_back(filled: Settings, tmp_path: Path) -> None:
     store = Store.open(other.resolved_database_url)
     assert store.annotations(1)[0].result == ["x"]
     assert store.items(1)[0].task_id == 3
-    assert [(run.id, run.state) for run in store.runs(1)] == [(3, "failed"), (2, "failed"), (1, "done")]
+    states = [(run.id, run.state) for run in store.runs(1)]
+    # what was open has ended, and an order of what came back is asked for
+    assert states == [(4, "prepare"), (3, "failed"), (2, "failed"), (1, "done")]
+    assert (store.run(4).kind, store.run(4).reason) == ("rank", "The state was restored from a backup.")
     assert store.run(3).error.startswith("It was open when the backup was made")
     assert store.run(3).finished_at == 9.0
     store.close()

@@ -105,6 +105,23 @@ class ItemRows(Rows):
                 found.extend(ItemRow(*row) for row in connection.execute(query))
         return sorted(found, key=lambda row: row.id)
 
+    def has_tasks_after(self, project_id: int, item_id: int) -> bool:
+        """Whether a usable image with a task came in after this item."""
+        query = select(items.c.id).where(
+            items.c.project_id == int(project_id),
+            items.c.id > int(item_id),
+            items.c.state.in_(("new", "ready")),
+            items.c.task_id.is_not(None),
+        )
+        with self._db.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
+    def newest_settled_item(self, project_id: int) -> int:
+        """The highest number among images that were looked at, 0 without any."""
+        query = select(func.max(items.c.id)).where(items.c.project_id == int(project_id), items.c.state != "new")
+        with self._db.read() as connection:
+            return int(connection.execute(query).scalar_one_or_none() or 0)
+
     def set_tasks(self, project_id: int, task_of_item: Mapping[int, int]) -> None:
         """Record which task each item became.
 

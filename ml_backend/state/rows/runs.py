@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,9 +148,17 @@ class RunRows(Rows):
         with self._db.read() as connection:
             return int(connection.execute(query).scalar_one_or_none() or 0)
 
-    def failed_in_a_row(self, project_id: int, limit: int = 20) -> list[RunRow]:
-        """Training runs that failed since the last one that did not, newest first."""
-        query = select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.kind == "train")
+    def first_split_use(self, project_id: int) -> int | None:
+        """The first training run that may have learned from one side of the split, None before it."""
+        query = select(func.min(runs.c.id)).where(
+            runs.c.project_id == int(project_id), runs.c.kind == "train", runs.c.state != "failed"
+        )
+        with self._db.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def failed_in_a_row(self, project_id: int, limit: int = 20, kinds: Sequence[str] = ("train",)) -> list[RunRow]:
+        """Runs of these kinds that failed since the last one that did not, newest first."""
+        query = select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.kind.in_(kinds))
         failed = []
         for run in self._select_runs(query.order_by(runs.c.id.desc()).limit(limit)):
             if run.state != "failed":
