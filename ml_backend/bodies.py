@@ -83,6 +83,8 @@ def clean(body: dict[str, Any]) -> dict[str, Any]:
         for node in level:
             if isinstance(node, dict):
                 _clean_names(node)
+            elif _are_storable(node):
+                continue
             entries = list(node.items()) if isinstance(node, dict) else enumerate(node)
             for key, value in entries:
                 if isinstance(value, dict | list):
@@ -99,6 +101,16 @@ def clean(body: dict[str, Any]) -> dict[str, Any]:
 
 def _is_storable(number: float) -> bool:
     return math.isfinite(number) if isinstance(number, float) else -MAX_ID <= number <= MAX_ID
+
+
+def _are_storable(values: list[Any]) -> bool:
+    """Whether a list holds nothing but numbers that can be stored: the code of a brush stroke has millions."""
+    if not values or not set(map(type, values)) <= {int, float, bool}:
+        return not values
+    try:
+        return all(map(math.isfinite, values)) and min(values) >= -MAX_ID and max(values) <= MAX_ID
+    except OverflowError:
+        return False
 
 
 def _clean_names(node: dict[str, Any]) -> None:

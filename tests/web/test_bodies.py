@@ -36,6 +36,13 @@ def test_values_that_no_database_holds_are_left_out() -> None:
     text = '{"a": 1e999, "b": 99999999999999999999, "c\\u0000": [-1e400, 3], "d": 9223372036854775807}'
     body = clean(json.loads(text))
     assert body == {"a": None, "b": None, "c\ufffd": [None, 3], "d": MAX_ID}
+    odd = [1, 2.5, True, 10**400, -(10**30), float("nan"), 1e300]
+    assert clean({"a": list(odd), "b": odd[:3], "c": [], "d": [*odd[:3], "\0", None]}) == {
+        "a": [1, 2.5, True, None, None, None, 1e300],
+        "b": odd[:3],
+        "c": [],
+        "d": [*odd[:3], "\ufffd", None],
+    }
     assert clean({"\ud800": {"\ud800": "\ud800"}}) == {"\ufffd": {"\ufffd": "\ufffd"}}
 
 
