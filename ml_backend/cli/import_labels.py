@@ -34,6 +34,7 @@ class Form(StrEnum):
     voc = "voc"
     folder = "folder"
     csv = "csv"
+    label_studio = "label-studio"
 
 
 def register(app: typer.Typer) -> None:

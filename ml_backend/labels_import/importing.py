@@ -115,7 +115,7 @@ def import_labels(
     job = parse_label_config(services.store.project(project_id).label_config)
     items = services.store.items(project_id, states=("new", "ready"))
     matcher = Matcher(services, items)
-    labels = spelled_as(read_source(source, form, matcher.find, matcher.words(job)), job.classes)
+    labels = spelled_as(read_source(source, form, matcher, matcher.words(job)), job.classes)
     refuse_many(labels.left_out, allow=allow_left_out)
     _check(labels, job)
     matcher.expect(labels.entries)

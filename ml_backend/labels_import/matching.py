@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ml_backend.errors import PapLoopError
@@ -60,7 +60,10 @@ class Matcher:
     def words(self, job: LabelingJob) -> Words:
         """What the cells of a table may mean."""
         controls = (job.from_name, *(control.from_name for control in job.controls))
-        return Words(job.classes, controls, (job.data_key,), lambda cell: self._names.find(cell).key is not None)
+        return Words(job.classes, controls, (job.data_key,), self._is_image, job.finds_objects)
+
+    def _is_image(self, name: str) -> bool:
+        return self._names.find(name).key is not None
 
     def _same_name(self, entry: Entry, path: Path, item: ItemRow) -> ItemRow | str:
         """A file with other bytes than the image of its name: a re-encoded copy at best."""
@@ -76,7 +79,11 @@ class Matcher:
         self.by_name_alone += 1
         return item
 
-    def find(self, name: str) -> Path | None:
+    def expect_names(self, names: Iterable[str]) -> None:
+        """Tell which images will be asked for by name alone."""
+        self._names.expect(names)
+
+    def __call__(self, name: str) -> Path | None:
         """The file of the one image with this name, fetched when it is not local; None when there is none."""
         key = self._names.find(name).key
         if key is None:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.labels_import.tables import ANY_WORDS, Words, read_table
+from ml_backend.labels_import.studio_labels import classes_in, objects_in
+from ml_backend.labels_import.studio_tasks import Task, full_tasks, has_regions, is_full, job_of, short_tasks
+from ml_backend.labels_import.tables import ANY_WORDS, Line, Words, lines_of, table_rows
 from training.data.class_folders import ClassFolders, normal
-from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder, read_coco_file
+from training.data.coco import ANNOTATIONS, coco_file, read_coco_file
 from training.data.detection_set import DetectionSet, LabelledImage, LeftOut
+from training.data.finding import Find, ImageFinder
 from training.data.folders import image_files
 from training.data.importers.voc import is_voc_folder, read_voc
 from training.data.importers.yolo import is_yolo_folder, read_yolo
+from training.data.json_of_others import LABEL_STUDIO, SHORT, described
 from training.data.outlines import outlined_by_boxes
+from training.data.values import begins_with, read_text
 
-FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv")
-
-Find = Callable[[str], Path | None]
-"""Finds the file of one of the project's images by its name."""
+FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv", "label-studio")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Source:
     @property
     def has_objects(self) -> bool:
         """Whether objects are labeled rather than whole images."""
-        return self.form in ("coco", "yolo", "voc")
+        return self.form in ("coco", "yolo", "voc") or any(entry.image is not None for entry in self.entries)
 
 
 def read_source(source: Path, form: str, find: Find, words: Words = ANY_WORDS) -> Source:
@@ -91,16 +93,20 @@ def read_source(source: Path, form: str, find: Find, words: Words = ANY_WORDS) -
             return _objects(form, read_voc(source, find))
         case "folder":
             return _class_folder(source)
+        case "label-studio":
+            return read_studio(export_in(source) or source, find, words)
         case _:
-            return _csv(source, words)
+            return _csv(source, find, words)
 
 
 def _form_of(source: Path) -> str:
+    if export_in(source):
+        return "label-studio"
     if source.is_file():
         forms = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
         if source.suffix.lower() in forms:
             return forms[source.suffix.lower()]
-    elif is_coco_folder(source) or (source / ANNOTATIONS).is_file():
+    elif coco_file(source) is not None:
         return "coco"
     elif is_yolo_folder(source):
         return "yolo"
@@ -115,17 +121,60 @@ def _form_of(source: Path) -> str:
 
 
 def _coco(source: Path, find: Find) -> DetectionSet:
-    file = source / ANNOTATIONS if source.is_dir() else source
-    return read_coco_file(file, partial(_located, (file.parent / IMAGES, file.parent), find))
+    file = (coco_file(source) or source / ANNOTATIONS) if source.is_dir() else source
+    return read_coco_file(file, ImageFinder(file.parent, find))
 
 
-def _located(folders: Sequence[Path], find: Find, name: str) -> Path | str:
-    for folder in folders:
-        path = (folder / name).resolve()
-        if path.is_relative_to(folder.resolve()) and path.is_file():
-            return path
-    found = find(name)
-    return f"No image of the project is called {name}, and no file of that name lies there" if found is None else found
+def export_in(source: Path) -> Path | None:
+    """Label Studio's own JSON export, be it the file or the one JSON file of a folder."""
+    if source.is_dir():
+        files = sorted(source.glob("*.json"))
+        return export_in(files[0]) if len(files) == 1 else None
+    if source.suffix.lower() != ".json" or not begins_with(source, "["):
+        return None
+    return source if described(_entries(source)) in (LABEL_STUDIO, SHORT) else None
+
+
+def _entries(file: Path) -> list[Any]:
+    try:
+        content = json.loads(read_text(file))
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{file.name} is no JSON that can be read; export it again.") from error
+    return content if isinstance(content, list) else []
+
+
+def read_studio(file: Path, find: Find, words: Words = ANY_WORDS) -> Source:
+    """Labels of Label Studio's JSON and JSON-MIN exports.
+
+    Args:
+        file: the export.
+        find: finds images by their names.
+        words: what values may mean in JSON-MIN, where data and classes are not told apart.
+
+    Raises:
+        BadRequest: it holds no labels.
+    """
+    entries = _entries(file)
+    if is_full(entries) or has_regions(entries):
+        return _of_tasks(file, full_tasks(entries) if is_full(entries) else short_tasks(entries), find, words)
+    records = [entry for entry in entries if isinstance(entry, dict)]
+    header = list(dict.fromkeys(key for record in records for key in record))
+    rows = [
+        [value if isinstance(value := record.get(key, ""), str) else json.dumps(value) for key in header]
+        for record in records
+    ]
+    return _classes("label-studio", file, *lines_of(file.name, list(enumerate([header, *rows])), words))
+
+
+def _of_tasks(file: Path, tasks: Sequence[Task], find: Find, words: Words) -> Source:
+    job = job_of(tasks, {True: "objects", False: "classes", None: None}[words.objects])
+    if job.finds_objects:
+        finder = ImageFinder(file.parent, find)
+        finder.expect_names(name for task in tasks for name in task.names[:1])
+        return _objects("label-studio", objects_in(tasks, job, finder))
+    labels, problems = classes_in(tasks, job)
+    entries = tuple(Entry(name, None, label=label) for name, label in labels)
+    return Source("label-studio", _names(entries), entries, tuple(problems))
 
 
 def _objects(form: str, data: DetectionSet) -> Source:
@@ -143,12 +192,19 @@ def _class_folder(root: Path) -> Source:
     return Source("folder", _names(entries), tuple(entries), tuple(found.sentences()))
 
 
-def _csv(file: Path, words: Words) -> Source:
-    lines, problems, left_out = read_table(file, words)
+def _csv(file: Path, find: Find, words: Words) -> Source:
+    rows = table_rows(file)
+    records = [dict(zip(rows[0][1], row, strict=False)) for _, row in rows[1:]]
+    if has_regions(records):
+        return _of_tasks(file, short_tasks(records), find, words)
+    return _classes("csv", file, *lines_of(file.name, rows, words))
+
+
+def _classes(form: str, file: Path, lines: Sequence[Line], problems: Sequence[str], left_out: LeftOut) -> Source:
     entries = [Entry(line.name, _beside(file, line.name), label=line.label) for line in lines]
     if not entries:
         raise BadRequest(f"{file.name} holds no label; give lines of file name and label.")
-    return Source("csv", _names(entries), tuple(entries), tuple(problems), left_out)
+    return Source(form, _names(entries), tuple(entries), tuple(problems), left_out)
 
 
 def _beside(file: Path, name: str) -> Path | None:

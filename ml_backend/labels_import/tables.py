@@ -47,12 +47,14 @@ class Words:
         controls: names of the columns that hold the label, as the labeling config calls its control.
         images: names of the columns that hold the image, as the labeling config calls its data.
         is_image: whether a cell names an image of the project.
+        objects: whether objects are wanted rather than classes of whole images; None: whatever there is.
     """
 
     classes: Collection[str] = ()
     controls: Collection[str] = ()
     images: Collection[str] = ()
     is_image: Callable[[str], bool] = lambda cell: False
+    objects: bool | None = None
 
 
 ANY_WORDS: Final = Words()
@@ -74,8 +76,18 @@ def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[s
         TrainingError: it cannot be read as text.
         BadRequest: it is no table, or does not say which column is which.
     """
-    rows = _rows(file)
-    image, label, first = _columns(file, [row for _, row in rows], words)
+    return lines_of(file.name, table_rows(file), words)
+
+
+def lines_of(
+    title: str, rows: Sequence[tuple[int, Sequence[str]]], words: Words = ANY_WORDS
+) -> tuple[list[Line], list[str], LeftOut]:
+    """The same of rows that were read already, each with its number.
+
+    Raises:
+        BadRequest: they do not say which column is which.
+    """
+    image, label, first = _columns(title, [row for _, row in rows], words)
     lines: list[Line] = []
     short, bare, unclear = [], 0, []
     for number, row in rows[first:]:
@@ -92,11 +104,11 @@ def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[s
             bare += 1
     problems = []
     if short:
-        problems.append(f"{_listed(short)} of {file.name} names no file or has no label column; it was left out.")
+        problems.append(f"{_listed(short)} of {title} names no file or has no label column; it was left out.")
     if unclear:
-        problems.append(f"{_listed(unclear)} of {file.name} does not give one single class; it was left out.")
+        problems.append(f"{_listed(unclear)} of {title} does not give one single class; it was left out.")
     if bare:
-        problems.append(f"{bare} lines of {file.name} have no label; their images stay as they are.")
+        problems.append(f"{bare} lines of {title} have no label; their images stay as they are.")
     counts = {"a line names no file or no class": len(short), "a line does not give one single class": len(unclear)}
     left_out = {reason: count for reason, count in counts.items() if count}
     return lines, problems, LeftOut(len(lines) + sum(left_out.values()), left_out)
@@ -107,7 +119,7 @@ def _listed(numbers: Sequence[int]) -> str:
     return f"Line {', '.join(map(str, numbers[:5]))}{more}"
 
 
-def _rows(file: Path) -> list[tuple[int, list[str]]]:
+def table_rows(file: Path) -> list[tuple[int, list[str]]]:
     """Rows that are not blank, with the number of the line on which each ends."""
     text = read_text(file)
     # A cell may hold a thumbnail; the file is in memory already.
@@ -137,7 +149,7 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=fit)
 
 
-def _columns(file: Path, rows: Sequence[Sequence[str]], words: Words) -> tuple[int, int, int]:
+def _columns(title: str, rows: Sequence[Sequence[str]], words: Words) -> tuple[int, int, int]:
     """Column of the file, column of the label, first row with values."""
     if not rows:
         return 0, 1, 0
@@ -161,7 +173,7 @@ def _columns(file: Path, rows: Sequence[Sequence[str]], words: Words) -> tuple[i
     if image is None or label is None:
         what = "image" if image is None else "label"
         raise BadRequest(
-            f"{file.name} has the columns {', '.join(cell.strip() for cell in rows[0])}, and none is plainly the "
+            f"{title} has the columns {', '.join(cell.strip() for cell in rows[0])}, and none is plainly the "
             f"{what}; call the columns image and label."
         )
     return image, label, 1

@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from training.data.coco_entries import Entry, Key, Listed, Locate, categories, load, pictures
 from training.data.coco_shapes import box_at, place_of
 from training.data.detection_set import DetectionSet, LabelledImage
+from training.data.finding import ImageFinder
+from training.data.images import IMAGE_SUFFIXES
 from training.data.outlines import alike
 from training.data.reading import Notes, Objects, together, usable
-from training.data.values import Unusable, flag, id_key, text_of
+from training.data.values import Unusable, begins_with, flag, id_key, text_of
 from training.files import write_bytes_atomic
 from training.geometry.runs import Runs, pixels
 from training.types import FloatArray, TrainingError
@@ -27,9 +28,21 @@ from training.types import FloatArray, TrainingError
 ANNOTATIONS, IMAGES = "annotations.json", "images"
 
 
+FILES = (ANNOTATIONS, "result.json", "_annotations.coco.json")
+"""Names of the file: PapLoop's, that of Label Studio's exports, Roboflow's."""
+
+
+def coco_file(folder: Path) -> Path | None:
+    """The COCO file of a folder; Label Studio gives the same name to its own JSON, which is a list."""
+    return next((path for name in FILES if (path := folder / name).is_file() and not begins_with(path, "[")), None)
+
+
 def is_coco_folder(folder: Path) -> bool:
-    """Whether `folder` holds `annotations.json` and `images/`."""
-    return (folder / ANNOTATIONS).is_file() and (folder / IMAGES).is_dir()
+    """Whether `folder` holds a COCO file, and its images in `images/` or beside it."""
+    file = coco_file(folder)
+    if file is None:
+        return False
+    return (folder / IMAGES).is_dir() or any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir())
 
 
 def read_coco(folder: Path) -> DetectionSet:
@@ -38,13 +51,13 @@ def read_coco(folder: Path) -> DetectionSet:
     Raises:
         TrainingError: the file is no COCO file at all, or no image of it can be used.
     """
-    data = read_coco_file(folder / ANNOTATIONS, partial(_inside, folder / IMAGES))
+    data = read_coco_file(coco_file(folder) or folder / ANNOTATIONS, ImageFinder(folder))
     problems: list[str] = []
     images = alike(data.images, problems)
     return replace(data, images=tuple(images), problems=(*data.problems, *problems))
 
 
-def read_coco_file(file: Path, locate: Locate) -> DetectionSet:
+def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
     """Read a COCO file whose images lie anywhere; some objects may have an outline and others a box alone.
 
     Args:
@@ -56,6 +69,10 @@ def read_coco_file(file: Path, locate: Locate) -> DetectionSet:
     """
     content = load(file)
     notes = Notes()
+    if isinstance(locate, ImageFinder):
+        listed_names = (entry.get("file_name") for entry in content["images"] if isinstance(entry, Mapping))
+        locate.expect_names(name for name in listed_names if isinstance(name, str))
+        locate = locate.locate
     names, numbers = categories(content["categories"], notes)
     listed, all_belong = pictures(content, locate, notes)
     images: dict[Path, LabelledImage] = {}
@@ -118,11 +135,6 @@ def _annotation(number: int, image_id: int, box: FloatArray, category: int, mask
 def _xywh(box: FloatArray) -> list[float]:
     x1, y1, x2, y2 = (float(value) for value in box)
     return [x1, y1, x2 - x1, y2 - y1]
-
-
-def _inside(root: Path, name: str) -> Path | str:
-    path = (root / name).resolve()
-    return path if path.is_relative_to(root.resolve()) else f"{name} lies outside of {IMAGES}/"
 
 
 def _objects(picture: Listed, numbers: Mapping[Key, int], notes: Notes) -> Objects:

@@ -234,9 +234,9 @@ FORMS: Final[tuple[tuple[str, Form, Form], ...]] = (
     ),
     ("without its ending", _bare, _after(composed, without_ending)),
     (
-        "without its ending and Label Studio's prefix",
-        _after(_bare, without_prefix, without_prefix, as_uploaded),
-        _after(composed, without_ending, as_uploaded),
+        "in any case, without its ending and Label Studio's prefix",
+        _after(_bare, _folded, without_prefix, without_prefix, as_uploaded),
+        _after(composed, without_ending, _folded, as_uploaded),
     ),
 )
 """How a name was read, what is done with the name that is asked for, and what with those of the images."""

@@ -63,6 +63,17 @@ def read_text(path: Path) -> str:
         raise TrainingError(f"{path.name} is no text in UTF-8; save it as UTF-8.") from error
 
 
+def begins_with(path: Path, sign: str) -> bool:
+    """Whether the first sign of a text file, spaces aside, is this one."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return False
+    # The marks and zero bytes of other encodings say nothing about that.
+    return head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(sign.encode())
+
+
 def number(value: Any) -> float:
     """A finite number, be it written as one or as text in any notation ("60.0", "1e3").
 

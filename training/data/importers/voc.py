@@ -7,7 +7,7 @@ Objects marked `difficult` become ignore regions. An image without an XML file i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
 from typing import Any
 from xml.etree import ElementTree
@@ -15,14 +15,15 @@ from xml.parsers import expat
 
 from training.data.coco_entries import OTHER_SIZE
 from training.data.detection_set import DetectionSet, LabelledImage
-from training.data.images import IMAGE_SUFFIXES, ImageDecodeError, image_size
+from training.data.finding import Find, expect_stems, of_stem
+from training.data.folders import image_files
+from training.data.images import ImageDecodeError, image_size
+from training.data.names import NameIndex
 from training.data.reading import Notes, Objects, clipped, usable
 from training.data.values import Unusable, flag, number, numbers
 from training.types import FloatArray, TrainingError
 
 ANNOTATIONS, FOLDERS = "Annotations", ("JPEGImages", "images")
-Find = Callable[[str], Path | None]
-"""Finds the file of an image that does not lie beside the labels by its name."""
 
 
 def is_voc_folder(folder: Path) -> bool:
@@ -46,7 +47,9 @@ def read_voc(folder: Path, find: Find = lambda name: None) -> DetectionSet:
     pictures = _Pictures(folder, find)
     notes = Notes()
     found: dict[Path, tuple[str, tuple[int, int], _Read]] = {}
-    for file in sorted((folder / ANNOTATIONS).glob("*.xml")):
+    files = [file for file in sorted((folder / ANNOTATIONS).glob("*.xml")) if not file.name.startswith(".")]
+    pictures.expect(file.stem for file in files)
+    for file in files:
         try:
             tree = _parse(file.read_bytes())
             path = pictures.of(file.stem, (tree.findtext("filename") or "").strip())
@@ -81,10 +84,17 @@ class _Pictures:
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         self.spoiled: set[Path] = set()
         for root in (folder / name for name in FOLDERS if (folder / name).is_dir()):
-            for path in sorted(root.iterdir()):
-                if path.suffix.lower() in IMAGE_SUFFIXES:
-                    self._by_name.setdefault(path.name, path)
-                    self._by_stem[path.stem].append(path)
+            for path in image_files(root).files:
+                self._by_name.setdefault(path.name, path)
+                self._by_stem[path.stem].append(path)
+        self._paths = list(self._by_name.values())
+        self._index = NameIndex((name, place) for place, name in enumerate(self._by_name))
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Tell which images the XML files name."""
+        wanted = list(names)
+        self._index.expect(wanted)
+        expect_stems(self._find, wanted)
 
     def of(self, stem: str, stated: str) -> Path:
         """The image of an XML file: the one it names, else the one of the same name as the file."""
@@ -96,9 +106,13 @@ class _Pictures:
             return beside[0]
         if beside:
             raise Unusable("there is more than one image of its name", ", ".join(path.name for path in beside))
-        for wanted in (stated, *(f"{stem}{suffix}" for suffix in sorted(IMAGE_SUFFIXES))):
-            if wanted and (path := self._find(wanted)) is not None:
-                return path
+        for wanted in (stated, stem):
+            key = self._index.find(wanted).key
+            if key is not None:
+                return self._paths[key]
+        path = (self._find(stated) if stated else None) or of_stem(self._find, stem)
+        if path is not None:
+            return path
         raise Unusable("there is no image of its name")
 
 

@@ -8,12 +8,13 @@ file at all.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from training.data.detection_set import DetectionSet
-from training.data.images import IMAGE_SUFFIXES, ImageDecodeError, image_size
+from training.data.finding import Find, expect_stems, of_stem
+from training.data.folders import image_files
+from training.data.images import ImageDecodeError, image_size
 from training.data.importers.yolo_classes import CLASSES, class_names, keypoints_of
 from training.data.importers.yolo_lines import Hints, class_in, hints_of, place_in, split_line
 from training.data.reading import NAMED, Notes, Objects, usable
@@ -21,8 +22,6 @@ from training.data.values import Unusable, read_text
 from training.types import TrainingError
 
 IMAGES, LABELS = "images", "labels"
-Find = Callable[[str], Path | None]
-"""Finds the file of an image that does not lie beside the labels by its name."""
 
 
 def is_yolo_folder(folder: Path) -> bool:
@@ -76,17 +75,18 @@ class _Picture:
 def _pictures(folder: Path, find: Find, notes: Notes) -> tuple[list[_Picture], bool]:
     """The images that can be used, and whether some label file has no image."""
     beside: dict[str, list[Path]] = defaultdict(list)
-    for path in sorted((folder / IMAGES).rglob("*")):
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            beside[path.relative_to(folder / IMAGES).with_suffix("").as_posix()].append(path)
+    for path in image_files(folder / IMAGES).files if (folder / IMAGES).is_dir() else ():
+        beside[path.relative_to(folder / IMAGES).with_suffix("").as_posix()].append(path)
     labels = {
         file.relative_to(folder / LABELS).with_suffix("").as_posix(): file
         for file in sorted((folder / LABELS).rglob("*.txt"))
         if not file.name.startswith(".") and file.name != CLASSES
     }
     orphans = []
-    for stem in sorted(set(labels) - set(beside)):
-        elsewhere = next((found for end in sorted(IMAGE_SUFFIXES) if (found := find(stem + end)) is not None), None)
+    missing = sorted(set(labels) - set(beside))
+    expect_stems(find, missing)
+    for stem in missing:
+        elsewhere = of_stem(find, stem)
         if elsewhere is None:
             orphans.append(labels[stem].name)
         else:
