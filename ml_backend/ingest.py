@@ -11,6 +11,7 @@ from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake import embed_waiting
 from ml_backend.items import display_name
 from ml_backend.label_config import parse_label_config
+from ml_backend.moved_files import reattach
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ItemRow, NewItem
@@ -33,6 +34,7 @@ class IngestReport:
         near_duplicates: new images that joined the group of another one; experts are not asked about them first.
         tasks: tasks imported into Label Studio.
         unreadable: name -> reason of images that cannot be used.
+        moved: files that lay elsewhere before; their images keep tasks and labels.
         unusable: name -> reason of files and folders that could not even be taken in.
         passed_over: number of files by ending or by reason that were not looked at.
     """
@@ -41,6 +43,7 @@ class IngestReport:
     new: int
     near_duplicates: int
     tasks: int
+    moved: int = 0
     unreadable: Mapping[str, str] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
     passed_over: Mapping[str, int] = field(default_factory=dict)
@@ -98,6 +101,8 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     files = found.files
     before = {item.source: item for item in store.items(project_id)}
     fresh = [path for path in files if str(path) not in before]
+    moved = reattach(services, project_id, root, fresh, stage("Looking for moved files"))
+    fresh = [path for path in fresh if str(path) not in moved]
     _add(services, project_id, root, fresh, stage("Reading files"))
     _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
     with services.files.lock(project_lock(project_id)):
@@ -114,6 +119,7 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
         near_duplicates=sum(i.source in added and i.group_id not in (None, i.id) for i in items),
         tasks=tasks,
         unreadable={display_name(item): item.reason for item in items if item.state == "unreadable"},
+        moved=len(moved),
         unusable=found.unusable,
         passed_over=found.passed_over,
     )

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     )
     retry_base: float = Field(2.0, gt=0, description="First wait for something outside, seconds; doubles each time.")
     retry_cap: float = Field(60.0, gt=0, description="Longest wait for something outside, seconds.")
+    keep_runs: int = Field(
+        20, ge=1, description="Latest runs of a project whose folders stay; those of promoted models always do."
+    )
     log_level: str = Field("INFO", description="Level of the logs.")
 
     @property

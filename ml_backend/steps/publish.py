@@ -15,6 +15,7 @@ from ml_backend.detection.ordering import order_objects
 from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
 from ml_backend.errors import BadRequest, Busy, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.forgetting import forget_past
 from ml_backend.items import LOST
 from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.showing import with_imported
@@ -267,6 +268,8 @@ def cleanup(services: Services, project_id: int) -> list[str]:
     forget_old_answers(services, project_id)
     for row in retired:
         store.set_ranking_state(row.id, "deleted")
+    with services.files.lock(project_lock(project_id), wait=False):
+        forget_past(services, project_id)
     return gone
 
 

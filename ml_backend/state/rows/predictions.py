@@ -14,7 +14,16 @@ from ml_backend.class_probs import ClassProbs
 from ml_backend.errors import BadRequest
 from ml_backend.state.database import CHUNK, Database, chunks, paced
 from ml_backend.state.records import Served
-from ml_backend.state.tables import class_lists, detections, items, predictions, projects, ranking_entries, rankings
+from ml_backend.state.tables import (
+    class_lists,
+    detections,
+    items,
+    predictions,
+    projects,
+    ranking_entries,
+    rankings,
+    runs,
+)
 from strategies.base import FloatArray, IntArray
 
 from .base import Rows
@@ -96,6 +105,13 @@ class PredictionRows(Rows):
         query = select(predictions.c.item_id).where(predictions.c.run_id == int(run_id))
         with self._db.read() as connection:
             return set(connection.execute(query).scalars())
+
+    def runs_with_predictions(self, project_id: int) -> list[int]:
+        """Runs of a project that probabilities are stored of, oldest first."""
+        stored = select(predictions.c.run_id).where(predictions.c.run_id == runs.c.id).exists()
+        query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
+        with self._db.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def delete_predictions(self, run_id: int) -> None:
         """Remove the stored probabilities of a run."""

@@ -181,6 +181,19 @@ class RankingRows(Rows):
                 .values(active_version=row.version, active_run_id=plain(active_run_id))
             )
 
+    def rankings_with_entries(self, project_id: int, states: Collection[str]) -> list[int]:
+        """Rankings in `states` that places are stored of, oldest first."""
+        stored = select(ranking_entries.c.ranking_id).where(ranking_entries.c.ranking_id == rankings.c.id).exists()
+        mine = (rankings.c.project_id == int(project_id), rankings.c.state.in_(sorted(states)))
+        with self._db.read() as connection:
+            return list(
+                connection.execute(select(rankings.c.id).where(*mine, stored).order_by(rankings.c.id)).scalars()
+            )
+
+    def delete_entries(self, ranking_id: int) -> None:
+        """Forget the places of a ranking; that there was one stays."""
+        delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))
+
     def delete_ranking(self, ranking_id: int) -> None:
         """Forget a ranking and its entries."""
         delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))

@@ -1,0 +1,51 @@
+"""What a project keeps of its past: nothing that only old runs needed stays for ever."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+
+from ml_backend.services import Services
+
+log = logging.getLogger(__name__)
+
+RECENT_ORDERS = 3
+"""Newest orders whose answers stay: a label that arrives now may have been given under the last but one."""
+
+
+def forget_past(services: Services, project_id: int) -> None:
+    """Delete places of orders, answers and run folders that serve no more; repeating it finds nothing.
+
+    Orders, runs and decisions stay as rows. Models that were promoted stay, so that a roll-back can predict again.
+    """
+    _forget_places(services, project_id)
+    _forget_answers(services, project_id)
+    _forget_folders(services, project_id)
+
+
+def _forget_places(services: Services, project_id: int) -> None:
+    for ranking_id in services.store.rankings_with_entries(project_id, states=("deleted",)):
+        services.store.delete_entries(ranking_id)
+
+
+def _forget_answers(services: Services, project_id: int) -> None:
+    store = services.store
+    keep = {store.project(project_id).active_run_id, *(run.id for run in store.open_runs())}
+    keep.update(row.run_id for row in store.rankings(project_id)[:RECENT_ORDERS])
+    keep.update(row.run_id for row in store.rankings(project_id, states=("prepared", "active")))
+    for run_id in store.runs_with_predictions(project_id):
+        if run_id not in keep:
+            store.delete_predictions(run_id)
+
+
+def _forget_folders(services: Services, project_id: int) -> None:
+    store, kept = services.store, services.settings.keep_runs
+    active = store.project(project_id).active_run_id
+    for run in store.runs(project_id, limit=1_000_000)[kept:]:
+        folder = services.files.run_dir(run.id)
+        if run.is_open or run.decision == "promoted" or run.id == active or not folder.is_dir():
+            continue
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            log.warning("The folder of run %d could not be deleted: %s", run.id, error.strerror or error)

@@ -1,0 +1,32 @@
+"""A renamed folder: the images are found again by content instead of being taken in twice."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ml_backend.ingest import ingest
+from tests.loop.conftest import Loop, make_loop, quiet
+
+
+def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, cells: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(cells, old)
+    loop: Loop = make_loop(tmp_path / "state", old)
+    before = {item.id: (item.task_id, item.split, item.group_id) for item in loop.store.items(loop.project)}
+    gone = sorted(old.rglob("*.png"))[0]
+    name = gone.relative_to(old)
+    new = tmp_path / "new"
+    old.rename(new)
+    (new / name).rename(new / "renamed.png")
+    shutil.copy(new / "renamed.png", new / "twice.png")
+    report = ingest(loop.services, loop.project, new, stage=quiet)
+    assert report.moved == len(before)
+    assert (report.new, report.near_duplicates, report.tasks) == (1, 1, 0)
+    items = {item.id: item for item in loop.store.items(loop.project)}
+    assert {i: (items[i].task_id, items[i].split, items[i].group_id) for i in before} == before
+    assert all(loop.services.image_path(items[i]).is_file() for i in before)
+    assert sum(items[i].data["name"] in ("renamed.png", "twice.png") for i in before) == 1
+    again = ingest(loop.services, loop.project, new, stage=quiet)
+    assert (again.moved, again.new, again.tasks) == (0, 0, 0)
+    loop.store.close()
