@@ -84,7 +84,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("soak-results"))
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    cells = max(200, int(40 * given.minutes))
+    cells = max(200, int(20 * given.minutes))
     plan = Plan(faults_of(given.pause), given.minutes, cells, 20, 1.5, given.seed, polls=True)
     folder = tempfile.TemporaryDirectory(prefix="paploop-soak-")
     with interrupt_on_terminate(), folder as root, scene_in(Path(root)) as scene:

@@ -42,10 +42,12 @@ class Fault:
     Attributes:
         name: in words, for the report.
         strike: does it, and returns when what it hit is well again.
+        seconds: that it takes at least.
     """
 
     name: str
     strike: Callable[[Scene, int, np.random.Generator], None]
+    seconds: float = 3.0
 
 
 @contextlib.contextmanager
@@ -102,7 +104,7 @@ def paused(seconds: float, meanwhile: tuple[Fault, ...] = ()) -> Fault:
 
     words = f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} s"
     also = f" (meanwhile: {', '.join(fault.name for fault in meanwhile)})" if meanwhile else ""
-    return Fault(f"Label Studio paused for {words}{also}", strike)
+    return Fault(f"Label Studio paused for {words}{also}", strike, seconds)
 
 
 def disk_full(seconds: float) -> Fault:
@@ -118,7 +120,7 @@ def disk_full(seconds: float) -> Fault:
             scene.disk.free()
         wait_for(lambda: scene.answers("web"), "the web process answers")
 
-    return Fault(f"disk full for {seconds:g} s", strike)
+    return Fault(f"disk full for {seconds:g} s", strike, seconds)
 
 
 def post_event(scene: Scene, body: dict[str, Any]) -> int:
@@ -168,7 +170,7 @@ def clock_jump(seconds: float) -> Fault:
         finally:
             scene.clock_file.unlink()
 
-    return Fault(f"clock a week ahead for {seconds:g} s, then back", strike)
+    return Fault(f"clock a week ahead for {seconds:g} s, then back", strike, seconds)
 
 
 JOB_KILLED = Fault("the job of a run killed", _job_killed)

@@ -120,9 +120,9 @@ class Session:
         """Every fault of the plan, spread over its time."""
         survived = []
         for number, fault in enumerate(self.plan.faults, start=1):
-            left = self.plan.minutes * 60 - (time.monotonic() - started)
-            rest = max(2.0, min(60.0, left / (len(self.plan.faults) - number + 2)))
-            time.sleep(float(self.rng.uniform(0.5, 1.0)) * rest)
+            to_come = self.plan.faults[number - 1 :]
+            left = self.plan.minutes * 60 - (time.monotonic() - started) - sum(each.seconds for each in to_come)
+            time.sleep(float(self.rng.uniform(0.5, 1.0)) * max(2.0, left / (len(to_come) + 1)))
             at, problem = time.monotonic() - started, ""
             print(f"  {at:6.0f} s  {fault.name}", flush=True)
             try:
