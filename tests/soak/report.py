@@ -104,7 +104,7 @@ class Report:
 
     def as_markdown(self) -> str:
         """For people."""
-        told = "**Nothing was lost.**" if not self.problems else f"**{len(self.problems)} problems.**"
+        told = "**Nothing was lost.**" if not self.problems else f"**Problems: {len(self.problems)}.**"
         lines = [
             f"{told} {self.seconds / 60:.1f} minutes of labeling, {len(self.faults)} faults, "
             f"{self.labels_acknowledged} acknowledged annotations stand, {self.labels_kept} of them are in PapLoop.",

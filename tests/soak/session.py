@@ -142,11 +142,19 @@ class Session:
             if not self.plan.polls:
                 reconcile(self.services, self.project)
             wait_for(lambda: not self.broken(), "PapLoop's labels are those of Label Studio")
-            wait_for(lambda: self.store.open_run_of(self.project) is None, "no run is open")
+            wait_for(self._is_idle, "no run is open, wished for or due")
             wait_for(lambda: len(self._versions()) <= 1, "one version of predictions is left")
         except TimeoutError as error:
             problems.append(str(error))
         return problems + list(self.broken()) + self._order_is_there()
+
+    def _is_idle(self) -> bool:
+        """Whether no run is open and none will be opened for what is known now."""
+        # In this order: a wish and what is due become an open run, never the other way round.
+        settings, covered = self.store.settings(self.project), self.store.covered_change(self.project)
+        due = self.store.changes_since(self.project, covered) >= settings.retrain_labels
+        wished = self.store.wish(self.project) is not None
+        return not due and not wished and self.store.open_run_of(self.project) is None
 
     def broken(self) -> Sequence[str]:
         """Promises that are broken as things are now."""
