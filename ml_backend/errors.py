@@ -11,6 +11,7 @@ PapLoopError
 ├── Damaged (500)               a file of ours cannot be read: no retry helps
 └── Unavailable (503)           something outside is away: worth a retry with back-off
     ├── LabelStudioUnavailable
+    │   └── AnswerLost          the call may have been done, or may still be under way
     ├── QueueUnavailable
     └── Overloaded              PapLoop itself has too much to do: the answer says when to ask again
 """
@@ -72,6 +73,10 @@ class Unavailable(PapLoopError):
 
 class LabelStudioUnavailable(Unavailable):
     """Label Studio does not answer, or answers with a server error."""
+
+
+class AnswerLost(LabelStudioUnavailable):
+    """Label Studio took a call and its answer never came: it may be done, it may still be under way."""
 
 
 class QueueUnavailable(Unavailable):

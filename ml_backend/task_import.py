@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Self
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Self
 
+from ml_backend.errors import AnswerLost, LabelStudioUnavailable
 from ml_backend.items import display_name, is_local
 from ml_backend.label_config import parse_label_config
 from ml_backend.media_url import media_url
@@ -12,6 +17,9 @@ from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from ml_backend.tasks import remember_tasks
 from training.types import Progress
+
+STILL_AT_WORK: Final = 300.0
+"""Seconds for which Label Studio may go on with an import after its caller has given up waiting."""
 
 
 def import_waiting(services: Services, project_id: int) -> int:
@@ -34,13 +42,47 @@ def _waiting(services: Services, project_id: int) -> list[ItemRow]:
 
 
 def match_lost_imports(services: Services, project_id: int) -> None:
-    """An import whose answer was lost has made its tasks: find them by their image address before importing again."""
+    """An import whose answer was lost may have made its tasks: find them by their image address before importing again.
+
+    Raises:
+        LabelStudioUnavailable: it does not answer, or may still be at work on that import.
+    """
     if not _waiting(services, project_id):
         return
     here = {item.task_id for item in services.store.items(project_id) if item.task_id is not None}
     unknown = sorted(services.label_studio.task_ids(project_id) - here)
     if unknown:
         remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
+    lost, since = _lost(services, project_id)
+    missing = lost & {item.id for item in _waiting(services, project_id)}
+    waited = services.clock() - since
+    if missing and 0 <= waited < STILL_AT_WORK:
+        raise LabelStudioUnavailable(
+            f"Label Studio has not said what became of an import of {len(missing)} images and may still be at work on "
+            f"it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have come by then, so that no "
+            "image comes twice."
+        )
+    _mark(services, project_id).unlink(missing_ok=True)
+
+
+def _mark(services: Services, project_id: int) -> Path:
+    """Where an import without an answer is noted; it outlives the process."""
+    return services.files.root / "imports" / f"{project_id}.json"
+
+
+def _note_lost(services: Services, project_id: int, items: Iterable[ItemRow]) -> None:
+    path = _mark(services, project_id)
+    path.parent.mkdir(exist_ok=True)
+    noted = {"since": services.clock(), "items": [item.id for item in items]}
+    services.files.write_atomic(path, json.dumps(noted))
+
+
+def _lost(services: Services, project_id: int) -> tuple[set[int], float]:
+    """Items of an import without an answer, and when it was given up."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        noted = json.loads(_mark(services, project_id).read_text())
+        return {int(item) for item in noted["items"]}, float(noted["since"])
+    return set(), 0.0
 
 
 class TaskImporter:
@@ -85,7 +127,11 @@ class TaskImporter:
         key = parse_label_config(store.project(self._project_id).label_config).data_key
         items = _waiting(self._services, self._project_id)
         bodies = [_task(self._services, self._project_id, key, item) for item in items]
-        ids = self._services.label_studio.import_tasks(self._project_id, bodies) if bodies else []
+        try:
+            ids = self._services.label_studio.import_tasks(self._project_id, bodies) if bodies else []
+        except AnswerLost:
+            _note_lost(self._services, self._project_id, items)
+            raise
         store.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
         self._failed = False
         return len(ids)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound, PapLoopError, Unauthorized
+from ml_backend.errors import AnswerLost, BadRequest, LabelStudioUnavailable, NotFound, PapLoopError, Unauthorized
 
 _USER_INFO = re.compile(r"//[^/@\s\"']+@")
 _TAGS = re.compile(r"<[^>]*>")
@@ -63,7 +63,9 @@ def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str
     said = clean(detail(body), scrub)
     said = f": {said}" if said else ""
     if status >= 500 or status in (408, 425, 429):
-        return LabelStudioUnavailable(
+        # A proxy that answers for a server still at work says one of these.
+        kind = AnswerLost if status in (408, 502, 504) else LabelStudioUnavailable
+        return kind(
             f"Label Studio at {base} answered {what} with {status}{said}; look at its log, and try again when it is up."
         )
     if 300 <= status < 400:
@@ -106,11 +108,13 @@ def _refused(base: str, what: str, status: int, said: str) -> PapLoopError:
 
 def unreachable(base: str, what: str, error: httpx.HTTPError, seconds: float) -> LabelStudioUnavailable:
     """The error for a call that got no answer."""
+    never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+    kind = LabelStudioUnavailable if never_sent else AnswerLost
     if isinstance(error, httpx.TimeoutException):
-        return LabelStudioUnavailable(
+        return kind(
             f"Label Studio at {base} did not answer {what} within {seconds:g} s; try again, or look at its load."
         )
-    return LabelStudioUnavailable(
+    return kind(
         f"Label Studio at {base} cannot be reached ({type(error).__name__}) for {what}; "
         "check that it runs and that PAPLOOP_LABEL_STUDIO_URL is right."
     )

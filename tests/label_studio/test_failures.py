@@ -8,7 +8,7 @@ import threading
 import httpx
 import pytest
 
-from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound, PapLoopError, Unauthorized
+from ml_backend.errors import AnswerLost, BadRequest, LabelStudioUnavailable, NotFound, PapLoopError, Unauthorized
 from ml_backend.labelstudio import LabelStudio
 from tests.fakes.label_studio import LEGACY, FakeLabelStudio, choice
 
@@ -29,9 +29,9 @@ def _one_sentence(error: PapLoopError) -> str:
     ("status", "body", "kind"),
     [
         (500, '{"detail": "boom"}', LabelStudioUnavailable),
-        (502, "<html><h1>502 Bad Gateway</h1></html>", LabelStudioUnavailable),
+        (502, "<html><h1>502 Bad Gateway</h1></html>", AnswerLost),
         (503, "", LabelStudioUnavailable),
-        (504, "<html>" + "x" * 100_000 + "</html>", LabelStudioUnavailable),
+        (504, "<html>" + "x" * 100_000 + "</html>", AnswerLost),
         (429, '{"detail": "throttled"}', LabelStudioUnavailable),
         (200, "<html><body>Login</body></html>", LabelStudioUnavailable),
         (200, '{"id": 1, "ti', LabelStudioUnavailable),

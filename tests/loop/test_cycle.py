@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
 
 from ml_backend.ingest import ingest
 from ml_backend.redaction import redact
@@ -132,6 +136,28 @@ def test_an_import_whose_answer_was_lost_is_not_done_twice(loop: Loop, cells: Pa
     report = ingest(loop.services, loop.project, more, stage=quiet)
     assert len(loop.fake.state.tasks_of(loop.project)) == before + made
     assert report.tasks == 0
+
+
+def test_an_import_that_may_still_be_under_way_is_waited_for(loop: Loop, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from ml_backend.errors import LabelStudioUnavailable
+    from ml_backend.task_import import STILL_AT_WORK
+
+    (tmp_path / "more").mkdir()
+    for seed in range(2):
+        pixels = np.random.default_rng(seed).integers(0, 255, (80, 90, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "more" / f"new{seed}.png")
+    before = len(loop.fake.state.tasks_of(loop.project))
+    loop.fake.faults.time_out(1, match="import")
+    for sentence in ("did not answer", "may still be at work", "may still be at work"):
+        with pytest.raises(LabelStudioUnavailable, match=sentence):
+            ingest(loop.services, loop.project, tmp_path / "more", stage=quiet)
+    assert len(loop.fake.state.tasks_of(loop.project)) == before, "nothing is sent while the first may still come"
+    clock: Any = loop.services.clock
+    clock.now += STILL_AT_WORK
+    assert ingest(loop.services, loop.project, tmp_path / "more", stage=quiet).tasks == 2
+    assert len(loop.fake.state.tasks_of(loop.project)) == before + 2
 
 
 def test_webhooks_that_come_twice_change_nothing(loop: Loop) -> None:
