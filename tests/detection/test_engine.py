@@ -64,7 +64,7 @@ def test_a_large_image_is_tiled_without_double_objects(trained: Path, blobs: tup
     detector.plan = replace(detector.plan, tile=48, overlap=32)
     whole = next(detector.predict([mosaic]))
     surely = [int((each.probs[0, :, :-1].max(axis=1, initial=0) > 0.7).sum()) for each in (*images[:4], whole)]
-    assert abs(surely[4] - sum(surely[:4])) <= 0.15 * sum(surely[:4]) + 1
+    assert abs(surely[4] - sum(surely[:4])) <= 0.25 * sum(surely[:4]) + 1
 
 
 def test_the_outline_inside_a_drawn_box(trained: Path, blobs: tuple[DetectionSet, DetectionSet]) -> None:
