@@ -59,7 +59,7 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     ranking = services.store.ranking_of_run(run.id) or ranking
     if pushed:
         services.label_studio.set_model_version(run.project_id, ranking.version)
-    services.store.activate_ranking(ranking.id, model_run)
+    services.store.activate_ranking(ranking.id, model_run, while_open=run.id)
     try:
         services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
     except QueueUnavailable as error:

@@ -132,3 +132,20 @@ def test_a_roll_back_opens_its_run_with_the_model_it_names(scene: Loop, monkeypa
     assert scene.store.run(ended.id).error == f"Ended by a roll-back to run {first.id}."
     assert execute(scene.services, run.id).state == "done"
     assert scene.store.project(scene.project).active_run_id == first.id
+
+
+def test_a_run_that_is_ended_at_the_very_switch_makes_no_model_the_active_one(scene: Loop) -> None:
+    before = scene.store.project(scene.project)
+    run = scene.store.open_run_of(scene.project)
+    assert run is not None
+
+    def end(method: str, path: str) -> None:
+        if method == "PATCH" and path.endswith(f"/projects/{scene.project}/"):
+            fail(scene.services, run.id, "A roll-back ended it.")
+
+    scene.fake.faults.on_call = end
+    execute(scene.services, run.id)
+    scene.fake.faults.on_call = None
+    ended, after = scene.store.run(run.id), scene.store.project(scene.project)
+    assert (ended.state, ended.error) == ("failed", "A roll-back ended it.")
+    assert (after.active_run_id, after.active_version) == (before.active_run_id, before.active_version)

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from ml_backend.errors import Conflict, NotFound
+from ml_backend.errors import Busy, Conflict, NotFound
 from ml_backend.state.database import paced, plain
 from ml_backend.state.records import RankingEntry, RankingRow
-from ml_backend.state.tables import projects, ranking_entries, rankings
+from ml_backend.state.tables import OPEN_STATES, projects, ranking_entries, rankings, runs
 
 from .base import Rows, columns, lock_project
 from .predictions import delete_in_parts
@@ -159,16 +159,26 @@ class RankingRows(Rows):
             if done.rowcount == 0:
                 raise NotFound(f"There is no ranking {ranking_id}; it may have been deleted, rank again.")
 
-    def activate_ranking(self, ranking_id: int, active_run_id: int | None) -> None:
+    def activate_ranking(self, ranking_id: int, active_run_id: int | None, *, while_open: int | None = None) -> None:
         """In one transaction: this ranking active, its predecessors retired, project pointing to it and to the run.
+
+        Args:
+            ranking_id: the new order.
+            active_run_id: the run whose model serves from now on.
+            while_open: the run that publishes; where a roll-back has ended it meanwhile, nothing changes.
 
         Raises:
             NotFound: there is none with that id.
+            Busy: the publishing run was ended.
         """
         row = self.ranking(ranking_id)
         mine = rankings.c.project_id == row.project_id
         with self._db.write() as connection:
             lock_project(connection, row.project_id)
+            if while_open is not None:
+                state = connection.execute(select(runs.c.state).where(runs.c.id == while_open)).scalar_one_or_none()
+                if state not in OPEN_STATES:
+                    raise Busy(f"Run {while_open} was ended while it published; its order is not switched to.")
             connection.execute(
                 update(rankings)
                 .where(mine, rankings.c.state == "active", rankings.c.id != row.id)
