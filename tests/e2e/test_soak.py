@@ -50,7 +50,7 @@ def scene(real_stack: RealStack, clock_file: Path) -> Iterator[Scene]:
 
 
 def test_nothing_is_lost_whatever_goes_wrong(scene: Scene, tmp_path: Path) -> None:
-    plan = Plan(FAULTS, minutes=1.5, cells=120, retrain_labels=12, think=0.5, seed=0, polls=False)
+    plan = Plan(FAULTS, minutes=1.5, cells=240, retrain_labels=12, think=0.7, seed=0, polls=False)
     report = Session(scene, tmp_path / "cells", plan).run()
     print(report.as_markdown())
     assert report.problems == []

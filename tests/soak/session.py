@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,14 +136,18 @@ class Session:
     def _settled(self) -> list[str]:
         """Wait until nothing is left to do; answers what did not come to rest, and every broken promise."""
         problems: list[str] = []
+        steps: list[tuple[str, Callable[[], object]]] = [
+            ("all programs answer", lambda: all(self.scene.answers(p.name) for p in self.scene.stack.programs)),
+            ("all events are applied", lambda: self.store.count_open_events() == 0),
+            ("PapLoop's labels are those of Label Studio", lambda: not self.broken()),
+            ("no run is open, wished for or due", self._is_idle),
+            ("one version of predictions is left", lambda: len(self._versions()) <= 1),
+        ]
         try:
-            wait_for(lambda: all(self.scene.answers(p.name) for p in self.scene.stack.programs), "all programs answer")
-            wait_for(lambda: self.store.count_open_events() == 0, "all events are applied")
-            if not self.plan.polls:
-                reconcile(self.services, self.project)
-            wait_for(lambda: not self.broken(), "PapLoop's labels are those of Label Studio")
-            wait_for(self._is_idle, "no run is open, wished for or due")
-            wait_for(lambda: len(self._versions()) <= 1, "one version of predictions is left")
+            for number, (what, condition) in enumerate(steps):
+                if number == 2 and not self.plan.polls:
+                    reconcile(self.services, self.project)
+                print(f"  {wait_for(condition, what):6.0f} s until {what}", flush=True)
         except TimeoutError as error:
             problems.append(str(error))
         return problems + list(self.broken()) + self._order_is_there()
@@ -180,6 +184,7 @@ class Session:
         shown = self.services.label_studio.project(self.project)["model_version"]
         if ranking is None:
             return ["there is no order"]
-        if ranking.version != shown:
+        # An order of nothing is not sent: everything is labeled, and what was shown last stays.
+        if ranking.version != shown and self.store.ranking_entries(ranking.id, limit=1):
             return [f"annotators see the order {shown}, PapLoop means {ranking.version}"]
         return []
