@@ -46,6 +46,8 @@ def test_a_detector_stays_on_the_cpu_whatever_the_machine_has(
     (row,) = world.store.add_items(3, [item], 1.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     wanted = Wanted(0, None, world.store.item(row), "")
-    classes, found = FirstUse(world.services, timer=lambda: 0.0).predict(loop.run, [wanted], until=1.0)
+    classes, found = FirstUse(world.services, timer=lambda: 0.0).predict(
+        loop.run, [wanted], until=1.0, note=lambda _word, _why, _count: None
+    )
     assert (tuple(classes), list(found)) == (("Cat", "Dog"), [0])
     assert not torch.cuda.is_initialized()
