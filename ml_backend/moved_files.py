@@ -8,6 +8,7 @@ from pathlib import Path
 from ml_backend.items import is_local
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
 from training.data.images import content_hash
 from training.types import Progress
 
@@ -50,7 +51,26 @@ def reattach(
 def _lost(services: Services, project_id: int) -> dict[str, list[ItemRow]]:
     """Content hash -> images whose file is not where it was, oldest first."""
     lost: dict[str, list[ItemRow]] = {}
-    for item in services.store.items(project_id, states=("new", "ready", "unreadable")):
-        if item.content_hash and is_local(item) and not Path(item.source).is_file():
+    for item in _without_file(services.store, project_id):
+        if item.content_hash:
             lost.setdefault(item.content_hash, []).append(item)
     return lost
+
+
+def _without_file(store: Store, project_id: int) -> list[ItemRow]:
+    known = store.items(project_id, states=("new", "ready", "unreadable"))
+    return [item for item in known if is_local(item) and not Path(item.source).is_file()]
+
+
+def missing_files(store: Store) -> list[str]:
+    """A sentence for each project whose images are not all where they were."""
+    said = []
+    for project in store.projects():
+        missing = _without_file(store, project.id)
+        if missing:
+            said.append(
+                f"{len(missing)} images of project {project.id} are not where they were, "
+                f"for example {missing[0].source}. "
+                f"`paploop ingest FOLDER --project {project.id}` on their new folder finds them again by content."
+            )
+    return said

@@ -9,7 +9,7 @@ from typing import Any
 
 from training.data.detection_set import DetectionSet
 from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
-from training.files import read_json, write_json_atomic
+from training.files import named_in, read_json, write_json_atomic
 from training.jobs import CHECKPOINT, METRICS
 from training.models.detection_checkpoint import is_detector
 from training.models.detectron2_training import Recipe, fit
@@ -59,7 +59,7 @@ def train_objects(run_dir: Path, progress: Progress) -> Metrics:
     if not isinstance(classes, list) or not classes:
         raise TrainingError("The request names no class; correct the project's labeling config, then train again.")
     train, validation, _ = detection_sets(read_object_manifest(run_dir / OBJECTS), tuple(map(str, classes)))
-    init = Path(fields["init"]) if fields.get("init") else None
+    init = named_in(run_dir, fields.get("init"))
     facts = fit(train, validation, run_dir / CHECKPOINT, _recipe(fields), progress, init=init)
     metrics = {
         "method": "detector",

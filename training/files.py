@@ -62,3 +62,8 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def named_in(run_dir: Path, value: object) -> Path | None:
+    """The path that a file of a run folder names, seen from that folder; None where it names none."""
+    return Path(os.path.normpath(run_dir.resolve() / str(value))) if value else None

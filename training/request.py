@@ -11,7 +11,7 @@ from typing import Any
 
 from training.data.manifest import read_manifest
 from training.data.split import check_no_leak
-from training.files import read_json
+from training.files import named_in, read_json
 from training.types import Sample, TrainingError
 
 REQUEST, MANIFEST = "request.json", "manifest.jsonl"
@@ -83,9 +83,9 @@ def read_request(run_dir: Path) -> Request:
             seed=int(fields.get("seed", 0)),
             encoder=str(fields.get("encoder_name") or "lite0"),
             encoder_key=str(fields.get("encoder") or ""),
-            vectors=Path(fields["vectors"]) if fields.get("vectors") else None,
+            vectors=named_in(run_dir, fields.get("vectors")),
             dimension=int(fields.get("dimension") or 0),
-            init=Path(fields["init"]) if fields.get("init") else None,
+            init=named_in(run_dir, fields.get("init")),
             threads=max(1, int(fields.get("threads") or 1)),
             options=dict(fields.get("options") or {}),
             samples=tuple(usable),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar, say
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +23,21 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Put a backup into the data directory; PapLoop must not be running there."""
         from ml_backend.backup import restore as read_backup
+        from ml_backend.moved_files import missing_files
         from ml_backend.settings import load_settings
+        from ml_backend.state.store import Store
 
         settings = load_settings()
         with progress_bar("Restore") as progress:
             report = read_backup(settings, source, now=time.time(), force=force, progress=progress)
-        print_json(asdict(report)) if as_json else print_facts(asdict(report), title="Restored")
+        store = Store.open(settings.resolved_database_url)
+        try:
+            missing = missing_files(store)
+        finally:
+            store.close()
+        if as_json:
+            print_json({**asdict(report), "missing": missing})
+            return
+        print_facts(asdict(report), title="Restored")
+        for sentence in missing:
+            say(sentence, style="yellow")

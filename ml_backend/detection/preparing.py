@@ -130,7 +130,7 @@ def _request(services: Services, run: RunRow, settings: ProjectSettings, labels:
         "seed": run.seed,
         "threads": services.threads,
         "backbone": settings.backbone,
-        "init": str(before.resolve()) if before is not None else None,
+        "init": services.files.seen_from_run(run.id, before) if before is not None else None,
         "options": {
             "device": "auto",
             "stages": settings.stages,

@@ -161,6 +161,10 @@ class DataDir:
         """`runs/000042`."""
         return self._folder("runs", f"{run_id:06d}")
 
+    def seen_from_run(self, run_id: int, path: Path) -> str:
+        """A path as the files of a run folder name it, so that the whole data directory can be moved."""
+        return os.path.relpath(path.resolve(), self.root / "runs" / f"{run_id:06d}")
+
     def vectors_dir(self, encoder_key: str) -> Path:
         """The folder of one encoder's embeddings; keys that are no plain file name get a digest added."""
         return self._folder("vectors", folder_name(encoder_key))

@@ -48,7 +48,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         "method": method,
         "seed": run.seed,
         **names,
-        "vectors": str(services.vectors(encoder.key).path.resolve()),
+        "vectors": services.files.seen_from_run(run.id, services.vectors(encoder.key).path),
         "dimension": encoder.dimension,
         "init": _incumbent_checkpoint(services, run, method),
         "threads": services.threads,
@@ -112,4 +112,4 @@ def _incumbent_checkpoint(services: Services, run: RunRow, method: str) -> str |
         return None
     if method == "head" or not is_readable(services, active):
         return None
-    return str((services.files.run_dir(active) / CHECKPOINT).resolve())
+    return services.files.seen_from_run(run.id, services.files.run_dir(active) / CHECKPOINT)

@@ -6,7 +6,11 @@ import shutil
 from pathlib import Path
 
 from ml_backend.ingest import ingest
+from ml_backend.moved_files import missing_files
+from ml_backend.runs import request_run
+from ml_backend.steps.prepare import prepare
 from tests.loop.conftest import Loop, make_loop, quiet
+from training.jobs import train
 
 
 def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, cells: Path) -> None:
@@ -29,4 +33,29 @@ def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, c
     assert sum(items[i].data["name"] in ("renamed.png", "twice.png") for i in before) == 1
     again = ingest(loop.services, loop.project, new, stage=quiet)
     assert (again.moved, again.new, again.tasks) == (0, 0, 0)
+    loop.store.close()
+
+
+def test_a_run_goes_on_after_the_data_directory_was_moved(tmp_path: Path, cells: Path) -> None:
+    loop: Loop = make_loop(tmp_path / "state", cells)
+    loop.label(24)
+    loop.apply()
+    run = request_run(loop.services, loop.project, kind="train", reason="A test asks for it.")
+    assert prepare(loop.services, run)[0] == "train"
+    folder = loop.services.files.run_dir(run.id).relative_to(tmp_path / "state")
+    loop.store.close()
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    assert str(tmp_path / "state") not in (tmp_path / "elsewhere" / folder / "request.json").read_text()
+    assert train(tmp_path / "elsewhere" / folder, lambda fraction, message: None)["classes"]
+
+
+def test_images_that_are_not_where_they_were_are_named(tmp_path: Path, cells: Path) -> None:
+    pool = tmp_path / "pool"
+    shutil.copytree(cells, pool)
+    loop: Loop = make_loop(tmp_path / "state", pool)
+    assert missing_files(loop.store) == []
+    pool.rename(tmp_path / "new")
+    (sentence,) = missing_files(loop.store)
+    assert f"{len(loop.store.items(loop.project))} images of project {loop.project} are not where they were" in sentence
+    assert "paploop ingest" in sentence
     loop.store.close()
