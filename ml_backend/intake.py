@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ml_backend.duplicates.earlier import CHECKED
 from ml_backend.duplicates.joining import FRAME, Joiner
 from ml_backend.duplicates.regroup import groups_lock
 from ml_backend.errors import ImageError
@@ -17,6 +18,7 @@ from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from strategies.near_duplicates.frames import frame
+from strategies.near_duplicates.version import GROUPS_VERSION
 from training.data.images import content_hash
 from training.data.split import place, source_group
 from training.encoders import Encoder, embed_files, load_encoder
@@ -146,8 +148,12 @@ def _settle(
                 "content_hash": item.content_hash or content_hash(services.image_path(item)),
                 "height": arrived.sizes[row][0],
                 "width": arrived.sizes[row][1],
-                "meta": {**item.meta, FRAME: first_frame + row},
+                "meta": {**item.meta, **_joined_now(item), FRAME: first_frame + row},
             }
             for row, item in enumerate(items)
         ]
     )
+
+
+def _joined_now(item: ItemRow) -> dict[str, int]:
+    return {CHECKED: GROUPS_VERSION} if item.group_id is None else {}

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ml_backend.duplicates.earlier import earlier_note
 from ml_backend.errors import LabelConfigError
 from ml_backend.items import display_name, is_local
 from ml_backend.media_url import media_url
@@ -29,6 +30,7 @@ class Overview:
         labels: confirmed labels by class, in the label config's order; drawn objects where objects are drawn.
         left_out: why annotations of some tasks cannot be used, with the number of tasks.
         copies: ready items that are not asked about, because they show the same as another one.
+        groups_note: how many images joined a group by an earlier check and what to do, empty when none did.
         unlabelled: ready items with a task that nobody finished yet.
         active_run: run of the active model, None before the first.
         active_why: why that model is active, in words.
@@ -50,6 +52,7 @@ class Overview:
     labels: Mapping[str, int]
     left_out: Mapping[str, int]
     copies: int
+    groups_note: str
     unlabelled: int
     active_run: int | None
     active_why: str
@@ -91,6 +94,7 @@ def overview(services: Services, project_id: int) -> Overview:
         labels=labels,
         left_out=left_out,
         copies=sum(1 for item in ready if item.task_id is None and item.group_id not in (None, item.id)),
+        groups_note=earlier_note(project_id, ready),
         unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
         active_run=project.active_run_id,
         active_why=_why(services, project.active_run_id),

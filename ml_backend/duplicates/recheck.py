@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ml_backend.duplicates.confirming import PixelCheck
-from ml_backend.duplicates.regroup import correct, groups_of, is_founder
+from ml_backend.duplicates.earlier import CHECKED, joined
+from ml_backend.duplicates.regroup import correct, groups_lock
 from ml_backend.errors import BadRequest
 from ml_backend.items import display_name
 from ml_backend.services import Services
+from ml_backend.state.records import ItemRow
 from strategies.near_duplicates.verification.pairs import Rules
+from strategies.near_duplicates.version import GROUPS_VERSION
 from training.types import Progress
 
 
@@ -33,6 +37,8 @@ class Doubt:
 def recheck(services: Services, project_id: int, progress: Progress, *, apply: bool = False) -> list[Doubt]:
     """Compare every image that joined a group with those that lead it; groups made by hand keep their leaders.
 
+    Images that are confirmed are noted as joined by the present check.
+
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
@@ -47,14 +53,15 @@ def recheck(services: Services, project_id: int, progress: Progress, *, apply: b
     check = PixelCheck(
         lambda item_id: services.image_path(items[item_id]), services.settings.max_image_pixels, Rules(share=share)
     )
-    groups = groups_of(items.values())
-    joined = [(group, item) for group, members in groups.items() for item in members if not is_founder(item)]
-    doubts = []
-    for number, (group, item) in enumerate(joined, 1):
-        leads = [member for member in groups[group] if is_founder(member)]
-        if leads and not any(lead.content_hash == item.content_hash or check.same(lead.id, item.id) for lead in leads):
-            doubts.append(Doubt(group, item.id, display_name(item), display_name(leads[0])))
-        progress(number / len(joined), f"{len(doubts)} of {number} not confirmed")
+    members = joined(items.values())
+    doubts, confirmed = [], []
+    for number, (item, leads) in enumerate(members, 1):
+        if any(check.same(lead.id, item.id) for lead in leads):
+            confirmed.append(item)
+        else:
+            doubts.append(Doubt(item.group_id or item.id, item.id, display_name(item), display_name(leads[0])))
+        progress(number / len(members), f"{len(doubts)} of {number} not confirmed")
+    _note(services, project_id, confirmed)
     for doubt in doubts if apply else ():
         try:
             correct(services, project_id, split=[doubt.item])
@@ -62,3 +69,16 @@ def recheck(services: Services, project_id: int, progress: Progress, *, apply: b
             # corrected by hand meanwhile
             continue
     return doubts
+
+
+def _note(services: Services, project_id: int, confirmed: Sequence[ItemRow]) -> None:
+    with services.files.lock(groups_lock(project_id)):
+        now = services.store.items_by_id(project_id, [item.id for item in confirmed])
+        services.store.update_items(
+            [
+                {"id": item.id, "meta": {**now[item.id].meta, CHECKED: GROUPS_VERSION}}
+                for item in confirmed
+                # corrected by hand meanwhile: what it is in now was not compared
+                if item.id in now and now[item.id].group_id == item.group_id
+            ]
+        )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml_backend.duplicates.earlier import CHECKED
 from ml_backend.duplicates.recheck import recheck
 from ml_backend.duplicates.regroup import correct, groups_of
 from ml_backend.duplicates.review import copy_list
@@ -65,6 +66,27 @@ def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_ask
     assert loop.store.item(unlike.id).group_id == unlike.id
     assert by_name(loop, "/a.png").group_id == copies[0].id
     assert recheck(services, project, quiet("")) == []
+
+
+def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
+    loop: Loop, copies: list[ItemRow]
+) -> None:
+    services, project = loop.services, loop.project
+    assert overview(services, project).groups_note == ""
+    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    turned = by_name(loop, "/a.png")
+    # as a version before the mark left them
+    unmarked = {key: value for key, value in turned.meta.items() if key != CHECKED}
+    loop.store.update_items([{"id": turned.id, "meta": unmarked}])
+    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
+    note = overview(services, project).groups_note
+    assert note.startswith("2 images joined a group by an earlier")
+    assert f"groups {project} --recheck" in note
+    recheck(services, project, quiet(""))
+    assert by_name(loop, "/a.png").meta == turned.meta
+    assert overview(services, project).groups_note.startswith("1 image joined")
+    recheck(services, project, quiet(""), apply=True)
+    assert overview(services, project).groups_note == ""
 
 
 def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: list[ItemRow]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from ml_backend.duplicates.earlier import CHECKED
 from tests.web.conftest import Loop, World, annotate
 
 
@@ -42,6 +43,18 @@ def test_conflicts_are_told_by_the_api_and_on_the_page(world: World, grouped: li
     world.call("/api/projects/3/groups/split", {"items": [grouped[1]]})
     assert world.call("/api/projects/3/groups/conflicts").json == {"conflicts": []}
     assert "Different labels" not in world.call("/dashboard/3").text
+
+
+def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: World, loop: Loop) -> None:
+    assert world.call("/api/projects/3").json["groups_note"] == ""
+    first, second, third, *_ = loop.items
+    joined = [
+        {"id": item, "group_id": first, "meta": {CHECKED: 1}, "content_hash": f"{item}"} for item in (second, third)
+    ]
+    world.store.update_items([{"id": first, "group_id": first}, *joined])
+    note = world.call("/api/projects/3").json["groups_note"]
+    assert note.startswith("2 images joined")
+    assert note in world.call("/dashboard/3").text
 
 
 def test_a_label_is_offered_where_the_group_agrees(world: World, grouped: list[int]) -> None:
