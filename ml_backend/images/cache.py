@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
@@ -74,7 +75,10 @@ class ImageCache:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".part-", dir=self.root)
         part = Path(name)
+        # Held until the file is in its place: what a clock says about its age must not cost somebody their picture.
+        held = os.dup(handle)
         try:
+            fcntl.flock(held, fcntl.LOCK_EX)
             with os.fdopen(handle, "wb") as file:
                 write(file)
             check(part)
@@ -82,6 +86,7 @@ class ImageCache:
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+            os.close(held)
         self._grown(size)
         return path
 
@@ -103,7 +108,7 @@ class ImageCache:
                 files.append((status.st_mtime, status.st_size, path))
         for part in self.root.glob(".part-*"):
             with contextlib.suppress(FileNotFoundError):
-                if now - part.stat().st_mtime > ABANDONED:
+                if now - part.stat().st_mtime > ABANDONED and not _is_written(part):
                     part.unlink()
         total = sum(size for _, size, _ in files)
         if total <= self._max_bytes:
@@ -114,3 +119,13 @@ class ImageCache:
             path.unlink(missing_ok=True)
             total -= size
         return total
+
+
+def _is_written(part: Path) -> bool:
+    """Whether some process is writing a file at this moment."""
+    with part.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import pytest
 
 from ml_backend.errors import ImageError, LabelStudioUnavailable, Unauthorized
+from ml_backend.images.cache import ImageCache
 from tests.label_studio.world import PUBLIC, World, png
 
 
@@ -131,3 +133,15 @@ def test_the_cache_keeps_under_its_cap_and_drops_the_oldest(world: World) -> Non
     os.utime(left, (1000.0, 1000.0))
     resolver.local_path("/data/upload/1/5.png")
     assert not left.exists()
+
+
+def test_a_clock_that_jumps_ahead_takes_no_file_from_whoever_writes_it(tmp_path: Path) -> None:
+    ahead = ImageCache(tmp_path / "cache", 10_000, lambda: time.time() + 7 * 86400)
+
+    def write(file: BinaryIO) -> None:
+        file.write(b"first half, ")
+        ahead.fetch("other", lambda other: other.writelines([b"x"]), lambda path: None)
+        file.write(b"second half")
+
+    path = ImageCache(tmp_path / "cache", 10_000, time.time).fetch("mine", write, lambda part: None)
+    assert path.read_bytes() == b"first half, second half"
