@@ -18,15 +18,16 @@ from ml_backend.cli._open import chosen_project, opened
 if TYPE_CHECKING:
     from ml_backend.replay.objects_material import Material
     from ml_backend.replay.objects_terms import Terms
+    from training.data.detection_set import DetectionSet
 
 
 @dataclass(frozen=True)
 class Asked:
     """What the command line says about a detection replay; see `ml_backend.cli.replay`."""
 
-    pool: Path | None
+    pool: Path | DetectionSet | None
     project: int | None
-    test: Path | None
+    test: Path | DetectionSet | None
     strategies: Sequence[str]
     seeds: int
     budgets: Sequence[int]

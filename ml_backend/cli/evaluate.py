@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop evaluate model blood_cells --plots pictures")
     def evaluate(
         model: Annotated[Path, typer.Argument(help="Folder that `paploop fit` wrote.")],
-        data: Annotated[Path, typer.Argument(help="A class folder, or a COCO folder (images/ + annotations.json).")],
+        data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
         everything: Annotated[bool, typer.Option("--all", help="Also images that the model learned from.")] = False,
         plots: Annotated[
             Path | None, typer.Option("--plots", help="Objects: write curves and the worst images.")
@@ -29,20 +29,22 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Measure a model on labeled images; those that it learned from are left out."""
+        from ml_backend.labels_import.exported import labels_in, named, objects
         from training.standalone.layout import data_kind, model_kind
 
         kind = model_kind(model)[0]
-        if data_kind(data) != kind:
+        heed_settings()
+        given = labels_in(data)
+        if data_kind(given) != kind:
             found, asked = ("objects", "COCO") if kind == "objects" else ("whole-image classes", "class")
             raise BadRequest(f"The model finds {found}; give a {asked} folder.")
-        heed_settings()
         with progress_bar("Evaluate") as progress:
             if kind == "objects":
                 from training.standalone.objects import evaluate_objects
 
                 measured = evaluate_objects(
                     model,
-                    data,
+                    objects(given),
                     progress,
                     everything=everything,
                     threads=threads,
@@ -54,7 +56,7 @@ def register(app: typer.Typer) -> None:
                     raise BadRequest("Pictures are drawn of objects only; leave out --plots.")
                 from training.standalone.classes import evaluate_classes
 
-                measured = evaluate_classes(model, data, progress, everything=everything, threads=threads)
+                measured = evaluate_classes(model, named(given), progress, everything=everything, threads=threads)
         warn(measured["problems"])
         if as_json:
             print_json(measured)

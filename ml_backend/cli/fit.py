@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop fit blood_cells --out model --minutes 10")
     def fit(
-        data: Annotated[Path, typer.Argument(help="A class folder, or a COCO folder (images/ + annotations.json).")],
+        data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
         out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
         init: Annotated[Path | None, typer.Option("--init", help="A fitted model to go on from.")] = None,
         minutes: Annotated[float, typer.Option(min=0.1, help="Time to train objects in; classes take seconds.")] = 10,
@@ -35,11 +35,13 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
+        from ml_backend.labels_import.exported import labels_in, named, objects
         from training.standalone.layout import data_kind
 
-        kind = data_kind(data)
-        metrics: dict[str, Any]
         heed_settings()
+        given = labels_in(data)
+        kind = data_kind(given)
+        metrics: dict[str, Any]
         with progress_bar("Fit") as progress:
             if kind == "objects":
                 from training.models.detectron2_training import Recipe
@@ -56,7 +58,7 @@ def register(app: typer.Typer) -> None:
                     weights_sha256=weights_sha256,
                 )
                 metrics = fit_objects(
-                    data,
+                    objects(given),
                     out,
                     recipe,
                     progress,
@@ -69,7 +71,7 @@ def register(app: typer.Typer) -> None:
                 from training.standalone.classes import fit_classes
 
                 metrics = fit_classes(
-                    data,
+                    named(given),
                     out,
                     progress,
                     method=method,

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ml_backend.cli._answer import AllowLeftOut, AsJson, print_json, print_table, progress_bar, say
+from ml_backend.cli._measured import warn
 from ml_backend.cli._open import heed_settings
 
 if TYPE_CHECKING:
     from ml_backend.replay.source import LabelledSet
+    from training.standalone.layout import Labels
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    pool: Annotated[Path | None, typer.Argument(help="Class folder or COCO folder to choose from.")] = None,
+    pool: Annotated[Path | None, typer.Argument(help="Folder or export of Label Studio to choose from.")] = None,
     project: Annotated[int | None, typer.Option(help="Replay on a project's own confirmed labels instead.")] = None,
     test: Annotated[
         Path | None, typer.Option(help="Folder of the same kind to measure on; without it, part of POOL.")
@@ -52,18 +54,21 @@ def replay(
 ) -> None:
     """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
     heed_settings()
+    from ml_backend.labels_import.exported import labels_in, objects
     from ml_backend.replay import engine
     from ml_backend.replay.plot import plot as draw
     from ml_backend.replay.report import report
 
-    if _of_objects(pool, project, test):
+    given = None if pool is None else labels_in(pool)
+    apart = None if test is None else labels_in(test)
+    if _of_objects(given, project, test):
         from ml_backend.cli._replay_objects import Asked, replay_folder
 
         replay_folder(
             Asked(
-                pool=pool,
+                pool=None if given is None else objects(given),
                 project=project,
-                test=test,
+                test=None if apart is None else objects(apart),
                 strategies=_names(strategies),
                 seeds=3 if seeds is None else seeds,
                 budgets=_numbers(budgets),
@@ -86,7 +91,7 @@ def replay(
     seeds = 5 if seeds is None else seeds
     rounds = _numbers(budgets) or list(engine.BUDGETS)
     engine.checked(chosen, seeds)
-    source, held = _source(pool, project, test, encoder, group_pattern, group_gap)
+    source, held = _source(given, project, apart, encoder, group_pattern, group_gap)
     with progress_bar("Replaying") as progress:
         done = engine.replay(source, held, chosen, seeds, rounds, fraction=test_fraction, progress=progress)
         progress(1.0, "done")
@@ -102,7 +107,7 @@ def replay(
         _show(answer)
 
 
-def _of_objects(pool: Path | None, project: int | None, test: Path | None) -> bool:
+def _of_objects(pool: Labels | None, project: int | None, test: Path | None) -> bool:
     """Whether objects are drawn on the images that are replayed."""
     from ml_backend.cli._open import chosen_project, opened
     from ml_backend.errors import BadRequest
@@ -118,7 +123,7 @@ def _of_objects(pool: Path | None, project: int | None, test: Path | None) -> bo
 
 
 def _source(
-    pool: Path | None, project: int | None, test: Path | None, encoder: str, pattern: str, gap: int
+    pool: Labels | None, project: int | None, test: Labels | None, encoder: str, pattern: str, gap: int
 ) -> tuple[LabelledSet, LabelledSet | None]:
     if pool is not None:
         return _read(pool, test, encoder, pattern, gap)
@@ -130,11 +135,15 @@ def _source(
 
 
 def _read(
-    pool: Path, test: Path | None, encoder: str, pattern: str, gap: int
+    pool: Labels, test: Labels | None, encoder: str, pattern: str, gap: int
 ) -> tuple[LabelledSet, LabelledSet | None]:
+    from ml_backend.labels_import.exported import named
     from ml_backend.replay.source import read_folders
+    from training.data.class_list import ClassList
 
-    folders = [pool] if test is None else [pool, test]
+    folders = [named(pool)] if test is None else [named(pool), named(test)]
+    titles = [each.title if isinstance(each, ClassList) else each for each in folders]
+    warn([problem for each in folders if isinstance(each, ClassList) for problem in each.problems])
     with progress_bar("Embedding") as progress:
         sets = read_folders(folders, encoder, pattern, gap, 1, progress)
         progress(1.0, "done")
@@ -144,7 +153,7 @@ def _read(
             "--group-pattern, or the test part shares them and the scores are too high.",
             err=True,
         )
-    for folder, part in zip((folders[0], folders[-1]), sets, strict=False):
+    for folder, part in zip((titles[0], titles[-1]), sets, strict=False):
         if part.left_out:
             typer.echo(f"{part.left_out} images of {folder} cannot be read and are left out.", err=True)
     return sets[0], sets[1] if len(sets) > 1 else None

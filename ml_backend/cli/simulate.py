@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
     def simulate(
         oracle: Annotated[
             Path | None,
-            typer.Argument(help="The truth: class folder, CSV (image,label) or COCO folder; left out = from names."),
+            typer.Argument(
+                help="The truth: a folder, table or export of Label Studio with labels; left out = from names."
+            ),
         ] = None,
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
         labels: Annotated[int, typer.Option(min=1, help="How many labels the expert gives.")] = 60,

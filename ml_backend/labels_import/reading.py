@@ -15,14 +15,14 @@ from ml_backend.labels_import.tables import ANY_WORDS, Line, Words, lines_of, ta
 from training.data.class_folders import ClassFolders, normal
 from training.data.coco import ANNOTATIONS, coco_file, read_coco_file
 from training.data.detection_set import DetectionSet, LabelledImage, LeftOut
-from training.data.finding import Find, ImageFinder
+from training.data.finding import IMAGES, Find, ImageFinder
 from training.data.folders import image_files
 from training.data.importers.voc import is_voc_folder, read_voc
 from training.data.importers.yolo import is_yolo_folder, read_yolo
 from training.data.json_of_others import LABEL_STUDIO, SHORT, described
-from training.data.outlines import outlined_by_boxes
 from training.data.values import begins_with, read_text
 
+TABLES: Final = (".csv", ".tsv")
 FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv", "label-studio")
 
 
@@ -67,13 +67,13 @@ class Source:
         return self.form in ("coco", "yolo", "voc") or any(entry.image is not None for entry in self.entries)
 
 
-def read_source(source: Path, form: str, find: Find, words: Words = ANY_WORDS) -> Source:
+def read_source(source: Path, form: str, find: Find | None = None, words: Words = ANY_WORDS) -> Source:
     """Read labels.
 
     Args:
         source: a COCO, YOLO, VOC or class folder, a COCO file, or a CSV file of file name and label.
         form: of `FORMATS`; "auto" looks.
-        find: finds images that are not beside the labels.
+        find: finds images that are not beside the labels; None: nobody knows them.
         words: what the cells of a table may mean.
 
     Raises:
@@ -88,15 +88,15 @@ def read_source(source: Path, form: str, find: Find, words: Words = ANY_WORDS) -
         case "coco":
             return _objects(form, _coco(source, find))
         case "yolo":
-            return _objects(form, read_yolo(source, find))
+            return _objects(form, read_yolo(source, find or _nowhere))
         case "voc":
-            return _objects(form, read_voc(source, find))
+            return _objects(form, read_voc(source, find or _nowhere))
         case "folder":
             return _class_folder(source)
         case "label-studio":
             return read_studio(export_in(source) or source, find, words)
         case _:
-            return _csv(source, find, words)
+            return _csv(table_in(source) or source, find, words)
 
 
 def _form_of(source: Path) -> str:
@@ -112,6 +112,8 @@ def _form_of(source: Path) -> str:
         return "yolo"
     elif is_voc_folder(source):
         return "voc"
+    elif table_in(source):
+        return "csv"
     elif any(entry.is_dir() and not entry.name.startswith(".") for entry in source.iterdir()):
         return "folder"
     raise BadRequest(
@@ -120,7 +122,11 @@ def _form_of(source: Path) -> str:
     )
 
 
-def _coco(source: Path, find: Find) -> DetectionSet:
+def _nowhere(name: str) -> None:
+    """Finds no image."""
+
+
+def _coco(source: Path, find: Find | None) -> DetectionSet:
     file = (coco_file(source) or source / ANNOTATIONS) if source.is_dir() else source
     return read_coco_file(file, ImageFinder(file.parent, find))
 
@@ -135,6 +141,16 @@ def export_in(source: Path) -> Path | None:
     return source if described(_entries(source)) in (LABEL_STUDIO, SHORT) else None
 
 
+def table_in(source: Path) -> Path | None:
+    """The one table of a folder that holds nothing else but images, in `images/` or beside it, as it is exported."""
+    if not source.is_dir():
+        return None
+    found = [path for path in source.iterdir() if not path.name.startswith(".")]
+    tables = [path for path in found if path.suffix.lower() in TABLES and path.is_file()]
+    others = any(path.is_dir() and path.name != IMAGES for path in found)
+    return tables[0] if len(tables) == 1 and not others else None
+
+
 def _entries(file: Path) -> list[Any]:
     try:
         content = json.loads(read_text(file))
@@ -143,7 +159,7 @@ def _entries(file: Path) -> list[Any]:
     return content if isinstance(content, list) else []
 
 
-def read_studio(file: Path, find: Find, words: Words = ANY_WORDS) -> Source:
+def read_studio(file: Path, find: Find | None, words: Words = ANY_WORDS) -> Source:
     """Labels of Label Studio's JSON and JSON-MIN exports.
 
     Args:
@@ -166,7 +182,7 @@ def read_studio(file: Path, find: Find, words: Words = ANY_WORDS) -> Source:
     return _classes("label-studio", file, *lines_of(file.name, list(enumerate([header, *rows])), words))
 
 
-def _of_tasks(file: Path, tasks: Sequence[Task], find: Find, words: Words) -> Source:
+def _of_tasks(file: Path, tasks: Sequence[Task], find: Find | None, words: Words) -> Source:
     job = job_of(tasks, {True: "objects", False: "classes", None: None}[words.objects])
     if job.finds_objects:
         finder = ImageFinder(file.parent, find)
@@ -178,7 +194,7 @@ def _of_tasks(file: Path, tasks: Sequence[Task], find: Find, words: Words) -> So
 
 
 def _objects(form: str, data: DetectionSet) -> Source:
-    entries = tuple(Entry(image.name, image.path, image=outlined_by_boxes(image)) for image in data.images)
+    entries = tuple(Entry(image.name, image.path, image=image) for image in data.images)
     return Source(form, data.classes, entries, data.problems, data.left_out)
 
 
@@ -192,7 +208,7 @@ def _class_folder(root: Path) -> Source:
     return Source("folder", _names(entries), tuple(entries), tuple(found.sentences()))
 
 
-def _csv(file: Path, find: Find, words: Words) -> Source:
+def _csv(file: Path, find: Find | None, words: Words) -> Source:
     rows = table_rows(file)
     records = [dict(zip(rows[0][1], row, strict=False)) for _, row in rows[1:]]
     if has_regions(records):

@@ -19,6 +19,7 @@ from ml_backend.label_config import LabelingJob
 from ml_backend.labels_import.reading import Entry
 from ml_backend.regions import choice_result
 from training.data.detection_set import LabelledImage
+from training.data.outlines import outlined_by_boxes
 from training.data.reading import vouches
 from training.types import Detections
 
@@ -91,7 +92,7 @@ def results_of(entry: Entry, classes: Sequence[str], job: LabelingJob, shown_as:
             losses.classes[label] += 1
             return None
         return Said(choice_result(job, label, None, f"{PREFIX}{_digest(entry.name, label)}"))
-    image = entry.image
+    image = outlined_by_boxes(entry.image)
     style = Style(thresholds=0.5, shown_as=shown_as, tolerance=EXACT)
     key = _digest(entry.name, image.boxes.tolist(), image.classes.tolist(), image.masks)
     written = shown(job, _found(image, classes), style, lambda index: f"{PREFIX}{key}-{index}").results

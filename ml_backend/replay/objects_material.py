@@ -44,15 +44,21 @@ class Material:
 
 
 def read_material(
-    pool: Path, test: Path | None, fraction: float, pattern: str, progress: Progress, *, allow_left_out: bool = False
+    pool: Path | DetectionSet,
+    test: Path | DetectionSet | None,
+    fraction: float,
+    pattern: str,
+    progress: Progress,
+    *,
+    allow_left_out: bool = False,
 ) -> Material:
     """Read a COCO, YOLO or VOC folder; without a test folder whole source groups of it are held out.
 
     Images that cannot be decoded are left out, and so are images of the pool that are in the test folder as well.
 
     Args:
-        pool: folder to choose from.
-        test: folder to measure on, or None.
+        pool: folder to choose from, or a set that was read already.
+        test: what to measure on, or None.
         fraction: share held out where there is no test folder.
         pattern: finds the source group in a file name; empty: see `training.data.detection_set.default_group`.
         progress: told how far it is.

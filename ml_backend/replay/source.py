@@ -11,6 +11,7 @@ import numpy as np
 
 from ml_backend.errors import BadRequest
 from strategies.base import BoolArray, FloatArray, IntArray
+from training.data.class_list import ClassList
 from training.data.importers.class_folder import read_parts
 from training.types import Progress
 from training.vectors import embed_paths
@@ -64,14 +65,19 @@ def group_numbers(names: Sequence[str], gap: int = 0) -> IntArray:
 
 
 def read_folders(
-    folders: Sequence[Path], encoder: str, pattern: str, gap: int, threads: int, progress: Progress | None = None
+    folders: Sequence[Path | ClassList],
+    encoder: str,
+    pattern: str,
+    gap: int,
+    threads: int,
+    progress: Progress | None = None,
 ) -> list[LabelledSet]:
     """Class folders, embedded, with class indices and group numbers that mean the same in all of them.
 
     One folder that is split itself (`train`, `test`) gives two sets, what is to be learned from and what is kept apart.
 
     Args:
-        folders: each `folder/<class>/**/<image>`, see `training.data.class_folders`.
+        folders: each `folder/<class>/**/<image>`, see `training.data.class_folders`, or a list.
         encoder: name for `training.encoders.load_encoder`.
         pattern: finds the source group in a file name.
         gap: see `group_numbers`.

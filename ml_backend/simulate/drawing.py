@@ -20,7 +20,7 @@ from ml_backend.geometry.shapes import bounding_box
 from ml_backend.services import Services
 from ml_backend.simulate.expert import Annotator, Manner
 from ml_backend.simulate.oracle import mistaken
-from training.data.detection_set import LabelledImage
+from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.importers.objects import read_objects
 from training.data.names import NameIndex
 from training.data.reading import vouches
@@ -61,13 +61,14 @@ class ObjectOracle:
         return sorted({self.names[number] for image in self.truth.values() for number in image.classes.tolist()})
 
 
-def read_object_oracle(source: Path) -> ObjectOracle:
-    """The truth from a COCO, YOLO or VOC folder; an image of which something cannot be read is not known.
+def read_object_oracle(source: Path | DetectionSet) -> ObjectOracle:
+    """The truth from a folder or from what was read already; an image of which something cannot be read is not known.
 
     Raises:
-        TrainingError: it is no such folder, or nothing in it can be used.
+        TrainingError: it is no COCO, YOLO or VOC folder, or nothing in it can be used.
     """
-    data = read_objects(source.expanduser(), allow_left_out=True)
+    given = source.expanduser() if isinstance(source, Path) else source
+    data = read_objects(given, allow_left_out=True)
     return ObjectOracle(data.classes, {image.name: image for image in data.images})
 
 

@@ -138,7 +138,8 @@ class Expert(Annotator):
         if self.manner.think_seconds:
             time.sleep(self.manner.think_seconds)
         task_id = int(task["id"])
-        truth = self.oracle.label_of(str(task.get("data", {}).get("name", "")))
+        data = task.get("data", {})
+        truth = self.oracle.label_of(str(data.get("name") or data.get(self.job.data_key, "")))
         if truth is None:
             self._submit(task_id, [], time.monotonic() - started, was_cancelled=True)
             self.tally.skipped += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.ingest import ingest
+from ml_backend.labels_import.exported import labels_in, objects
 from ml_backend.replay.objects_material import Material, read_material
 from ml_backend.runs import request_run
 from ml_backend.services import Services
@@ -90,7 +91,12 @@ def compare_objects(
     root = study.folder.expanduser().resolve()
     # A played expert draws only on images whose labels are known as a whole.
     material = read_material(
-        root, None, study.test_fraction, study.group_pattern, stage("Reading the images"), allow_left_out=True
+        objects(labels_in(root)),
+        None,
+        study.test_fraction,
+        study.group_pattern,
+        stage("Reading the images"),
+        allow_left_out=True,
     )
     pool = services.files.root / "simulate" / root.name
     files = {image.name: image.path for image in material.pool.images}

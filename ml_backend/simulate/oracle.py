@@ -1,7 +1,8 @@
-"""Who knows the truth: class folders or a CSV file."""
+"""Who knows the truth: class folders, a table or an export."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.ingest import scan
 from ml_backend.items import display_name
-from ml_backend.labels_import.tables import read_table
+from ml_backend.labels_import.reading import Source, read_source
 from ml_backend.seed import folder_classes
 from ml_backend.services import Services
 from training.data.class_folders import ClassFolders
@@ -58,7 +59,7 @@ def mistaken(label: str, classes: Sequence[str], rate: float, rng: np.random.Gen
 
 
 def read_oracle(source: Path) -> Oracle:
-    """The truth from a folder of class folders, or from a CSV file with the columns `image` and `label`.
+    """The truth from a folder of class folders, or from a file that `read_source` knows, such as a table.
 
     Raises:
         NotFound: there is no such file or folder.
@@ -71,8 +72,20 @@ def read_oracle(source: Path) -> Oracle:
         return _checked({name: said for name in names if (said := folders.class_of(name))}, source, folders)
     if not source.is_file():
         raise NotFound(f"There is no folder or file {source} to take the true classes from; check the path.")
-    lines, *_ = read_table(source)
-    return _checked({line.name: line.label for line in lines}, source)
+    return oracle_of(read_source(source, "auto"), source)
+
+
+def oracle_of(labels: Source, source: Path) -> Oracle:
+    """The truth from labels that were read; an image with two classes has none.
+
+    Raises:
+        BadRequest: they tell no class.
+    """
+    said: dict[str, set[str]] = defaultdict(set)
+    for entry in labels.entries:
+        if entry.label is not None:
+            said[entry.name].add(entry.label)
+    return _checked({name: next(iter(found)) for name, found in said.items() if len(found) == 1}, source)
 
 
 def project_oracle(services: Services, project_id: int) -> Oracle:

@@ -9,17 +9,21 @@ from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.label_config import parse_label_config
+from ml_backend.labels_import.exported import exported_file, labels_in, set_of
+from ml_backend.labels_import.matching import Matcher
+from ml_backend.labels_import.reading import read_source
 from ml_backend.services import Services
 from ml_backend.simulate.drawing import Drawer, read_object_oracle
 from ml_backend.simulate.expert import Annotator, Expert, Manner
 from ml_backend.simulate.object_report import object_rows, plot_objects, summarise_objects
 from ml_backend.simulate.object_study import compare_objects
-from ml_backend.simulate.oracle import project_oracle, read_oracle
+from ml_backend.simulate.oracle import oracle_of, project_oracle, read_oracle
 from ml_backend.simulate.report import plot as draw
 from ml_backend.simulate.report import rows, summarise
 from ml_backend.simulate.study import Study, compare
 from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.validation_score import validation_score
+from training.data.detection_set import DetectionSet
 from training.data.importers.objects import is_object_folder
 from training.types import Progress
 
@@ -65,7 +69,7 @@ def label_project(
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
-        oracle: class folder, CSV or COCO folder; None = the class folders of the project's own images.
+        oracle: class folder, COCO folder, table or export; None = the class folders of the project's own images.
         count: labels to give.
         manner: how the expert works.
         wait: wait for each run that becomes due before the next label is given.
@@ -115,7 +119,16 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
     if oracle is not None and oracle.is_dir() and is_object_folder(oracle):
         return Drawer(services, project_id, read_object_oracle(oracle), manner)
     config = str(services.label_studio.project(project_id).get("label_config") or "")
-    if parse_label_config(config).finds_objects:
+    job = parse_label_config(config)
+    file = None if oracle is None else exported_file(oracle)
+    if file is not None:
+        matcher = Matcher(services, services.store.items(project_id))
+        labels = read_source(file, "auto", matcher, matcher.words(job))
+        if labels.has_objects or not labels.entries:
+            return Drawer(services, project_id, read_object_oracle(set_of(labels, file)), manner)
+        if not job.finds_objects:
+            return Expert(services, project_id, oracle_of(labels, file), manner)
+    if job.finds_objects:
         raise BadRequest(
             f"In project {project_id} objects are drawn; name a folder that knows them (images/, annotations.json)."
         )
@@ -157,7 +170,8 @@ def run_study(
     services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
 ) -> dict[str, Any]:
     """Compare strategies and write the picture where one is wanted."""
-    if study.folder.is_dir() and is_object_folder(study.folder):
+    given = labels_in(study.folder)
+    if isinstance(given, DetectionSet) or (isinstance(given, Path) and given.is_dir() and is_object_folder(given)):
         material, drawn = compare_objects(services, study, stage)
         summary = summarise_objects(study, material, drawn)
         if target is not None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ml_backend.errors import NotFound
 from ml_backend.ingest import ingest
+from ml_backend.labels_import.exported import labels_in
 from ml_backend.launch.projects import attach, label_config
 from ml_backend.runs import request_run
 from ml_backend.services import Services
@@ -21,6 +22,7 @@ from ml_backend.simulate.grouped import Parts, given_parts, lay_out, leak_groups
 from ml_backend.simulate.oracle import Oracle, read_oracle
 from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.strategy_choice import change_settings
+from training.data.class_list import ClassList
 from training.types import FloatArray, IntArray, Progress
 
 NEVER_MINUTES = 525_600.0
@@ -31,7 +33,7 @@ class Study:
     """What is compared.
 
     Attributes:
-        folder: class folder.
+        folder: class folder, or an export of Label Studio with its images.
         strategies: names of strategies.
         seeds: number of repetitions of each.
         labels: labels given in each.
@@ -113,15 +115,17 @@ def prepare(services: Services, study: Study, encoder: str, progress: Progress) 
         BadRequest: the folder has too few classes or groups.
     """
     root = study.folder.expanduser().resolve()
-    oracle = read_oracle(root)
+    given = labels_in(root)
+    oracle = Oracle(given.labels) if isinstance(given, ClassList) else read_oracle(root)
+    below = given.root if isinstance(given, ClassList) else root
     names = sorted(oracle.truth)
     labels = [oracle.truth[name] for name in names]
     groups = leak_groups(names, study.group_pattern, study.group_gap)
     parts = given_parts(names, oracle.folders) or split(names, labels, groups, study.test_fraction, seed=0)
     pool = services.files.root / "simulate" / root.name
-    lay_out(root, parts.pool, pool)
+    lay_out(below, parts.pool, pool)
     classes = tuple(oracle.classes())
-    files = tuple(root / name for name in parts.test)
+    files = tuple(below / name for name in parts.test)
     truth = np.array([classes.index(oracle.truth[name]) for name in parts.test], dtype=np.int64)
     return Bench(pool, classes, oracle, parts, files, replay.embed(services, encoder, files, progress), truth)
 

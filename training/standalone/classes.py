@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from training.data.class_list import ClassList
 from training.data.coco import write_json
 from training.data.images import ImageDecodeError, image_size
 from training.data.importers.class_folder import read_class_folder
@@ -22,7 +23,7 @@ from training.types import Progress, TrainingError
 
 
 def fit_classes(
-    data: Path,
+    data: Path | ClassList,
     out: Path,
     progress: Progress,
     *,
@@ -36,7 +37,7 @@ def fit_classes(
     """Train a classifier on a class folder and measure it on the groups that were held out.
 
     Args:
-        data: one sub-folder a class.
+        data: one sub-folder a class, or a list.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json` and the job's own files.
         progress: told how far it is.
         method: of `training.classifiers`.
@@ -65,12 +66,12 @@ def fit_classes(
         "train": {"images": sum(counts.values()), "labels": dict(counts)},
         "held_out": metrics["validation"],
         "training": {"method": metrics["method"], "settings": metrics["settings"]},
-        "problems": [f"{reason} It was left out." for reason in metrics["unreadable"].values()],
+        "problems": [*_told(data), *(f"{reason} It was left out." for reason in metrics["unreadable"].values())],
     }
 
 
 def evaluate_classes(
-    model: Path, data: Path, progress: Progress, *, everything: bool, threads: int = 1
+    model: Path, data: Path | ClassList, progress: Progress, *, everything: bool, threads: int = 1
 ) -> dict[str, Any]:
     """Measure a classifier on a class folder, without the images it learned from unless `everything`.
 
@@ -80,7 +81,7 @@ def evaluate_classes(
     folder = _classifier_folder(model)
     classifier = load_model(folder, threads=threads)
     samples = read_class_folder(data)
-    problems = [
+    problems = _told(data) + [
         f"The class {name} is unknown to the model; its images were left out."
         for name in sorted({str(sample.label) for sample in samples} - set(classifier.classes))
     ]
@@ -144,6 +145,10 @@ def predict_classes(
         )
     write_json(out, classifier.classes, images, annotations)
     return {"file": str(out), "images": len(images), "regions": len(annotations), "problems": problems}
+
+
+def _told(data: Path | ClassList) -> list[str]:
+    return list(data.problems) if isinstance(data, ClassList) else []
 
 
 def _classifier_folder(model: Path) -> Path:

@@ -9,7 +9,9 @@ from typing import Literal
 from training.classifiers.base import MODEL_FILE
 from training.data import folders
 from training.data.class_folders import part_named
+from training.data.class_list import ClassList
 from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder
+from training.data.detection_set import DetectionSet
 from training.data.images import content_hash
 from training.data.importers.objects import is_object_folder
 from training.files import read_json, write_json_atomic
@@ -18,14 +20,18 @@ from training.types import TrainingError
 
 CHECKPOINT, METRICS, SEEN = "checkpoint", "metrics.json", "trained_on.json"
 Kind = Literal["objects", "classes"]
+Labels = Path | DetectionSet | ClassList
+"""A folder of one of the known layouts, or labels that were read already."""
 
 
-def data_kind(folder: Path) -> Kind:
-    """`objects` for a COCO, YOLO or VOC folder, `classes` for a class folder.
+def data_kind(folder: Labels) -> Kind:
+    """`objects` for a COCO, YOLO or VOC folder, `classes` for a class folder; of labels that were read, what they are.
 
     Raises:
         TrainingError: it is neither.
     """
+    if not isinstance(folder, Path):
+        return "objects" if isinstance(folder, DetectionSet) else "classes"
     if not folder.is_dir():
         raise TrainingError(f"There is no folder {folder}; check the path.")
     if is_object_folder(folder):

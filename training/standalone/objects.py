@@ -21,7 +21,7 @@ from training.types import Detections, Progress, TrainingError
 
 
 def fit_objects(
-    data: Path,
+    data: Path | DetectionSet,
     out: Path,
     recipe: Recipe,
     progress: Progress,
@@ -34,7 +34,7 @@ def fit_objects(
     """Train a detector on a COCO, YOLO or VOC folder and measure it on the groups that were held out.
 
     Args:
-        data: see `training.data.importers.objects`.
+        data: see `training.data.importers.objects.read_objects`.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json`.
         recipe: how to train.
         progress: told how far it is.
@@ -76,7 +76,7 @@ def fit_objects(
 
 def evaluate_objects(
     model: Path,
-    data: Path,
+    data: Path | DetectionSet,
     progress: Progress,
     *,
     everything: bool,

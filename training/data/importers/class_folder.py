@@ -1,4 +1,4 @@
-"""A folder with one sub-folder a class -> samples."""
+"""A folder with one sub-folder a class, or a list of images with classes -> samples."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Literal
 
 from training.data.class_folders import ClassFolders, Part
+from training.data.class_list import ClassList
+from training.data.finding import IMAGES
 from training.data.folders import image_files
 from training.data.split import assign_split, source_group
 from training.types import Sample, TrainingError
 
 
-def read_class_folder(root: Path, *, pattern: str = "", fraction: float = 0.2, salt: str = "paploop") -> list[Sample]:
+def read_class_folder(
+    root: Path | ClassList, *, pattern: str = "", fraction: float = 0.2, salt: str = "paploop"
+) -> list[Sample]:
     """Samples to learn from, `root/<class>/**/<image>`, in the order of their paths.
 
     Where the folder holds the parts of a split, `train` and `val` are used as such and `test` is kept apart; without a
     `val` some groups of `train` are held out.
 
     Args:
-        root: see `training.data.class_folders`.
+        root: see `training.data.class_folders`; or a list, which has no parts.
         pattern: finds the source group in a path below its class folder, see `source_group`.
         fraction: share of groups held out for validation.
         salt: see `assign_split`.
@@ -30,7 +34,7 @@ def read_class_folder(root: Path, *, pattern: str = "", fraction: float = 0.2, s
     parts = {part for _, part in found}
     if parts != {""} and "train" not in parts:
         raise TrainingError(
-            f"{root.name} holds a split without a folder train to learn from; give the folder above it, or one part."
+            f"{_title(root)} holds a split without a folder train to learn from; give the folder above it, or one part."
         )
     samples: list[Sample] = []
     for sample, part in found:
@@ -42,14 +46,14 @@ def read_class_folder(root: Path, *, pattern: str = "", fraction: float = 0.2, s
     return _of_two_classes(samples, root)
 
 
-def read_parts(root: Path, *, pattern: str = "") -> tuple[list[Sample], list[Sample]]:
+def read_parts(root: Path | ClassList, *, pattern: str = "") -> tuple[list[Sample], list[Sample]]:
     """Samples to learn from, and those that the folder itself keeps apart to measure on, if it does.
 
     Measured is on `test`, without one on `val`, which is learned from otherwise.
 
     Args:
-        root: see `training.data.class_folders`.
-        pattern: see `read_class_folder`.
+        root: see `read_class_folder`.
+        pattern: see there.
 
     Raises:
         TrainingError: no such folder, or fewer than two class folders with images to learn from.
@@ -64,7 +68,9 @@ def read_parts(root: Path, *, pattern: str = "") -> tuple[list[Sample], list[Sam
     return _of_two_classes(learned, root), kept
 
 
-def _labelled(root: Path, pattern: str) -> list[tuple[Sample, Part]]:
+def _labelled(root: Path | ClassList, pattern: str) -> list[tuple[Sample, Part]]:
+    if isinstance(root, ClassList):
+        return _listed(root, pattern)
     if not root.is_dir():
         raise TrainingError(f"There is no folder {root}; check the path.")
     paths = {path.relative_to(root).as_posix(): path for path in image_files(root).files}
@@ -80,11 +86,25 @@ def _labelled(root: Path, pattern: str) -> list[tuple[Sample, Part]]:
     return found
 
 
+def _listed(images: ClassList, pattern: str) -> list[tuple[Sample, Part]]:
+    found: list[tuple[Sample, Part]] = []
+    for name, label in sorted(images.labels.items()):
+        group = source_group(name.removeprefix(f"{IMAGES}/"), pattern)
+        found.append((Sample(len(found), images.root / name, label, "train", group), ""))
+    return found
+
+
+def _title(root: Path | ClassList) -> str:
+    return root.title if isinstance(root, ClassList) else root.name
+
+
 def _numbered(sample: Sample, number: int, split: Literal["train", "validation"]) -> Sample:
     return Sample(number, sample.path, sample.label, split, sample.group)
 
 
-def _of_two_classes(samples: list[Sample], root: Path) -> list[Sample]:
+def _of_two_classes(samples: list[Sample], root: Path | ClassList) -> list[Sample]:
     if len({sample.label for sample in samples}) < 2:
+        if isinstance(root, ClassList):
+            raise TrainingError(f"{root.title} names images of fewer than two classes; label more images.")
         raise TrainingError(f"There are fewer than two class folders with images in {root}; give one folder a class.")
     return samples

@@ -21,23 +21,27 @@ def is_object_folder(folder: Path) -> bool:
     return any(fits(folder) for fits, _ in LAYOUTS)
 
 
-def read_objects(folder: Path, *, allow_left_out: bool = False) -> DetectionSet:
+def read_objects(folder: Path | DetectionSet, *, allow_left_out: bool = False) -> DetectionSet:
     """Read a COCO, YOLO or VOC folder for learning and measuring.
 
     Args:
-        folder: of images and labels.
+        folder: of images and labels; or a set that was read already, by a reader that these do not know.
         allow_left_out: go on where more than a few percent of the objects cannot be used.
 
     Raises:
         TrainingError: it is none of them, nothing in it can be used, or too much of it cannot.
     """
+    data = folder if isinstance(folder, DetectionSet) else _read(folder)
+    refuse_many(data.left_out, allow=allow_left_out)
+    problems: list[str] = []
+    images = alike(data.images, problems)
+    return replace(data, images=tuple(images), problems=(*data.problems, *problems))
+
+
+def _read(folder: Path) -> DetectionSet:
     for fits, read in LAYOUTS:
         if fits(folder):
-            data = read(folder)
-            refuse_many(data.left_out, allow=allow_left_out)
-            problems: list[str] = []
-            images = alike(data.images, problems)
-            return replace(data, images=tuple(images), problems=(*data.problems, *problems))
+            return read(folder)
     raise TrainingError(
         f"{folder.name} is no COCO ({IMAGES}/ and {ANNOTATIONS}), YOLO (images/ and labels/) or VOC folder "
         "(JPEGImages/ and Annotations/); give one of these."
