@@ -204,9 +204,28 @@ def test_objects_in_forms_of_others(tmp_path: Path, form: str) -> None:
     got = labels_by_name(world)
     assert (got[NAMES[0]], got[NAMES[1]]) == ([["Cell"]], [["Debris"]]), report
     assert boxes_on(world, 1) == [pytest.approx([4, 6, 24, 24], abs=0.5)]
-    # The converter states the size of the unturned picture here: named rather than guessed.
-    assert got["turned.jpg"] == [["Cell"]] or "turned.jpg" in " ".join([*report["problems"], *report["unmatched"]])
+    # COCO states the size of the picture before it is turned, and gives the box over the upright one.
+    assert got["turned.jpg"] == [["Cell"]], report
+    assert boxes_on(world, 3) == [pytest.approx([40, 6, 60, 24], abs=0.5)]
     assert got["skipped.png"] == []
+    world.services.store.close()
+
+
+def test_a_polygon_on_a_turned_picture_stays_in_its_place(tmp_path: Path) -> None:
+    world = fresh(tmp_path, DRAWN)
+    out = exported(tmp_path, DRAWN, [[], [], [POLYGON]], "COCO_WITH_IMAGES")
+    put(world, out)
+    assert boxes_on(world, 3) == [pytest.approx([8, 6, 40, 36], abs=0.5)]
+    (learned,) = (image for image in read_objects(out).images if image.name.endswith("turned.jpg"))
+    assert learned.boxes.tolist() == [pytest.approx([8, 6, 40, 36], abs=0.5)]
+    assert learned.size == (HEIGHT, WIDTH)
+    # A box that only fits into the stored picture was not drawn over the upright one: named, not guessed.
+    content = json.loads((out / "result.json").read_text())
+    content["annotations"] = [{**content["annotations"][0], "segmentation": [], "bbox": [10, 55, 20, 20]}]
+    (out / "result.json").write_text(json.dumps(content))
+    data = read_objects(out)
+    assert all(not image.name.endswith("turned.jpg") for image in data.images)
+    assert "turned.jpg is 80 x 60 px, its annotations are for 60 x 80" in " ".join(data.problems)
     world.services.store.close()
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from training.data.images import ImageDecodeError, image_size
+from training.data.coco_turned import by_label_studio, exchanged, over_upright
+from training.data.images import SIDES_CHANGE, ImageDecodeError, image_size, orientation_of
 from training.data.json_of_others import described
 from training.data.reading import Notes
 from training.data.values import Unusable, id_key, number, read_text, repeated, text_of
@@ -115,18 +116,25 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
     if lost:
         sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations are not "
         notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}taken for empty.")
+    theirs = by_label_studio(content)
     found: list[Listed] = []
     spoiled: set[Path] = set()
     for place, (key, entry) in enumerate(zip(keys, content["images"], strict=True), start=1):
         picture = _picture(place, entry, locate, notes)
         if picture is None:
             continue
+        annotations = by_image[key] if key is not None else []
+        if theirs and exchanged(picture.entry, picture.size) and orientation_of(picture.path) in SIDES_CHANGE:
+            upright = over_upright(annotations, picture.size)
+            if upright is not None:
+                annotations, (height, width) = upright, picture.size
+                picture = replace(picture, entry={**picture.entry, "height": height, "width": width})
         fault = _fault(picture, key, key in twice)
         if key is None or fault:
             notes.image_left_out(*(fault or (f"{picture.name} has no id in the COCO file; it was left out.", NO_ID)))
             spoiled.add(picture.path)
             continue
-        found.append(replace(picture, annotations=by_image[key]))
+        found.append(replace(picture, annotations=annotations))
     for picture in found:
         if picture.path in spoiled:
             sentence = f"{picture.name} is listed twice, once with a mistake; it was left out."

@@ -20,6 +20,7 @@ from training.data.tiff import Tiff, open_tiff
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "SIDES_CHANGE",
     "ImageDecodeError",
     "RGBArray",
     "content_hash",
@@ -42,7 +43,8 @@ _TURNED: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDES_CHANGE: Final = range(5, 9)
+SIDES_CHANGE: Final = range(5, 9)
+"""Orientations in which the upright picture has the other height and width."""
 _WIDE_MODES: Final = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 
 # One limit holds, the caller's, and it is looked at before a pixel is decoded; Pillow's own would strike below it.
@@ -200,7 +202,7 @@ def _orientation(path: Path, image: Image.Image) -> int:
 
 def _upright(stored: _Plain | Tiff) -> tuple[int, int]:
     height, width = stored.size
-    return (width, height) if stored.orientation in _SIDES_CHANGE else (height, width)
+    return (width, height) if stored.orientation in SIDES_CHANGE else (height, width)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
