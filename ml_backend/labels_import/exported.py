@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_backend.errors import BadRequest
-from ml_backend.labels_import.reading import Source, export_in, read_source, table_in
+from ml_backend.labels_import.reading import Source, export_in, read_source, refuse_masks, table_in
 from training.data.class_list import ClassList
 from training.data.detection_set import DetectionSet
 from training.data.finding import IMAGES, ImageFinder
@@ -36,6 +36,7 @@ def labels_in(source: Path) -> Labels:
     source = source.expanduser()
     file = exported_file(source)
     if file is None:
+        refuse_masks(source)
         return source
     labels = read_source(file, "auto")
     if not labels.entries:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from training.data.importers.voc import is_voc_folder, read_voc
 from training.data.importers.yolo import is_yolo_folder, read_yolo
 from training.data.json_of_others import LABEL_STUDIO, SHORT, described
 from training.data.values import begins_with, read_text
+
+MASK: Final = re.compile(r"task-\d+-annotation-\d+-by-.*\.(?:png|npy)", re.DOTALL)
+"""Name of a brush mask as a file."""
 
 TABLES: Final = (".csv", ".tsv")
 FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv", "label-studio")
@@ -102,6 +106,7 @@ def read_source(source: Path, form: str, find: Find | None = None, words: Words 
 def _form_of(source: Path) -> str:
     if export_in(source):
         return "label-studio"
+    refuse_masks(source)
     if source.is_file():
         forms = {".json": "coco", ".csv": "csv", ".tsv": "csv", ".txt": "csv"}
         if source.suffix.lower() in forms:
@@ -149,6 +154,19 @@ def table_in(source: Path) -> Path | None:
     tables = [path for path in found if path.suffix.lower() in TABLES and path.is_file()]
     others = any(path.is_dir() and path.name != IMAGES for path in found)
     return tables[0] if len(tables) == 1 and not others else None
+
+
+def refuse_masks(folder: Path) -> None:
+    """Stop where a folder holds Label Studio's export of brush masks as single files.
+
+    Raises:
+        BadRequest: it does. Such a file names its task by number, which is another image in another project.
+    """
+    if folder.is_dir() and any(MASK.fullmatch(path.name) for path in folder.iterdir()):
+        raise BadRequest(
+            f"{folder.name} holds brush masks as PNG or NumPy files, which do not say of which image they are; choose "
+            "JSON or 'Brush labels to COCO' in Label Studio's export window and give that."
+        )
 
 
 def _entries(file: Path) -> list[Any]:

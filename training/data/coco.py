@@ -28,8 +28,8 @@ from training.types import FloatArray, TrainingError
 ANNOTATIONS, IMAGES = "annotations.json", "images"
 
 
-FILES = (ANNOTATIONS, "result.json", "_annotations.coco.json")
-"""Names of the file: PapLoop's, that of Label Studio's exports, Roboflow's."""
+FILES = (ANNOTATIONS, "result.json", "result_coco.json", "_annotations.coco.json")
+"""Names of the file: PapLoop's, those of Label Studio's exports (the second of brush masks), Roboflow's."""
 
 
 def coco_file(folder: Path) -> Path | None:
