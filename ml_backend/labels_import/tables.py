@@ -167,7 +167,9 @@ def _columns(title: str, rows: Sequence[Sequence[str]], words: Words) -> tuple[i
             [place for place in left if _share(values, place, lambda cell: _names_an_image(cell, words)) > 0.5]
         )
     if label is None:
-        left = [place for place in left if place != image]
+        others = [place for place in left if place != image]
+        # A task may carry further names of its image, as those of PapLoop do.
+        left = [place for place in others if header[place] not in IMAGE_COLUMNS] or others
         fitting = [place for place in left if _share(values, place, lambda cell: _is_class(cell, words)) > 0.5]
         label = _only(fitting if words.classes else left)
     if image is None or label is None:
