@@ -43,7 +43,7 @@ def _annotated(services: Services, project_id: int) -> int:
 def wait_until_settled(
     services: Services, project_id: int, patience: float, report: Callable[[RunRow], None] | None = None
 ) -> None:
-    """Wait until no run of a project is open and none is due for the number of labels.
+    """Wait until no run of a project is open, wished for, or due for the number of labels.
 
     Args:
         services: the parts of the process.
@@ -57,8 +57,8 @@ def wait_until_settled(
     last: object = None
     moved = time.monotonic()
     while True:
-        # In this order: a run that opens between the two questions answers the second one.
-        due = _due(services, project_id)
+        # In this order: what is due or wished for becomes an open run, never the other way round.
+        due = _due(services, project_id) or services.store.wish(project_id) is not None
         run = services.store.open_run_of(project_id)
         if run is None and not due:
             return
