@@ -88,6 +88,9 @@ class Project:
         attach(stack.services, self.id)
         change_settings(stack.services, self.id, {"auto_train": False, "duplicate_radius": 0})
         ingest(stack.services, self.id, folder, stage=silent)
+        # The worker orders what came in by itself, and that switches to its own version: only then to ours.
+        wait_for(lambda: stack.services.store.active_ranking(self.id) is not None, "the first order")
+        stack.settled(self.id)
         named = {row["data"]["name"]: row["id"] for row in self.client.tasks_updated_since(self.id)}
         self.tasks = {
             number: next(named[name] for name in named if f"orientation{number}." in name) for number in TURNS
