@@ -58,7 +58,7 @@ class Conversions:
         self._guard = threading.Lock()
 
     def copy(self, source: Path, name: str, side: int | None = None) -> Path:
-        """A copy of an image file as people see it, made now if there is none.
+        """A copy of an image file as people see it; one that does not exist yet is made now.
 
         Args:
             source: the original.

@@ -14,7 +14,7 @@ from ml_backend.state.records import EventRow
 log = logging.getLogger(__name__)
 
 MOST_TRIES: Final = 5
-"""An event that failed so often, while the database took note of each failure, is set aside."""
+"""After so many failures, each recorded in the database, an event is set aside."""
 
 LONGEST_WAIT: Final = 60.0
 
@@ -68,7 +68,7 @@ def set_aside_event(services: Services, event_id: int) -> EventRow:
     """An event that was set aside.
 
     Raises:
-        NotFound: there is none with that number.
+        NotFound: no event has that number.
         BadRequest: it was not set aside.
     """
     event = services.store.event(event_id)
@@ -78,7 +78,7 @@ def set_aside_event(services: Services, event_id: int) -> EventRow:
 
 
 def apply_again(services: Services, event_id: int) -> EventRow:
-    """Apply an event that was set aside; it stays so when it fails again.
+    """Apply an event that was set aside; if it fails again, it stays set aside.
 
     Raises:
         NotFound, BadRequest: it was not set aside, or cannot be applied; the message says why.

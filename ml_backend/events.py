@@ -54,7 +54,7 @@ def _shown(value: Any) -> str:
 
 
 def _seconds(value: Any) -> float | None:
-    """A duration, or None when it is none."""
+    """A duration in seconds; None if the value cannot be one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LONGEST:
         return None
     return float(value)

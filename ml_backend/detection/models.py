@@ -33,7 +33,7 @@ def finds_objects(run: RunRow) -> bool:
 
 
 def detector_of(services: Services, run_id: int | None) -> Path | None:
-    """The checkpoint of a run's detector; None where there is no run, its model is none or its folder is lost."""
+    """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
     if run_id is None or not finds_objects(services.store.run(run_id)):
         return None
     checkpoint = services.files.run_dir(run_id) / "checkpoint"

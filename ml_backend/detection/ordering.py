@@ -66,7 +66,7 @@ def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: 
         return name, f"The detector knows enough to trust its doubts ({on})."
     return (
         name,
-        f"The detector finds something ({on}), which is too little to be sure of: {name} goes by it all the same.",
+        f"The detector finds something ({on}). That is too little to be sure, but {name} uses it all the same.",
     )
 
 

@@ -130,7 +130,7 @@ RING = [2, 3, 12, 3, 12, 11, 2, 11]
 def test_outlines_in_every_nesting_and_boxes_from_them(tmp_path: Path, segmentation: Any, box: Any) -> None:
     data = read_coco(coco(tmp_path, [GOOD | {"segmentation": segmentation, "bbox": box}]))
     np.testing.assert_array_equal(data.images[0].boxes, [[2, 3, 12, 11]])
-    assert pixels(data.images[0].masks[0]) == 80  # type: ignore[index]
+    assert pixels(data.images[0].masks[0]) == 80
     assert not data.left_out.lost
 
 
@@ -202,7 +202,7 @@ def test_yolo_boxes_and_polygons(tmp_path: Path) -> None:
     image = next(image for image in data.images if image.name == "sub/a.png")
     np.testing.assert_allclose(image.boxes, [[15, 12, 25, 18]])
     np.testing.assert_allclose(image.ignore, [[18, 13.5, 22, 16.5]], rtol=1e-5)
-    assert len(image.checked) == 0  # type: ignore[arg-type]
+    assert len(image.checked) == 0
     assert len(data.problems) == 4
     (tmp_path / "labels" / "sub" / "a.txt").write_text("0 0.25 0.2 0.5 0.2 0.5 0.4 0.25 0.4")
     outlined = read_objects(tmp_path)
@@ -231,7 +231,7 @@ def test_voc_boxes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.images[0].boxes, [[3, 4, 13, 20]])
     # One is difficult, the other has no name.
     np.testing.assert_array_equal(data.images[0].ignore, [[3, 4, 13, 20], [3, 4, 13, 9]])
-    assert len(data.images[0].checked) == 0, "a box without an area may be anywhere"  # type: ignore[arg-type]
+    assert len(data.images[0].checked) == 0, "a box without an area may be anywhere"
     assert len(data.problems) == 4
 
 

@@ -63,7 +63,7 @@ def test_boxes_become_annotations_once(boxes: World, tmp_path: Path) -> None:
     first, second, third = (made[0] for made in boxes.annotations().values())
     shapes = [region.shape for region in read_results(first["result"], job.controls, (60, 80)).regions]
     # An object whose class the config lacks is no background: its place is to be ignored.
-    places = [(round(s.x, 3), round(s.y, 3), round(s.width, 3)) for s in shapes]  # type: ignore[union-attr]
+    places = [(round(s.x, 3), round(s.y, 3), round(s.width, 3)) for s in shapes]
     assert places == [(4, 10, 20), (40, 10, 20), (30, 10, 20)]
     assert [region.label for region in read_results(second["result"], job.controls, (60, 80)).regions] == [
         "Cell",

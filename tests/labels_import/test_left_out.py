@@ -75,7 +75,7 @@ def test_parts_that_were_searched_are_no_whole_image(boxes: World, tmp_path: Pat
 
 
 def test_annotations_that_belong_to_no_image_make_none_empty(boxes: World, tmp_path: Path) -> None:
-    report = boxes.put(coco(tmp_path / "coco", boxes, [box(1, 4), box([2], 4), box(77, 8)], ("Cell",)))  # type: ignore[arg-type]
+    report = boxes.put(coco(tmp_path / "coco", boxes, [box(1, 4), box([2], 4), box(77, 8)], ("Cell",)))
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[["Cell"]], [], []]
     assert report.left_out["objects"] == {"they belong to no image of the file": 2}
 

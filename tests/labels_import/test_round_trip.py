@@ -81,7 +81,7 @@ def fresh(tmp_path: Path, config: str) -> World:
     fake, queue = FakeLabelStudio(), ListQueue()
     settings, files = Settings(data_dir=tmp_path / "state"), DataDir(tmp_path / "state")
     store = Store.open(settings.resolved_database_url)
-    services = Services(settings, store, files, lambda: NOW, fake.client(), queue)  # type: ignore[arg-type]  # a list
+    services = Services(settings, store, files, lambda: NOW, fake.client(), queue)
     project = fake.add_project(config)
     store.upsert_project(project, "Cells", config, NOW)
     images = pool(tmp_path / "pool")

@@ -140,7 +140,7 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
         return "publish", {"decision": "kept", "decision_reason": "Test."}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(STEPS, "judge", kept)  # type: ignore[arg-type]
+        patch.setitem(STEPS, "judge", kept)
         assert walk(scene, "train", "publish", keep).decision == "kept"
     assert scene.store.project(scene.project).active_run_id == before
     shares(right_answers(scene, after), pushed(scene))

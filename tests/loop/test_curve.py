@@ -23,7 +23,7 @@ from tests.loop.conftest import Loop, make_loop
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, cells: object) -> Iterator[tuple[Loop, list[RunRow]]]:
     """Three models, each on more labels than the one before."""
-    loop = make_loop(tmp_path_factory.mktemp("curve") / "state", cells)  # type: ignore[arg-type]
+    loop = make_loop(tmp_path_factory.mktemp("curve") / "state", cells)
     settings = ProjectSettings(retrain_labels=1000, retrain_minutes=10_000, validation_fraction=0.4)
     loop.store.save_settings(loop.project, settings)
     trained = []

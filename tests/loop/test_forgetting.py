@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import Table, func, select
 
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.tables import predictions, ranking_entries
@@ -11,9 +11,9 @@ from tests.loop.conftest import Loop
 KEPT = 3
 
 
-def rows(loop: Loop, table: object, column: str) -> int:
+def rows(loop: Loop, table: Table, column: str) -> int:
     with loop.store.database.read() as connection:
-        distinct = func.count(func.distinct(getattr(table, "c")[column]))  # noqa: B009
+        distinct = func.count(func.distinct(table.c[column]))
         return int(connection.execute(select(distinct)).scalar_one())
 
 

@@ -134,7 +134,7 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
     kept = state.projects.pop(polled.project)
     with pytest.raises(NotFound):
         reconcile(polled.services, polled.project)
-    clock.now += 86400  # type: ignore[attr-defined]
+    clock.now += 86400
     beat(polled.services)
     assert polled.jobs == []
     assert polled.store.open_runs() == []

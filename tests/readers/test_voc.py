@@ -70,7 +70,7 @@ def test_corners(tmp_path: Path, sides: tuple[object, ...], box: list[float] | N
     (image,) = read_voc(root).images
     if box is None:
         assert len(image.boxes) == 1
-        assert len(image.checked) == 0  # type: ignore[arg-type]
+        assert len(image.checked) == 0
     else:
         np.testing.assert_array_equal(image.boxes[0], box)
         assert image.checked is None

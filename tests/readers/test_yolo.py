@@ -79,7 +79,7 @@ def test_what_means_nothing_certain_is_no_background(tmp_path: Path, line: str, 
     assert data.left_out.lost == 1
     both = read_yolo(yolo(tmp_path / "both", {"a": [line, f"0 {HALF}"]}))
     assert len(first(both).boxes) == 1
-    assert len(first(both).checked) == 0  # type: ignore[arg-type]
+    assert len(first(both).checked) == 0
 
 
 @pytest.mark.parametrize("number", ["7", "-1", "0.5", "cell", "1e30", "True", "2"])

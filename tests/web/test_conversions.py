@@ -85,7 +85,7 @@ def test_many_who_ask_for_one_image_get_one_conversion(world: World, folder: Pat
     path = save(folder / "a.tif", size=(300, 200))
     conversions, made = Conversions(world.services), []
     original = conversions._write
-    conversions._write = lambda *words: (made.append(words[0]), original(*words))[1]  # type: ignore[method-assign]
+    conversions._write = lambda *words: (made.append(words[0]), original(*words))[1]
     together, found = threading.Barrier(6), []
 
     def ask() -> None:

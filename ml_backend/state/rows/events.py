@@ -33,7 +33,7 @@ class EventRows(Rows):
         """One event.
 
         Raises:
-            NotFound: there is none with that number.
+            NotFound: no event has that number.
         """
         with self._db.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(events.c.id == int(event_id))).first()
