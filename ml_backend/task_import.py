@@ -54,6 +54,8 @@ def match_lost_imports(services: Services, project_id: int) -> None:
     if unknown:
         remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
     lost, since = _lost(services, project_id)
+    if not lost:
+        return
     missing = lost & {item.id for item in _waiting(services, project_id)}
     waited = services.clock() - since
     if missing and 0 <= waited < STILL_AT_WORK:
@@ -67,14 +69,12 @@ def match_lost_imports(services: Services, project_id: int) -> None:
 
 def _mark(services: Services, project_id: int) -> Path:
     """Where an import without an answer is noted; it outlives the process."""
-    return services.files.root / "imports" / f"{project_id}.json"
+    return services.files.imports_dir / f"{project_id}.json"
 
 
 def _note_lost(services: Services, project_id: int, items: Iterable[ItemRow]) -> None:
-    path = _mark(services, project_id)
-    path.parent.mkdir(exist_ok=True)
     noted = {"since": services.clock(), "items": [item.id for item in items]}
-    services.files.write_atomic(path, json.dumps(noted))
+    services.files.write_atomic(_mark(services, project_id), json.dumps(noted))
 
 
 def _lost(services: Services, project_id: int) -> tuple[set[int], float]:

@@ -157,6 +157,11 @@ class DataDir:
         """The folder of all run folders."""
         return self._folder("runs")
 
+    @property
+    def imports_dir(self) -> Path:
+        """Notes on imports of tasks whose answer never came."""
+        return self._folder("imports")
+
     def run_dir(self, run_id: int) -> Path:
         """`runs/000042`."""
         return self._folder("runs", f"{run_id:06d}")
