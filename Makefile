@@ -5,6 +5,7 @@
 #   IMAGES             folder of images to label; empty = the generated demo cells
 #   CONFIG, CLASSES    what is labeled (classes, boxes or polygons) and the names, between commas
 #   SEED_LABELS        how many images of class sub-folders start out labeled
+#   GROUP_PATTERN      regex that finds the patient or slide in a file name; auto = the proposed one, none = names tell nothing
 #   PAPLOOP_PORT       port of PapLoop; LABEL_STUDIO_PORT: port of Label Studio
 #   NAME               one benchmark of `make bench`
 #   MINUTES, SEED      of `make soak`: minutes of labeling, fifteen of them with Label Studio standing still
@@ -26,7 +27,8 @@ unexport PYTHONHOME PYTHONPATH VIRTUAL_ENV
 
 TORCH_OPTIONS = $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)")
 IMAGE_OPTIONS = $(if $(IMAGES),--images "$(IMAGES)") $(if $(SEED_LABELS),--seed-labels "$(SEED_LABELS)") \
-  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CLASSES),--classes "$(CLASSES)")
+  $(if $(CONFIG),--config "$(CONFIG)") $(if $(CLASSES),--classes "$(CLASSES)") \
+  $(if $(GROUP_PATTERN),--group-pattern "$(GROUP_PATTERN)")
 PORT_OPTIONS = $(if $(LABEL_STUDIO_PORT),--label-studio-port "$(LABEL_STUDIO_PORT)")
 
 # $(call has_venv,FOLDER): a half-deleted environment would install into the system.

@@ -16,6 +16,12 @@ from training.data.split import place, source_group
 PROPOSED = "auto"
 """Said instead of a pattern: take the one that is proposed."""
 
+NONE = "none"
+"""Said instead of a pattern: names tell nothing, and nothing is to be proposed any more."""
+
+EACH_FILE = r"(?s)^.+$"
+"""The pattern behind `NONE`: every file is a group of its own."""
+
 
 def names_below(folder: Path) -> list[str]:
     """Names of the images of a folder, as their items will have them.
@@ -46,7 +52,7 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
-        wanted: a regular expression, or "auto" for the proposed one.
+        wanted: a regular expression, "auto" for the proposed one, or "none" where names tell nothing.
         names: of files that are about to come in, for "auto".
 
     Returns:
@@ -58,7 +64,7 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
     """
     store = services.store
     settings = store.settings(project_id)
-    pattern = wanted
+    pattern = EACH_FILE if wanted == NONE else wanted
     if wanted == PROPOSED:
         proposal = proposal_for(services, project_id, names)
         if proposal is None and not settings.group_pattern:

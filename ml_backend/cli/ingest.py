@@ -24,7 +24,11 @@ def register(app: typer.Typer) -> None:
             int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
         ] = 0,
         group_pattern: Annotated[
-            str, typer.Option(help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one.")
+            str,
+            typer.Option(
+                help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names "
+                "tell nothing."
+            ),
         ] = "",
         as_json: AsJson = False,
     ) -> None:

@@ -30,7 +30,11 @@ def register(app: typer.Typer) -> None:
             int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
         ] = None,
         group_pattern: Annotated[
-            str, typer.Option(help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one.")
+            str,
+            typer.Option(
+                help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names "
+                "tell nothing."
+            ),
         ] = "",
     ) -> None:
         """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""

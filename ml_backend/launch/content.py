@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ml_backend.demo.cells import CLASSES, write_cells
 from ml_backend.demo.fields import CLASSES as FIELD_CLASSES
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from training.types import Progress
 
 log = logging.getLogger(__name__)
+
+HELD: Final = (
+    "The first labels from folder names wait for your answer, since a model would train on them at once and freeze the "
+    "split: start again with GROUP_PATTERN=auto (`make run`) or --group-pattern auto (`paploop up`) to take the "
+    "proposed groups, or with none in place of auto if the prefixes mean nothing."
+)
 
 DEMO_TITLE = "Pap smear cells (generated)"
 FIELDS_TITLE = "Fields of cells (generated), {kind}"
@@ -101,7 +107,8 @@ def fill(
         seed_labels: labels submitted from folder names.
         stage: shows progress.
         interface: of a project that is made now; one that is there keeps its own.
-        group_pattern: finds the patient or slide in a file name; "auto" = the proposed one, empty = as it is set.
+        group_pattern: finds the patient or slide in a file name; "auto" = the proposed one, "none" = none does, empty =
+            as it is set.
 
     Returns:
         Label Studio's project id.
@@ -111,9 +118,11 @@ def fill(
     project_id = ensure_project(services, purpose, title, classes, interface.kind)
     attach(services, project_id)
     progress(1.0, "")
-    _group(services, project_id, folder, group_pattern, is_demo=images is None)
+    answered = _group(services, project_id, folder, group_pattern, is_demo=images is None)
     taken = 0 if _all_known(services, project_id, folder) else _take_in(services, project_id, folder, stage)
-    if seed_labels:
+    if seed_labels and not answered:
+        log.warning("%s", HELD)
+    elif seed_labels:
         seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
         if seeded.why_fewer:
             log.warning("%s", seeded.why_fewer)
@@ -129,17 +138,22 @@ def _take_in(services: Services, project_id: int, folder: Path, stage: Callable[
     return report.tasks
 
 
-def _group(services: Services, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> None:
-    """Group the demo by its patients and a folder as asked; where names share prefixes, say so and change nothing."""
+def _group(services: Services, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> bool:
+    """Group the demo by its patients and a folder as asked; where names share prefixes, say so and change nothing.
+
+    Returns:
+        Whether nothing is left to be answered.
+    """
     if is_demo and not pattern and not services.store.items(project_id):
         pattern = DEMO_GROUPS
     names = names_below(folder)
     if pattern:
         set_group_pattern(services, project_id, pattern, names)
-        return
+        return True
     proposal = None if is_demo else proposal_for(services, project_id, names)
     if proposal is not None:
         print(proposal.advice(str(folder), project_id), flush=True)
+    return proposal is None
 
 
 def _all_known(services: Services, project_id: int, folder: Path) -> bool:

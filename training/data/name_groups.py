@@ -49,7 +49,7 @@ class Proposal:
             f"File names share prefixes: {self.words} gives {self.groups} groups of {self.images} images ({shown}). "
             "If these are patients, slides or source images, each must stand on one side of the split, or every score "
             f"is too good: say `paploop ingest {folder} --project {project_id} --group-pattern auto` before the first "
-            "training run."
+            "training run, or `none` in place of `auto` if they are not."
         )
 
 
