@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 from ml_backend.errors import Unauthorized
 from ml_backend.refused_logins import RefusedLogins
 from ml_backend.settings import Settings
+from ml_backend.webserver.requests import CHALLENGE
 
 OPEN_ENDPOINTS = frozenset({"media.image"})
 """Addresses that carry their own proof, so browsers can show them inside Label Studio."""
@@ -75,7 +76,8 @@ def _known(settings: Settings, given: Authorization | None, *, bearer: bool) -> 
 
 def challenge(response: Response) -> None:
     """Make a browser ask for user name and password."""
-    response.headers["WWW-Authenticate"] = 'Basic realm="PapLoop", charset="UTF-8"'
+    name, value = CHALLENGE
+    response.headers[name] = value
 
 
 def refuse_other_sites(settings: Settings, call: Request) -> None:

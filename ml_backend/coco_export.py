@@ -16,6 +16,7 @@ from ml_backend.label_config import LabelingJob
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, ItemRow
 from training.data.images import ImageDecodeError, image_size, orientation_of
+from training.data.values import Unusable, whole
 from training.geometry.polygons import outline
 from training.geometry.runs import pixels, trim
 
@@ -79,7 +80,7 @@ class _Written:
         self, item: ItemRow, results: Sequence[Mapping[str, Any]] | None, reason: str, said: AnnotationRow | None
     ) -> None:
         """One image: with its objects where they are confirmed and its size is known, else among those left out."""
-        size = _size(self._services, item, results or [])
+        size = _size(self._services, item, results)
         if results is None:
             self.left_out.append(_image(item, size, said) | {"left_out": reason})
         elif size is None:
@@ -104,7 +105,7 @@ class _Written:
             elif region.label in self._job.checked:
                 searched.append(box)
             elif region.label in self._job.classes:
-                self._append(item, {**_object(region, box, size, self._outlines)}, [region.label])
+                self._append(item, _object(region, box, size, self._outlines), [region.label])
             else:
                 self._append(item, {**_plain(region, box), "iscrowd": 1}, self._job.classes)
                 if region.label not in self._job.ignore:
@@ -138,14 +139,25 @@ def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict
     return image
 
 
-def _size(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]]) -> Size | None:
+def _size(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]] | None) -> Size | None:
+    """The sides of an image; one without labels (None) is not fetched only to be left out with its size."""
     if item.width and item.height:
         return item.height, item.width
-    stated = next((r for r in results if r.get("original_width") and r.get("original_height")), None)
+    if results is None:
+        return None
     try:
         return image_size(services.image_path(item))
     except (ImageDecodeError, ImageError):
-        return (int(stated["original_height"]), int(stated["original_width"])) if stated else None
+        return next(filter(None, map(_stated, results)), None)
+
+
+def _stated(result: Mapping[str, Any]) -> Size | None:
+    """The sides that a region was drawn over, None where it does not say them in numbers."""
+    try:
+        size = whole(result.get("original_height")), whole(result.get("original_width"))
+    except Unusable:
+        return None
+    return size if min(size) > 0 else None
 
 
 def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:

@@ -35,17 +35,17 @@ def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow
 
 
 def _apply(services: Services, event: EventRow) -> None:
-    store = services.store
+    store, tries = services.store, event.tries + 1
     try:
         apply_event(services, event)
     except NotFound as problem:
         # Label Studio sends an organization's webhooks for projects that are not connected, too.
         store.close_event(event.id, services.clock(), str(problem))
     except BadRequest as problem:
-        _set_aside(services, event, str(problem))
+        _set_aside(services, event, str(problem), tries)
     except Exception as problem:
         log.exception("webhook %d (%s) cannot be applied", event.id, event.action)
-        tries, reason = event.tries + 1, str(problem) or type(problem).__name__
+        reason = str(problem) or type(problem).__name__
         if tries >= MOST_TRIES:
             _set_aside(services, event, reason, tries)
             return
@@ -55,10 +55,9 @@ def _apply(services: Services, event: EventRow) -> None:
         store.close_event(event.id, services.clock())
 
 
-def _set_aside(services: Services, event: EventRow, reason: str, tries: int = 1) -> None:
+def _set_aside(services: Services, event: EventRow, reason: str, tries: int) -> None:
     store = services.store
-    store.update_event(event.id, tries=tries)
-    store.close_event(event.id, services.clock(), reason, set_aside=True)
+    store.update_event(event.id, tries=tries, processed_at=services.clock(), error=reason, set_aside=True)
     log.warning("webhook %d of project %d was set aside: %s", event.id, event.project_id, reason)
     # What it said is found by the next poll, as far as Label Studio holds it.
     store.update_project(event.project_id, reconciled_at=0.0)

@@ -7,15 +7,12 @@ from typing import Any
 
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_config import parse_label_config
-from ml_backend.row_ids import identifier
+from ml_backend.row_ids import identifier, identifier_of, seconds
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
 from ml_backend.tasks import draws_objects, remember_tasks
 
 Body = Mapping[str, Any]
-
-LONGEST = 1e9
-"""Seconds; no annotation takes longer."""
 
 
 def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
@@ -26,23 +23,22 @@ def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
     """
     task = annotation.get("task")
     number = identifier(annotation.get("id"))
-    task_id = identifier(task.get("id") if isinstance(task, Mapping) else task)
+    task_id = identifier_of(task)
     if number is None or task_id is None:
         raise BadRequest(
             f"An annotation came with the number {_shown(annotation.get('id'))} for the task {_shown(task)}, which "
             "Label Studio cannot have given; a poll fetches what it holds."
         )
-    author = annotation.get("completed_by")
     result = annotation.get("result")
     return AnnotationRow(
         id=number,
         project_id=project_id,
         task_id=task_id,
-        completed_by=identifier(author.get("id") if isinstance(author, Mapping) else author),
+        completed_by=identifier_of(annotation.get("completed_by")),
         result=list(result) if isinstance(result, list) else [],
         was_cancelled=bool(annotation.get("was_cancelled")),
         ground_truth=bool(annotation.get("ground_truth")),
-        lead_time=_seconds(annotation.get("lead_time")),
+        lead_time=seconds(annotation.get("lead_time")),
         parent_prediction=identifier(annotation.get("parent_prediction")),
         updated_at=str(annotation.get("updated_at") or "")[:40],
     )
@@ -51,13 +47,6 @@ def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
 def _shown(value: Any) -> str:
     number = value.get("id") if isinstance(value, Mapping) else value
     return "none" if number is None else repr(number)[:40]
-
-
-def _seconds(value: Any) -> float | None:
-    """A duration in seconds; None if the value cannot be one."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LONGEST:
-        return None
-    return float(value)
 
 
 def _mappings(value: Any) -> list[Body]:
@@ -70,7 +59,7 @@ def _ids(value: Any) -> list[int]:
 
 
 def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
-    tasks = [task for task in _mappings(body.get("task")) if identifier(task.get("id")) is not None]
+    tasks = _mappings(body.get("task"))
     rows: list[AnnotationRow] = []
     wrong = ""
     for position, annotation in enumerate(_mappings(body.get("annotation"))):
@@ -80,8 +69,7 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
             rows.append(annotation_row(project_id, annotation))
         except BadRequest as error:
             wrong = wrong or str(error)
-    known = services.store.items_by_task(project_id, [row.task_id for row in rows])
-    remember_tasks(services, project_id, [task for task in tasks if task.get("id") not in known])
+    remember_tasks(services, project_id, tasks)
     services.store.upsert_annotations(
         project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services, project_id)
     )

@@ -19,6 +19,7 @@ from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from ml_backend.unanswered import Note
 from strategies.base import FloatArray
+from training.jobs import CHECKPOINT
 from training.types import TrainingError
 
 if TYPE_CHECKING:
@@ -181,7 +182,7 @@ class FirstUse:
         model: Any = (
             load_detector(self._services, run_id, device="cpu")
             if is_detector
-            else load_model(self._services.files.run_dir(run_id) / "checkpoint", threads=self._services.threads)
+            else load_model(self._services.files.run_dir(run_id) / CHECKPOINT, threads=self._services.threads)
         )
         name = str(run.request.get("encoder_name") or self._services.settings.encoder)
         classes = model.plan.classes if is_detector else model.classes

@@ -29,10 +29,17 @@ def _forget_places(services: Services, project_id: int) -> None:
 
 
 def _forget_answers(services: Services, project_id: int) -> None:
-    store = services.store
-    keep = {store.project(project_id).active_run_id, *(run.id for run in store.open_runs())}
-    keep.update(row.run_id for row in store.rankings(project_id)[:RECENT_ORDERS])
-    keep.update(row.run_id for row in store.rankings(project_id, states=("prepared", "active")))
+    store, orders = services.store, services.store.rankings(project_id)
+    open_runs = store.open_runs()
+    keep = {store.project(project_id).active_run_id, *(run.id for run in open_runs)}
+    # A roll-back that is under way speaks with the model that it names.
+    keep.update(run.request.get("model_run") for run in open_runs)
+    keep.update(row.run_id for row in orders if row.state in ("prepared", "active"))
+    for run_id in store.runs_with_detections(project_id):
+        # They are large, and a roll-back looks again: not even those of recent orders stay.
+        if run_id not in keep:
+            store.delete_detections(run_id)
+    keep.update(row.run_id for row in orders[:RECENT_ORDERS])
     for run_id in store.runs_with_predictions(project_id):
         if run_id not in keep:
             store.delete_predictions(run_id)

@@ -81,6 +81,16 @@ def scan(folder: Path) -> ImageFiles:
     return found
 
 
+def names_below(folder: Path) -> list[str]:
+    """Names of the images of a folder, as their items will have them.
+
+    Raises:
+        NotFound, BadRequest: there is no such folder, or no image in it.
+    """
+    root = folder.expanduser().resolve()
+    return [path.relative_to(root).as_posix() for path in scan(folder).files]
+
+
 def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -> IngestReport:
     """Take a folder in; repeating it adds only what is new, and a killed ingest goes on where it was.
 
@@ -101,9 +111,10 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     files = found.files
     before = {item.source: item for item in store.items(project_id)}
     fresh = [path for path in files if str(path) not in before]
-    moved = reattach(services, project_id, root, fresh, stage("Looking for moved files"))
+    hashes: dict[Path, str] = {}
+    moved = reattach(services, project_id, root, fresh, stage("Looking for moved files"), hashes)
     fresh = [path for path in fresh if str(path) not in moved]
-    _add(services, project_id, root, fresh, stage("Reading files"))
+    _add(services, project_id, root, fresh, stage("Reading files"), hashes)
     _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
     with services.files.lock(project_lock(project_id)):
         match_lost_imports(services, project_id)
@@ -125,12 +136,19 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     )
 
 
-def _add(services: Services, project_id: int, root: Path, files: Sequence[Path], progress: Progress) -> None:
+def _add(
+    services: Services,
+    project_id: int,
+    root: Path,
+    files: Sequence[Path],
+    progress: Progress,
+    hashes: Mapping[Path, str],
+) -> None:
     rows = []
     for number, path in enumerate(files):
         name = path.relative_to(root).as_posix()
         try:
-            digest, state, reason = content_hash(path), "new", ""
+            digest, state, reason = hashes.get(path) or content_hash(path), "new", ""
         except OSError as error:
             digest, state = "", "unreadable"
             reason = _unread(error)

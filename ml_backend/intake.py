@@ -13,7 +13,7 @@ from ml_backend.duplicates.earlier import CHECKED
 from ml_backend.duplicates.joining import FRAME, Joiner
 from ml_backend.duplicates.regroup import groups_lock
 from ml_backend.errors import ImageError
-from ml_backend.items import display_name
+from ml_backend.items import display_name, split_salt
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
@@ -132,7 +132,7 @@ def _settle(
         new=[(item.id, sources[item.id], group_ids[item.id]) for item in items if not item.split],
         known=[(item.id, item.source_group, item.group_id, item.split) for item in old.values() if item.split],
         fraction=settings.validation_fraction,
-        salt=f"paploop-{project_id}",
+        salt=split_salt(project_id),
     )
     services.store.update_items(
         [

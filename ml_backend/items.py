@@ -28,6 +28,11 @@ def is_local(item: ItemRow) -> bool:
     return not item.source.startswith(FOREIGN)
 
 
+def split_salt(project_id: int) -> str:
+    """What tells the splits of projects apart; every placing of a project must use the same."""
+    return f"paploop-{project_id}"
+
+
 def leak_group(item: ItemRow) -> str:
     """The patient, slide or source image of an item, else its near-duplicates: it lies on one side of the split."""
     return item.source_group or str(item.group_id or item.id)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import signal
-import sys
 
 from ml_backend.errors import Busy, NotFound, Unavailable
+from ml_backend.launch.kin import end_with_parent
 from ml_backend.plain_text import log_to_standard_error
 from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
 
 log = logging.getLogger(__name__)
-
-PR_SET_PDEATHSIG = 1
 
 
 def _services() -> Services:
@@ -25,8 +22,7 @@ def _services() -> Services:
 
 def die_with_parent() -> None:
     """Let the kernel end this process when its worker dies, so that no orphan trains beside the next worker."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
 
 
 def run_job(run_id: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from ml_backend.items import is_local
@@ -14,7 +14,12 @@ from training.types import Progress
 
 
 def reattach(
-    services: Services, project_id: int, root: Path, fresh: Sequence[Path], progress: Progress
+    services: Services,
+    project_id: int,
+    root: Path,
+    fresh: Sequence[Path],
+    progress: Progress,
+    hashes: MutableMapping[Path, str],
 ) -> dict[str, int]:
     """Point images whose file is gone to a file of equal content; tasks, labels, groups and sides stay theirs.
 
@@ -24,6 +29,7 @@ def reattach(
         root: folder that is taken in.
         fresh: its files that no image of the project names.
         progress: told how far it is.
+        hashes: takes the content hash of each file that was read, so that none is read twice.
 
     Returns:
         New source -> item id of the images that were found again.
@@ -33,10 +39,10 @@ def reattach(
     changes = []
     for number, path in enumerate(fresh if lost else (), 1):
         try:
-            waiting = lost.get(content_hash(path))
+            hashes[path] = content_hash(path)
         except OSError:
             continue
-        if waiting:
+        if waiting := lost.get(hashes[path]):
             item = waiting.pop(0)
             place = {"root": str(root), "name": path.relative_to(root).as_posix()}
             revived = {"state": "new", "reason": ""} if item.state == "unreadable" else {}

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ml_backend.duplicates.earlier import earlier_note
+from ml_backend.duplicates.review import copies_of
 from ml_backend.errors import LabelConfigError
 from ml_backend.items import display_name, is_local
 from ml_backend.media_url import media_url
@@ -93,7 +94,7 @@ def overview(services: Services, project_id: int) -> Overview:
         items=store.count_items(project_id),
         labels=labels,
         left_out=left_out,
-        copies=sum(1 for item in ready if item.task_id is None and item.group_id not in (None, item.id)),
+        copies=len(copies_of(ready)),
         groups_note=earlier_note(project_id, ready),
         unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
         active_run=project.active_run_id,
@@ -197,13 +198,17 @@ def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], d
     return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
 
 
+def moment(seconds: float) -> str:
+    """Unix seconds as `2026-11-21 09:31 UTC`."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _gone(project: ProjectRow) -> str:
     if project.gone_at is None:
         return ""
-    since = datetime.fromtimestamp(project.gone_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
-        f"Label Studio said at {since} that it has no project {project.id}: it was deleted, or the token's user may "
-        f"not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
+        f"Label Studio said at {moment(project.gone_at)} that it has no project {project.id}: it was deleted, or the "
+        f"token's user may not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
     )
 
 

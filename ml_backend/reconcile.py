@@ -68,10 +68,11 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
     new, gone, deleted = _tasks(services, project_id)
     since = EPOCH if full else (store.project(project_id).reconciled_until or EPOCH)
     found = _poll(services, project_id, since)
-    if since != EPOCH and _difference(services, project_id, _counts(project)) != _known_drift(services, project_id):
+    known = _known_drift(services, project_id)
+    if since != EPOCH and _difference(services, project_id, _counts(project)) not in (None, known):
         drift, again = _settled(services, project_id, found.until)
         found += again
-        if drift is not None and drift != _known_drift(services, project_id):
+        if drift is not None and drift != known:
             found += _poll(services, project_id, EPOCH)
             full = True
     if full or since == EPOCH:
@@ -174,13 +175,12 @@ def _counts(project: Mapping[str, Any]) -> list[int] | None:
     return numbers if len(numbers) == len(counted) else None
 
 
-def _difference(services: Services, project_id: int, counts: list[int] | None) -> list[int]:
-    """By how many annotations and skips Label Studio has more than we hold."""
+def _difference(services: Services, project_id: int, counts: list[int] | None) -> list[int] | None:
+    """By how many annotations and skips Label Studio has more than we hold; None where it does not tell."""
     if counts is None:
-        return _known_drift(services, project_id)
-    rows = services.store.annotations(project_id)
-    skipped = sum(row.was_cancelled for row in rows)
-    return [counts[0] - (len(rows) - skipped), counts[1] - skipped]
+        return None
+    labels, skips = services.store.annotation_counts(project_id)
+    return [counts[0] - labels, counts[1] - skips]
 
 
 def _known_drift(services: Services, project_id: int) -> list[int]:

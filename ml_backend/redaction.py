@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_backend.bodies import project_number
 from ml_backend.errors import BadRequest
-from ml_backend.row_ids import identifier
+from ml_backend.row_ids import identifier, identifier_of, seconds
 
 ACTIONS = frozenset(
     {
@@ -55,9 +55,6 @@ ANNOTATION_FIELDS = (
     "updated_at",
 )
 TASK_FIELDS = ("id", "total_annotations", "cancelled_annotations", "updated_at")
-LONGEST = 10 * 366 * 86_400.0
-"""Seconds over which nobody works on one annotation."""
-
 MAX_DATA_VALUE = 8192
 """Longest string of a task's data that is kept, characters; image addresses are shorter."""
 
@@ -129,11 +126,9 @@ def _annotation(value: Mapping[str, Any]) -> dict[str, Any]:
     kept = _pick(value, ANNOTATION_FIELDS)
     for name in ("task", "completed_by", "parent_prediction"):
         if name in kept:
-            other = kept[name]
-            kept[name] = identifier(other.get("id") if isinstance(other, Mapping) else other)
-    seconds = kept.get("lead_time", 0.0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= LONGEST:
-        kept["lead_time"] = None
+            kept[name] = identifier_of(kept[name])
+    if "lead_time" in kept:
+        kept["lead_time"] = seconds(kept["lead_time"])
     for name in ("was_cancelled", "ground_truth"):
         if name in kept:
             kept[name] = kept[name] is True

@@ -13,7 +13,6 @@ from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked
-from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.judge import judge
 from ml_backend.steps.models import has_model
 from ml_backend.steps.prepare import prepare
@@ -108,7 +107,7 @@ def execute(services: Services, run_id: int) -> RunRow:
             stack.enter_context(services.files.lock(project_lock(run.project_id), wait=False))
         except Busy:
             return run
-        while (run := store.run(run_id)).state in OPEN_STATES:
+        while (run := store.run(run_id)).is_open:
             if run.attempts >= services.settings.retry_attempts:
                 fail(services, run_id, _no_end(run))
                 break

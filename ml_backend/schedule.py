@@ -67,6 +67,12 @@ def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
     return None if is_over(until, now, pause + SKEW) else until
 
 
+def is_paused(services: Services, project_id: int, kinds: Sequence[str] = ("train",)) -> bool:
+    """Whether runs of these kinds wait after failures before one starts by itself."""
+    failed = services.store.failed_in_a_row(project_id, kinds=kinds)
+    return paused_until(failed, services.clock()) is not None
+
+
 def due_run(services: Services, project_id: int) -> str | None:
     """Why a project should train now, by itself; None while it waits for labels or for the pause after a failure.
 
@@ -82,9 +88,7 @@ def due_run(services: Services, project_id: int) -> str | None:
         settings=store.settings(project_id),
         now=now,
     )
-    if reason is None or paused_until(store.failed_in_a_row(project_id), now) is not None:
-        return None
-    return reason
+    return None if reason is None or is_paused(services, project_id) else reason
 
 
 def order_due(services: Services, project_id: int) -> str | None:
@@ -101,6 +105,6 @@ def order_due(services: Services, project_id: int) -> str | None:
         parse_label_config(store.project(project_id).label_config)
     except LabelConfigError:
         return None
-    if paused_until(store.failed_in_a_row(project_id, kinds=("train", "rank")), services.clock()) is not None:
+    if is_paused(services, project_id, ("train", "rank")):
         return None
     return "Images came in that the present order does not hold." if ranking is not None else "There is no order yet."

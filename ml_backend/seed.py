@@ -63,9 +63,12 @@ def seed_labels(services: Services, project_id: int, count: int, *, progress: Pr
     job = parse_label_config(store.project(project_id).label_config)
     spelled = {normal(name): name for name in job.classes}
     labelled = {row.task_id for row in store.annotations(project_id)}
-    said = folder_classes(store.items(project_id))
+    items = store.items(project_id)
+    said = folder_classes(items)
     by_class: dict[str, list[ItemRow]] = defaultdict(list)
-    for item in store.items(project_id, states=("ready",)):
+    for item in items:
+        if item.state != "ready":
+            continue
         name = spelled.get(said.get(item.id, ""))
         if name is not None and item.task_id is not None and item.task_id not in labelled:
             by_class[name].append(item)

@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
-from training.data.pixel_limit import allow_pixels
+from training.data.pixel_limit import MAX_PIXELS, allow_pixels
 
 ADDRESSES = "addresses.json"
 """File of the data directory in which `paploop up` keeps the ports it chose."""
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     )
     fetch_timeout: float = Field(20.0, gt=0, description="Seconds before an image fetch is given up.")
     max_image_bytes: int = Field(256 * 2**20, gt=0, description="Largest image file accepted, bytes.")
-    max_image_pixels: int = Field(150_000_000, gt=0, description="Largest image accepted, pixels.")
+    max_image_pixels: int = Field(MAX_PIXELS, gt=0, description="Largest image accepted, pixels.")
     image_cache_bytes: int = Field(
         5 * 2**30, gt=0, description="Cap of the cache of fetched and converted images, bytes."
     )

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ml_backend.detection.models import PLAN
+from ml_backend.detection.models import PLAN, load_detector
 from ml_backend.services import Services
+from training.jobs import CHECKPOINT
 from training.types import TrainingError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Detectors:
             run_id: the run, or None.
             patience: seconds.
         """
-        if run_id is None or not (self._services.files.run_dir(run_id) / "checkpoint" / PLAN).is_file():
+        if run_id is None or not (self._services.files.run_dir(run_id) / CHECKPOINT / PLAN).is_file():
             return None
         with self._change:
             if self._is_new(run_id):
@@ -56,10 +57,7 @@ class Detectors:
     def _load(self, run_id: int) -> None:
         found: Detector | None = None
         try:
-            from training.models.detectron2_rcnn import Detector
-
-            folder = self._services.files.run_dir(run_id) / "checkpoint"
-            found = Detector.load(folder, device="cpu", threads=self._services.threads)
+            found = load_detector(self._services, run_id, device="cpu")
             found.warm_up()
         except (TrainingError, OSError) as error:
             log.warning("smart tools go on without the detector of run %d: %s", run_id, error)

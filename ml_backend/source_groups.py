@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from ml_backend.duplicates.regroup import SIDE, groups_lock
 from ml_backend.errors import BadRequest, Conflict
-from ml_backend.ingest import scan
-from ml_backend.items import display_name
+from ml_backend.items import display_name, split_salt
 from ml_backend.services import Services
 from training.data.name_groups import Proposal, propose_groups
 from training.data.split import place, source_group
@@ -23,17 +21,7 @@ EACH_FILE = r"(?s)^.+$"
 """The pattern behind `NONE`: every file is a group of its own."""
 
 
-def names_below(folder: Path) -> list[str]:
-    """Names of the images of a folder, as their items will have them.
-
-    Raises:
-        NotFound, BadRequest: there is no such folder, or no image in it.
-    """
-    root = folder.expanduser().resolve()
-    return [path.relative_to(root).as_posix() for path in scan(folder).files]
-
-
-def proposal_for(services: Services, project_id: int, names: Sequence[str]) -> Proposal | None:
+def proposal_for(services: Services, project_id: int, names: Sequence[str] = ()) -> Proposal | None:
     """What to propose for a project whose lead has said nothing yet; None where there is nothing to say.
 
     Args:
@@ -43,7 +31,9 @@ def proposal_for(services: Services, project_id: int, names: Sequence[str]) -> P
     """
     if services.store.settings(project_id).group_pattern:
         return None
-    return propose_groups([*names, *(display_name(item) for item in services.store.items(project_id))])
+    known = (display_name(item) for item in services.store.items(project_id))
+    # A file that came in before is one image, not two of one patient.
+    return propose_groups(list(dict.fromkeys([*names, *known])))
 
 
 def set_group_pattern(services: Services, project_id: int, wanted: str, names: Sequence[str] = ()) -> str:
@@ -81,13 +71,12 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
                 f"Run {used} has trained on the present split, so the images that are in keep their sides; "
                 f"`paploop strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images."
             )
-        store.save_settings(project_id, changed)
         sources = {item.id: source_group(display_name(item), pattern) for item in placed}
         sides = place(
             new=[(item.id, sources[item.id], item.group_id) for item in placed],
             known=[],
             fraction=changed.validation_fraction,
-            salt=f"paploop-{project_id}",
+            salt=split_salt(project_id),
         )
         changes = [
             {
@@ -99,4 +88,5 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
             for item in placed
         ]
         store.update_items(changes)
+        store.save_settings(project_id, changed)
     return pattern

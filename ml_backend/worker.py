@@ -41,9 +41,12 @@ class OtherLane:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
+        self._over = False
 
     def keep(self) -> None:
-        """Start the process unless it runs."""
+        """Start the process unless it runs, or the worker is about to end."""
+        if self._over:
+            return
         now = time.monotonic()
         if self._process is not None:
             code = self._process.poll()
@@ -54,7 +57,8 @@ class OtherLane:
         self._process = subprocess.Popen((*self.COMMAND, str(os.getpid())), stdin=subprocess.DEVNULL)
 
     def stop(self) -> None:
-        """End the process."""
+        """End the process, and start no other."""
+        self._over = True
         if self._process is None:
             return
         self._process.terminate()
@@ -90,8 +94,9 @@ def work(services: Services, *, lane: Lane = Lane.ALL, burst: bool = False, besi
     try:
         _take(services, lane, burst)
     finally:
-        pulse.stop()
+        # In this order: the lane was started by the pulse's thread, and the kernel kills it when that thread ends.
         other.stop()
+        pulse.stop()
 
 
 def _take(services: Services, lane: Lane, burst: bool) -> None:

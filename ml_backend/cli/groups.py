@@ -9,6 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AsJson, print_json, print_table, say
 from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:
     from ml_backend.services import Services
@@ -35,6 +36,8 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """List duplicate groups; merge the groups of items, or split items off; it stays so whatever arrives."""
+        if apply and not recheck:
+            raise BadRequest("--apply goes with --recheck; give both.")
         from ml_backend.duplicates.regroup import correct
         from ml_backend.duplicates.review import group_list
 

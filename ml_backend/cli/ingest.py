@@ -38,22 +38,22 @@ def register(app: typer.Typer) -> None:
         """
         from ml_backend.arrivals import after_ingest
         from ml_backend.ingest import ingest as take_in
+        from ml_backend.ingest import names_below
         from ml_backend.screen import stages
         from ml_backend.seed import seed_labels as submit_labels
-        from ml_backend.source_groups import names_below, proposal_for, set_group_pattern
+        from ml_backend.source_groups import proposal_for, set_group_pattern
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
-            names = names_below(folder)
             if group_pattern:
-                set_group_pattern(services, project_id, group_pattern, names)
-            proposal = proposal_for(services, project_id, names)
+                set_group_pattern(services, project_id, group_pattern, names_below(folder))
             taken = take_in(services, project_id, folder, stage=stage)
             report, notes = taken.as_dict(), taken.sentences()
             if seed_labels:
                 seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
                 report["labels_submitted"] = seeded.submitted
                 notes += [seeded.why_fewer] if seeded.why_fewer else []
+            proposal = proposal_for(services, project_id)
             if proposal is not None:
                 report["proposed_group_pattern"] = proposal.pattern
                 notes.append(proposal.advice(str(folder), project_id))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -13,7 +12,7 @@ from ml_backend.dashboard.curve import Point, learning_curve
 from ml_backend.dashboard.effort import EffortPanel, effort_panel
 from ml_backend.duplicates.review import conflict_list, copy_list
 from ml_backend.media_url import thumbnail_url
-from ml_backend.overview import Overview, is_promotable, next_items, overview
+from ml_backend.overview import Overview, is_promotable, moment, next_items, overview
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
@@ -150,11 +149,6 @@ def _tone(run: RunRow, active_run: int | None) -> str:
     if run.is_open:
         return "open"
     return "failed" if run.state == "failed" else (run.decision or "done")
-
-
-def moment(seconds: float) -> str:
-    """Unix seconds as `2026-11-21 09:31 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def duration(seconds: float) -> str:

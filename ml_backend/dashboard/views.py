@@ -12,8 +12,9 @@ from ml_backend.api import ask_reconcile, ask_rollback, ask_run
 from ml_backend.auth import challenge
 from ml_backend.dashboard import csrf
 from ml_backend.dashboard.forms import settings_of_form
-from ml_backend.dashboard.page import moment, project_page
+from ml_backend.dashboard.page import project_page
 from ml_backend.errors import BadRequest, PapLoopError, Unauthorized
+from ml_backend.overview import moment
 from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.strategy_choice import change_settings

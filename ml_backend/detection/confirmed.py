@@ -61,7 +61,7 @@ def confirm(annotations: Iterable[Annotated], job: LabelingJob) -> ConfirmedObje
 def _is_about(annotation: Annotated, job: LabelingJob) -> bool:
     """Whether it was made with this config: empty, or some result is by one of its controls."""
     results = [entry for entry in annotation.result if isinstance(entry, Mapping)]
-    return not results or any(entry.get("from_name") in job.tags for entry in results)
+    return not results or any(str(entry.get("from_name")) in job.tags for entry in results)
 
 
 def count_objects(results: Iterable[Sequence[Result]], job: LabelingJob) -> dict[str, int]:

@@ -47,8 +47,9 @@ class ImageObjects:
 
 def drawn_upright(results: Sequence[Result], size: Size) -> bool:
     """Whether every region was made over the upright picture, so that nobody has to ask the file how it is turned."""
-    stated = {(result.get("original_height"), result.get("original_width")) for result in results}
-    return stated <= {size, (None, None)}
+    stated = ((result.get("original_height"), result.get("original_width")) for result in results)
+    # Compared, not put into a set: a list in place of a number has no hash.
+    return all(sides in (size, (None, None)) for sides in stated)
 
 
 def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orientation: int = 1) -> ImageObjects:
@@ -128,9 +129,9 @@ def readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result],
 def _unlabelled(results: Sequence[Result], job: LabelingJob) -> list[Result]:
     """Regions of a `Rectangle`, `Polygon`, ... that nobody gave a label with the `Labels` beside it."""
     tools = {form.drawn_by: form.control.from_name for form in job.forms if form.drawn_by}
-    labelled = {result.get("id") for result in results if result.get("type") == "labels"}
+    labelled = {str(result.get("id")) for result in results if result.get("type") == "labels"}
     return [
         {**result, "from_name": tools[str(result.get("from_name"))], "type": "labels"}
         for result in results
-        if str(result.get("from_name")) in tools and result.get("id") not in labelled
+        if str(result.get("from_name")) in tools and str(result.get("id")) not in labelled
     ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ml_backend.detection.models import GONE, finds_objects, load_detector, look_at, renamed
+from ml_backend.detection.models import asked, finds_objects, load_detector, look_at, renamed
 from ml_backend.detection.packing import Found
 from ml_backend.effort.choosing import judge_thresholds
 from ml_backend.rescoring import Score, scores_on_one_set
@@ -21,10 +20,7 @@ from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest
 from training.evaluation.detection import Kind
 from training.evaluation.detection_promotion import ap50_of, judge_detectors
-from training.evaluation.promotion import NONE_BEFORE
-from training.types import Detections, Progress, TrainingError
-
-log = logging.getLogger(__name__)
+from training.types import Detections, Progress
 
 DETECTORS, LOOKS = 3, 200
 """Earlier detectors that are scored again, and images that this may cost: a look takes up to a second."""
@@ -40,13 +36,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     before = active if active is not None and finds_objects(services.store.run(active)) else None
     report = reporter(services, run, "Measuring")
     candidate = _answers(services, run.id, paths, report, "the new model")
-    incumbent, absent = None, NONE_BEFORE
-    if before is not None:
-        try:
-            incumbent = _answers(services, before, paths, report, "the serving model")
-        except TrainingError as error:
-            log.warning("the model of run %d counts as absent: %s", before, error)
-            absent = GONE.format(before)
+    incumbent, absent = asked(before, lambda number: _answers(services, number, paths, report, "the serving model"))
     seen = [
         place
         for place in range(len(paths))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -13,10 +14,16 @@ from ml_backend.detection.packing import Found
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from training.data.images import ImageDecodeError
-from training.types import Detections
+from training.evaluation.promotion import NONE_BEFORE
+from training.jobs import CHECKPOINT
+from training.types import Detections, TrainingError
 
 if TYPE_CHECKING:
     from training.models.detectron2_rcnn import Detector
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 OBJECTS_TASK: Final = "objects"
 """`task` in the request of a run that trained a detector."""
@@ -32,11 +39,27 @@ def finds_objects(run: RunRow) -> bool:
     return bool(run.request.get("task") == OBJECTS_TASK)
 
 
+def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | None, str]:
+    """What the serving model says, or None and why there is nothing to compare with.
+
+    Args:
+        before: the run of the serving model, None where there is none.
+        ask: looks with that model; where it cannot be read any more, it counts as absent.
+    """
+    if before is None:
+        return None, NONE_BEFORE
+    try:
+        return ask(before), NONE_BEFORE
+    except TrainingError as error:
+        log.warning("the model of run %d counts as absent: %s", before, error)
+        return None, GONE.format(before)
+
+
 def detector_of(services: Services, run_id: int | None) -> Path | None:
     """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
     if run_id is None or not finds_objects(services.store.run(run_id)):
         return None
-    checkpoint = services.files.run_dir(run_id) / "checkpoint"
+    checkpoint = services.files.run_dir(run_id) / CHECKPOINT
     return checkpoint if checkpoint.is_dir() else None
 
 
@@ -53,7 +76,7 @@ def load_detector(services: Services, run_id: int, *, device: str = "auto") -> D
     """
     from training.models.detectron2_rcnn import Detector
 
-    return Detector.load(services.files.run_dir(run_id) / "checkpoint", device=device, threads=services.threads)
+    return Detector.load(services.files.run_dir(run_id) / CHECKPOINT, device=device, threads=services.threads)
 
 
 def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:

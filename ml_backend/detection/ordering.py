@@ -29,6 +29,7 @@ from ml_backend.ranking import (
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
 from ml_backend.strategy_choice import AUTO, fitting
+from ml_backend.validation_score import ENOUGH_ITEMS
 from strategies.base import Pool
 from training.types import Detections
 
@@ -38,9 +39,6 @@ ONE_CLASS: Final = "ppal"
 """The same where there is one class, so none is rare: uncertain objects, images that differ from each other."""
 LEAST_AP50: Final = 0.1
 """AP50 on the held-out images from which a detector's doubts are trusted; below, they are noise."""
-
-ENOUGH: Final = 30
-"""Held-out images, and objects on them, under which nothing is claimed of a detector."""
 
 
 def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: int) -> tuple[str, str]:
@@ -62,7 +60,7 @@ def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: 
         return COLD_START, note
     name, images, objects = _default(classes), judged.get("images"), judged.get("objects")
     on = f"AP50 {value:.2f} on {images} held-out images with {objects} objects"
-    if all(isinstance(count, int) and count >= ENOUGH for count in (images, objects)):
+    if all(isinstance(count, int) and count >= ENOUGH_ITEMS for count in (images, objects)):
         return name, f"The detector knows enough to trust its doubts ({on})."
     return (
         name,

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ml_backend.competence import competence_over
-from ml_backend.detection.models import finds_objects
 from ml_backend.detection.ordering import strategy_for
 from ml_backend.detection.packing import unpack
 from ml_backend.detection.predicting import members_for, predict_pool, window_of
@@ -83,14 +82,3 @@ def pre_annotations(
             rendered.drawn[answer.reason or nothing] += 1
             rendered.regions += len({result["id"] for result in answer.results})
             yield answer.results
-
-
-def forget_old_answers(services: Services, project_id: int) -> None:
-    """Delete stored answers of detectors that serve no more; they are large, and a roll-back looks again."""
-    store = services.store
-    keep = {store.project(project_id).active_run_id, *(run.id for run in store.open_runs())}
-    for ranking in store.rankings(project_id, states=("building", "prepared", "active")):
-        keep.add(ranking.run_id)
-    for run_id in store.runs_with_detections(project_id):
-        if run_id not in keep and finds_objects(store.run(run_id)):
-            store.delete_detections(run_id)

@@ -86,10 +86,16 @@ def conflict_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     ]
 
 
+def copies_of(ready: Sequence[ItemRow]) -> list[ItemRow]:
+    """Ready images without a task of their own in whose place another one is asked about."""
+    known = {item.id for item in ready}
+    return [i for i in ready if i.task_id is None and i.group_id != i.id and i.group_id in known]
+
+
 def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
     """The newest images without a task of their own, each with the image that is asked about in its place."""
     items = {item.id: item for item in services.store.items(project_id, states=("ready",))}
-    copies = [i for i in items.values() if i.task_id is None and i.group_id != i.id and i.group_id in items]
+    copies = copies_of(list(items.values()))
     shown = [(copy, items[copy.group_id or copy.id]) for copy in copies[: -limit - 1 : -1]]
     return [
         {"item": c.id, "name": display_name(c), "task": lead.task_id, "shown": display_name(lead)} for c, lead in shown

@@ -13,14 +13,14 @@ from ml_backend.demo.cells import CLASSES, write_cells
 from ml_backend.demo.fields import CLASSES as FIELD_CLASSES
 from ml_backend.demo.fields import write_fields
 from ml_backend.errors import BadRequest, PapLoopError
-from ml_backend.ingest import ingest, scan
+from ml_backend.ingest import ingest, names_below, scan
 from ml_backend.launch.projects import Interface, attach, ensure_project
+from ml_backend.plain_text import plain
 from ml_backend.runs import request_run
 from ml_backend.seed import seed_labels as submit_labels
 from ml_backend.services import Services
-from ml_backend.source_groups import names_below, proposal_for, set_group_pattern
+from ml_backend.source_groups import proposal_for, set_group_pattern
 from ml_backend.state.files import DataDir
-from ml_backend.state.tables import OPEN_STATES
 
 if TYPE_CHECKING:
     from training.types import Progress
@@ -144,15 +144,18 @@ def _group(services: Services, project_id: int, folder: Path, pattern: str, *, i
     Returns:
         Whether nothing is left to be answered.
     """
-    if is_demo and not pattern and not services.store.items(project_id):
-        pattern = DEMO_GROUPS
+    store = services.store
+    if is_demo and not pattern:
+        pattern = "" if store.items(project_id) else DEMO_GROUPS
+    if not pattern and (is_demo or store.settings(project_id).group_pattern):
+        return True
     names = names_below(folder)
     if pattern:
         set_group_pattern(services, project_id, pattern, names)
         return True
-    proposal = None if is_demo else proposal_for(services, project_id, names)
+    proposal = proposal_for(services, project_id, names)
     if proposal is not None:
-        print(proposal.advice(str(folder), project_id), flush=True)
+        print(plain(proposal.advice(str(folder), project_id)), flush=True)
     return proposal is None
 
 
@@ -173,7 +176,7 @@ def _first_order(services: Services, project_id: int, progress: Progress) -> Non
         PapLoopError: the run failed; the message is its reason.
     """
     run = request_run(services, project_id, kind="rank", reason="New images were ingested.")
-    while (run := services.store.run(run.id)).state in OPEN_STATES:
+    while (run := services.store.run(run.id)).is_open:
         progress(run.progress, run.message or run.state)
         time.sleep(0.2)
     if run.state == "failed":

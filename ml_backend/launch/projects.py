@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from ml_backend.connect import Connection, connect
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.ingest import scan
+from ml_backend.ingest import names_below
 from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow
@@ -95,8 +95,7 @@ def label_config(classes: Sequence[str], kind: Kind = "classes") -> str:
 
 def classes_of(folder: Path) -> list[str]:
     """Names of the class folders, or three classes to begin with where there are none."""
-    root = folder.expanduser().resolve()
-    names = [path.relative_to(root).as_posix() for path in scan(folder).files]
+    names = names_below(folder)
     folders = ClassFolders.of(names)
     found = sorted({folders.class_of(name) for name in names} - {""})
     return found if len(found) > 1 else list(FALLBACK_CLASSES)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
+from ml_backend.detection.models import detector_of, load_detector
 from ml_backend.ingest import ingest
 from ml_backend.labels_import.exported import labels_in, objects
 from ml_backend.replay.objects_material import Material, read_material
@@ -148,12 +149,9 @@ def _measure(services: Services, material: Material, project_id: int, labels: in
 
 
 def _ap50(services: Services, material: Material, run_id: int | None) -> float | None:
-    from training.models.detectron2_rcnn import Detector
-
-    checkpoint = None if run_id is None else services.files.run_dir(run_id) / "checkpoint"
-    if checkpoint is None or not checkpoint.is_dir():
+    if run_id is None or detector_of(services, run_id) is None:
         return None
-    detector = Detector.load(checkpoint, threads=services.threads)
+    detector = load_detector(services, run_id)
     test = renumbered(material.test, detector.plan.classes)
     found = list(detector.predict([image.path for image in test.images]))
     value = evaluate(test, found)["AP50"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.ingest import scan
+from ml_backend.ingest import names_below
 from ml_backend.items import display_name
 from ml_backend.labels_import.reading import Source, read_source
 from ml_backend.seed import folder_classes
@@ -66,8 +66,7 @@ def read_oracle(source: Path) -> Oracle:
         BadRequest: it tells no class.
     """
     if source.is_dir():
-        root = source.expanduser().resolve()
-        names = [path.relative_to(root).as_posix() for path in scan(root).files]
+        names = names_below(source)
         folders = ClassFolders.of(names)
         return _checked({name: said for name in names if (said := folders.class_of(name))}, source, folders)
     if not source.is_file():

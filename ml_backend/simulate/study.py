@@ -23,6 +23,7 @@ from ml_backend.simulate.oracle import Oracle, read_oracle
 from ml_backend.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.strategy_choice import change_settings
 from training.data.class_list import ClassList
+from training.jobs import CHECKPOINT
 from training.types import FloatArray, IntArray, Progress
 
 NEVER_MINUTES = 525_600.0
@@ -223,7 +224,7 @@ def digest(services: Services, study: Study, project_id: int, annotated: int) ->
 def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> Point:
     store = services.store
     run = next(run for run in store.runs(project_id, limit=50) if run.kind == "train")
-    checkpoint = services.files.run_dir(run.id) / "checkpoint"
+    checkpoint = services.files.run_dir(run.id) / CHECKPOINT
     candidate = plain = 0.0
     trained = 0
     if checkpoint.is_dir():
@@ -236,7 +237,7 @@ def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> 
     if active_run != run.id:
         active = 0.0
         if active_run is not None:
-            folder = services.files.run_dir(active_run) / "checkpoint"
+            folder = services.files.run_dir(active_run) / CHECKPOINT
             active = replay.model_score(folder, bench.test, bench.test_files, bench.truth, bench.classes)
     return Point(labels, trained, run.id, run.decision or run.state, active, candidate, plain)
 

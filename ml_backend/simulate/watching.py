@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ml_backend.errors import Unavailable
-from ml_backend.schedule import paused_until
+from ml_backend.schedule import is_paused
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 
@@ -77,5 +77,4 @@ def _due(services: Services, project_id: int) -> bool:
     store = services.store
     settings = store.settings(project_id)
     changed = store.changes_since(project_id, store.covered_change(project_id))
-    paused = paused_until(store.failed_in_a_row(project_id), services.clock()) is not None
-    return settings.auto_train and changed >= settings.retrain_labels and not paused
+    return settings.auto_train and changed >= settings.retrain_labels and not is_paused(services, project_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from ml_backend.class_probs import over_classes
 from ml_backend.detection.judging import judge_objects
-from ml_backend.detection.models import GONE, finds_objects
+from ml_backend.detection.models import asked, finds_objects
 from ml_backend.rescoring import Score, scores_on_one_set
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RunRow
@@ -22,11 +21,8 @@ from strategies.base import BoolArray
 from training.data.manifest import read_manifest
 from training.evaluation.calibration import cross_fitted
 from training.evaluation.classification import evaluate
-from training.evaluation.promotion import NONE_BEFORE
 from training.evaluation.promotion import judge as verdict_on
 from training.types import FloatArray, IntArray, TrainingError
-
-log = logging.getLogger(__name__)
 
 MODELS, NETWORKS = 24, 2
 """Earlier models that are scored again: heads on stored embeddings take milliseconds, networks look at every image."""
@@ -59,13 +55,7 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     active = services.store.project(run.project_id).active_run_id
     before = None if active is None or finds_objects(services.store.run(active)) else active
     candidate = answers(services, run.id, held)
-    incumbent, absent = None, NONE_BEFORE
-    if before is not None:
-        try:
-            incumbent = answers(services, before, held)
-        except TrainingError as error:
-            log.warning("the model of run %d counts as absent: %s", before, error)
-            absent = GONE.format(before)
+    incumbent, absent = asked(before, lambda number: answers(services, number, held))
     seen = np.asarray(np.isfinite(candidate).all(axis=1), dtype=np.bool_)
     if incumbent is not None:
         seen &= np.isfinite(incumbent).all(axis=1)
@@ -102,14 +92,22 @@ def _curve(
 
     known = {number: score(probs) for number, probs in answered.items() if number is not None and probs is not None}
     named = [(item.id, held.classes[label]) for item, label in zip(held.items, held.truth.tolist(), strict=True)]
-    most = MODELS if str(run.request.get("method")) == "head" else NETWORKS
+    looks = iter(range(NETWORKS))
+
+    def ask(earlier: RunRow) -> Score | None:
+        # A head on this encoder's vectors answers at once; any other model has to look at the images.
+        is_quick = earlier.request.get("method") == "head" and earlier.request.get("encoder") == held.encoder
+        if not is_quick and next(looks, None) is None:
+            return None
+        return score(answers(services, earlier.id, held)[seen])
+
     return scores_on_one_set(
         services,
         run,
         [pair for pair, is_seen in zip(named, seen.tolist(), strict=True) if is_seen],
         {number: found for number, found in known.items() if found is not None},
-        lambda earlier: score(answers(services, earlier.id, held)[seen]),
-        most,
+        ask,
+        MODELS,
     )
 
 

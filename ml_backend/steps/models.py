@@ -24,7 +24,8 @@ def is_readable(services: Services, run_id: int) -> bool:
     """
     try:
         if finds_objects(services.store.run(run_id)):
-            load_detector(services, run_id)
+            # Only looked at, so not where the next one needs the room.
+            load_detector(services, run_id, device="cpu")
         else:
             load_model(services.files.run_dir(run_id) / CHECKPOINT)
     except TrainingError as error:

@@ -12,7 +12,7 @@ import numpy as np
 from ml_backend.competence import competence_over
 from ml_backend.detection.models import GONE, finds_objects
 from ml_backend.detection.ordering import order_objects
-from ml_backend.detection.publishing import Rendered, forget_old_answers, look_at_pool, pre_annotations
+from ml_backend.detection.publishing import Rendered, look_at_pool, pre_annotations
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
 from ml_backend.errors import BadRequest, Busy, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.forgetting import forget_past
@@ -29,7 +29,6 @@ from ml_backend.services import Services
 from ml_backend.shown_regions import ShownRegions
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import RankingEntry, RankingRow, RunRow
-from ml_backend.state.tables import OPEN_STATES
 from ml_backend.steps.labels import ProjectLabels, project_labels
 from ml_backend.steps.models import is_readable, predict_items
 from ml_backend.steps.progress import reporter
@@ -54,7 +53,7 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     rendered = Rendered()
     shown = _Shown(labels.job, model_run, offered, rendered)
     pushed = _push(services, run, ranking, shown)
-    if services.store.run(run.id).state not in OPEN_STATES:
+    if not services.store.run(run.id).is_open:
         raise Busy(f"Run {run.id} was ended while it published; its order is not switched to.")
     ranking = services.store.ranking_of_run(run.id) or ranking
     if pushed:
@@ -262,10 +261,14 @@ def cleanup(services: Services, project_id: int) -> list[str]:
     # Decided under the project's lock; what no run wants then, no run ever wants again, so deleting may take its time.
     with services.files.lock(project_lock(project_id), wait=False):
         gone = _unseen(services, project_id)
-        retired = store.rankings(project_id, states=("retired",))
+        # Those of runs that ended before they switched serve nobody either.
+        retired = [
+            row
+            for row in store.rankings(project_id, states=("prepared", "retired"))
+            if row.state == "retired" or not _is_open(services, row)
+        ]
     for version in gone:
         client.delete_model_version(project_id, version)
-    forget_old_answers(services, project_id)
     for row in retired:
         store.set_ranking_state(row.id, "deleted")
     with services.files.lock(project_lock(project_id), wait=False):
@@ -287,4 +290,4 @@ def _unseen(services: Services, project_id: int) -> list[str]:
 
 
 def _is_open(services: Services, ranking: RankingRow) -> bool:
-    return services.store.run(ranking.opened_by).state in OPEN_STATES
+    return services.store.run(ranking.opened_by).is_open

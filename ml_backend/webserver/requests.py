@@ -22,6 +22,9 @@ MAX_HEADERS: Final = 200
 SMALL_BODY: Final = 64 * 2**10
 """What anybody may send, bytes; more is kept on disk only for a caller who names the password."""
 
+CHALLENGE: Final = ("WWW-Authenticate", 'Basic realm="PapLoop", charset="UTF-8"')
+"""The header that makes a browser ask for user name and password."""
+
 MAX_FRAMING: Final = 4096
 """Longest line between the chunks of a chunked body, bytes."""
 
@@ -89,7 +92,7 @@ class ArrivingRequest(HTTPRequestParser):
                 "401 Unauthorized",
                 f"A body of more than {SMALL_BODY} bytes, or one of unknown length, needs PapLoop's password or "
                 "webhook secret with it; `paploop status` says where they are.",
-                ("WWW-Authenticate", 'Basic realm="PapLoop", charset="UTF-8"'),
+                CHALLENGE,
             )
         return None
 

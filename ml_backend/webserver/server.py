@@ -66,14 +66,13 @@ class Server(TcpWSGIServer):
             application, {}, True, listener, dispatcher=dispatcher, adj=adjustments, bind_socket=False, sockinfo=where
         )
 
-    def maintenance(self, now: float) -> None:
-        """Nothing: see `_look_around`."""
-
     def handle_accept(self) -> None:
         """Take a new connection; when there are too many, the slowest caller makes room."""
         super().handle_accept()
+        if len(self.active_channels) <= MAX_CONNECTIONS:
+            return
         waiting = [place for place in self._connections() if not place.working and not place.will_close]
-        if len(self.active_channels) > MAX_CONNECTIONS and waiting:
+        if waiting:
             now = time.monotonic()
             max(waiting, key=lambda place: place.overdue(now)).drop()
 

@@ -54,8 +54,6 @@ class Watch(threading.Thread):
                 pid = self.stack.pid(name)
                 if pid is None:
                     continue
-                # gunicorn's own process does nothing; the one below it serves.
-                below = kin.descendants(pid)
-                sizes = [resident(each) for each in (pid, *below)]
-                use.samples.append(max(sizes[:2]) if name == "web" else sizes[0])
+                sizes = [resident(each) for each in (pid, *kin.descendants(pid))]
+                use.samples.append(sizes[0])
                 use.peak_with_children = max(use.peak_with_children, sum(sizes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Proposal:
         return (
             f"File names share prefixes: {self.words} gives {self.groups} groups of {self.images} images ({shown}). "
             "If these are patients, slides or source images, each must stand on one side of the split, or every score "
-            f"is too good: say `paploop ingest {folder} --project {project_id} --group-pattern auto` before the first "
-            "training run, or `none` in place of `auto` if they are not."
+            f"is too good: say `paploop ingest {shlex.quote(folder)} --project {project_id} --group-pattern auto` "
+            "before the first training run, or `none` in place of `auto` if they are not."
         )
 
 

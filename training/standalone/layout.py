@@ -85,7 +85,7 @@ def image_files(source: Path) -> tuple[Path, list[Path]]:
         return source.parent, [source]
     if not source.is_dir():
         raise TrainingError(f"There is no file or folder {source}; check the path.")
-    root = source / IMAGES if is_coco_folder(source) else source
+    root = source / IMAGES if is_coco_folder(source) and (source / IMAGES).is_dir() else source
     found = list(folders.image_files(root).files)
     if not found:
         raise TrainingError(f"There is no image in {source}; give PNG, JPEG, TIFF, BMP, WebP or GIF files.")

@@ -99,6 +99,15 @@ class AnnotationRows(Rows):
                     found.setdefault(task, set()).add(annotation)
         return found
 
+    def annotation_counts(self, project_id: int) -> tuple[int, int]:
+        """Numbers of annotations and of skips that are not deleted."""
+        mine = (annotation_rows.c.project_id == int(project_id), annotation_rows.c.deleted.is_(False))
+        skipped = annotation_rows.c.was_cancelled
+        query = select(skipped, func.count()).where(*mine).group_by(skipped)
+        with self._db.read() as connection:
+            found = {bool(is_skip): int(count) for is_skip, count in connection.execute(query)}
+        return found.get(False, 0), found.get(True, 0)
+
     def last_change(self, project_id: int) -> int:
         """Number of the latest change, 0 before the first."""
         with self._db.read() as connection:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from sqlalchemy import delete, insert, select
 
 from ml_backend.state.database import chunks, paced
-from ml_backend.state.tables import detections, runs
+from ml_backend.state.tables import detections
 
 from .base import Rows
-from .predictions import delete_in_parts
+from .predictions import answered_items, delete_in_parts, runs_with_answers
 
 
 class DetectionRows(Rows):
@@ -32,9 +32,7 @@ class DetectionRows(Rows):
 
     def detected_items(self, run_id: int) -> set[int]:
         """Items that a run has an answer for."""
-        query = select(detections.c.item_id).where(detections.c.run_id == int(run_id))
-        with self._db.read() as connection:
-            return set(connection.execute(query).scalars())
+        return answered_items(self._db, detections, run_id)
 
     def detections(self, run_id: int, item_ids: Iterable[int]) -> dict[int, bytes]:
         """Answers of a run for some items, by item id; items without one are left out."""
@@ -54,7 +52,4 @@ class DetectionRows(Rows):
 
     def runs_with_detections(self, project_id: int) -> list[int]:
         """Runs of a project that answers are stored of, oldest first."""
-        stored = select(detections.c.run_id).where(detections.c.run_id == runs.c.id).exists()
-        query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
-        with self._db.read() as connection:
-            return list(connection.execute(query).scalars())
+        return runs_with_answers(self._db, detections, project_id)

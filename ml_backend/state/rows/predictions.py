@@ -102,16 +102,11 @@ class PredictionRows(Rows):
 
     def predicted_items(self, run_id: int) -> set[int]:
         """Items that a run has stored probabilities for."""
-        query = select(predictions.c.item_id).where(predictions.c.run_id == int(run_id))
-        with self._db.read() as connection:
-            return set(connection.execute(query).scalars())
+        return answered_items(self._db, predictions, run_id)
 
     def runs_with_predictions(self, project_id: int) -> list[int]:
         """Runs of a project that probabilities are stored of, oldest first."""
-        stored = select(predictions.c.run_id).where(predictions.c.run_id == runs.c.id).exists()
-        query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
-        with self._db.read() as connection:
-            return list(connection.execute(query).scalars())
+        return runs_with_answers(self._db, predictions, project_id)
 
     def delete_predictions(self, run_id: int) -> None:
         """Remove the stored probabilities of a run."""
@@ -176,6 +171,21 @@ def _joined(rows: Sequence[Any], names: Mapping[int, tuple[str, ...]]) -> ClassP
         columns = np.array([classes.index(name) for name in mine], dtype=np.int64)
         probs[np.ix_(places, columns)] = values.reshape(len(places), len(mine))
     return ClassProbs(ids, probs, classes)
+
+
+def answered_items(database: Database, table: Table, run_id: int) -> set[int]:
+    """Items that a table of answers has a row of a run for."""
+    query = select(table.c.item_id).where(table.c.run_id == int(run_id))
+    with database.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def runs_with_answers(database: Database, table: Table, project_id: int) -> list[int]:
+    """Runs of a project with rows in a table of answers, oldest first."""
+    stored = select(table.c.run_id).where(table.c.run_id == runs.c.id).exists()
+    query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
+    with database.read() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def delete_in_parts(database: Database, table: Table, owner: str, owner_id: int) -> None:
