@@ -60,3 +60,15 @@ def test_a_version_that_is_pushed_now_stays(scene: Loop, monkeypatch: pytest.Mon
         cleanup(scene.services, scene.project)
     assert len(cleanup(scene.services, scene.project)) == 1
     assert set(scene.versions()) == {scene.store.project(scene.project).active_version}
+
+
+def test_the_order_of_a_run_that_failed_is_put_away(scene: Loop) -> None:
+    scene.deliver()
+    scene.fake.faults.fail_next(1, 400, body='{"detail": "refused"}', match="import/predictions")
+    run = scene.settle()
+    assert run.state == "failed"
+    left = scene.store.ranking_of_run(run.id)
+    assert left is not None
+    assert left.state == "prepared"
+    cleanup(scene.services, scene.project)
+    assert scene.store.ranking_entries(left.id) == []

@@ -1,6 +1,6 @@
 import pytest
 
-from ml_backend.errors import BadRequest, Conflict
+from ml_backend.errors import BadRequest, Conflict, Unavailable
 from ml_backend.runs import request_run
 from ml_backend.source_groups import proposal_for, set_group_pattern
 from tests.loop.conftest import Loop
@@ -34,3 +34,24 @@ def test_a_split_that_was_trained_on_stays(loop: Loop) -> None:
     with pytest.raises(BadRequest, match="group_pattern"):
         set_group_pattern(loop.services, loop.project, "(")
     assert set_group_pattern(loop.services, loop.project, r"(patient\d+)_") == r"(patient\d+)_"
+
+
+def test_files_that_came_in_before_are_no_patients_of_two(loop: Loop) -> None:
+    loop.store.update_items(
+        [{"id": item.id, "data": {**item.data, "name": f"{item.id}x_a.png"}} for item in loop.store.items(loop.project)]
+    )
+    names = [item.data["name"] for item in loop.store.items(loop.project)]
+    assert proposal_for(loop.services, loop.project, names) is None
+
+
+def test_a_pattern_that_could_not_be_applied_is_not_set(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise Unavailable("The disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.services.store, "update_items", fails)
+        with pytest.raises(Unavailable):
+            set_group_pattern(loop.services, loop.project, "auto")
+    assert loop.store.settings(loop.project).group_pattern == ""
+    set_group_pattern(loop.services, loop.project, "auto")
+    assert {frozenset(found) for found in sides(loop).values()} == {frozenset({"train"}), frozenset({"validation"})}

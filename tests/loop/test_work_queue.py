@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 from rq.registry import StartedJobRegistry
 
+from ml_backend import worker as worker_module
 from ml_backend.errors import QueueUnavailable
 from ml_backend.launch import kin
 from ml_backend.pulse import beat
@@ -174,3 +175,25 @@ def test_the_other_lane_is_not_started_again_and_again(monkeypatch: pytest.Monke
     lane.keep()
     assert lane._process is process, "it waits before it tries again"
     lane.stop()
+
+
+def test_a_worker_that_ends_lets_the_other_lane_end_in_order(
+    services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The lane is started by the pulse's thread; the kernel must not kill it because that thread ends first."""
+    script = (
+        "import pathlib, signal, sys, time\n"
+        "from ml_backend.jobs import die_with_parent\n"
+        "die_with_parent()\n"
+        "def end(*_):\n"
+        "    time.sleep(0.3)\n"
+        f"    pathlib.Path({str(tmp_path / 'ended')!r}).touch()\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        f"pathlib.Path({str(tmp_path / 'began')!r}).touch()\n"
+        "time.sleep(600)\n"
+    )
+    monkeypatch.setattr(OtherLane, "COMMAND", (sys.executable, "-c", script))
+    monkeypatch.setattr(worker_module, "_take", lambda *_: eventually((tmp_path / "began").exists, "the lane began"))
+    work(services)
+    assert (tmp_path / "ended").exists()

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.detection.confirmed import ELSEWHERE, confirm, count_objects
-from ml_backend.detection.image_objects import objects_on
+from ml_backend.detection.image_objects import drawn_upright, objects_on
 from ml_backend.geometry.results import Region, write_results
 from ml_backend.geometry.shapes import Polygon, Rectangle, Shape
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.labels import SKIPPED
+from ml_backend.state.records import AnnotationRow
 from tests.field_cases.worlds import PYTHON_SPEAK
 
 SIZE = (100, 200)
@@ -197,3 +198,21 @@ def test_a_region_that_nobody_labeled_is_no_background() -> None:
     known = objects_on([tool, label, {**tool, "id": "two"}], job, SIZE)
     assert (len(known.boxes), len(known.ignore)) == (1, 1)
     assert "has no label" in known.left_out[0]
+
+
+@pytest.mark.parametrize("odd", [["a"], {"a": 1}, [[1]], 1.5, None])
+@pytest.mark.parametrize("field", ["id", "from_name", "to_name", "type", "original_width", "original_height"])
+def test_a_field_of_any_kind_leaves_the_other_regions_readable(field: str, odd: Any) -> None:
+    job = parse_label_config(
+        '<View><Image name="image" value="$image"/><Labels name="l" toName="image"><Label value="A"/></Labels>'
+        '<Rectangle name="r" toName="image"/></View>'
+    )
+    value = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0}
+    fine = [
+        {"id": "b", "from_name": "r", "to_name": "image", "type": "rectangle", "value": value},
+        {"id": "b", "from_name": "l", "to_name": "image", "type": "labels", "value": {**value, "labels": ["A"]}},
+    ]
+    results = [{**fine[0], "id": "a", field: odd}, *fine]
+    assert drawn_upright(results, (60, 80)) in (True, False)
+    assert len(objects_on(results, job, (60, 80)).boxes) == 1
+    confirm([AnnotationRow(1, 1, result=results, updated_at="2026-01-01T00:00:00Z")], job)

@@ -12,6 +12,7 @@ from training.data.class_folders import ClassFolders
 from training.data.folders import HIDDEN, LINKS, NO_ENDING, OF_SYSTEM, image_files
 from training.data.importers.class_folder import read_class_folder, read_parts
 from training.standalone.layout import data_kind
+from training.standalone.layout import image_files as image_paths
 from training.types import TrainingError
 
 
@@ -143,3 +144,9 @@ def test_a_split_of_sets_with_objects_is_no_folder_of_classes(tmp_path: Path) ->
         (tmp_path / "set" / part / "labels").mkdir()
     with pytest.raises(TrainingError, match=r"give one of them, such as .*train"):
         data_kind(tmp_path / "set")
+
+
+def test_images_beside_their_coco_file_are_found(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "_annotations.coco.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    assert image_paths(tmp_path) == (tmp_path, [tmp_path / "a.png"])
