@@ -111,7 +111,11 @@ class FirstUse:
     ) -> None:
         for number, task in enumerate(wanted):
             if self._timer() >= until:
-                note("time", "The time for the answer ran out; they are asked again.", len(wanted) - number)
+                note(
+                    "time",
+                    "The time for the answer ran out before these tasks were reached; they will be asked for again.",
+                    len(wanted) - number,
+                )
                 return
             try:
                 found[task.place] = self._look(loaded, task) if loaded.is_detector else self._probs(loaded, task)

@@ -14,7 +14,7 @@ RECENT_ORDERS = 3
 
 
 def forget_past(services: Services, project_id: int) -> None:
-    """Delete places of orders, answers and run folders that serve no more; repeating it finds nothing.
+    """Delete places of orders, answers and run folders that nothing needs any more; a second call finds nothing left.
 
     Orders, runs and decisions stay as rows. Models that were promoted stay, so that a roll-back can predict again.
     """

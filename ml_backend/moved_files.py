@@ -74,9 +74,10 @@ def missing_files(store: Store) -> list[str]:
     for project in store.projects():
         missing = _without_file(store, project.id)
         if missing:
+            one = len(missing) == 1
+            where = "image of project {} is not where it was" if one else "images of project {} are not where they were"
             said.append(
-                f"{len(missing)} images of project {project.id} are not where they were, "
-                f"for example {missing[0].source}. "
+                f"{len(missing)} {where.format(project.id)}, for example {missing[0].source}. "
                 f"`paploop ingest FOLDER --project {project.id}` on their new folder finds them again by content."
             )
     return said

@@ -121,7 +121,7 @@ def _no_end(run: RunRow) -> str:
     last = f" The last thing it said: {run.message}" if run.message else ""
     return (
         f"The step {run.state} was begun {run.attempts} times and its process ended each time before the step did, "
-        f"which too little memory can cause; look at the worker's log and start the run again.{last}"
+        f"which can happen when memory runs out; look at the worker's log and start the run again.{last}"
     )
 
 

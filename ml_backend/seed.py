@@ -94,7 +94,7 @@ def _why_fewer(
         names = ", ".join(f"{name} ({count} images)" for name, count in foreign.most_common(NAMED))
         more = f" and {len(foreign) - NAMED} more" if len(foreign) > NAMED else ""
         reason = (
-            f"the folders {names}{more} are called like no class of the labeling config "
+            f"the folders {names}{more} match no class of the labeling config "
             f"({', '.join(classes[:NAMED])}); rename them, or add the classes"
         )
     elif not said:

@@ -37,7 +37,7 @@ def proposal_for(services: Services, project_id: int, names: Sequence[str] = ())
 
 
 def set_group_pattern(services: Services, project_id: int, wanted: str, names: Sequence[str] = ()) -> str:
-    """Set the pattern of a project and place the images anew that it has.
+    """Set a project's pattern and assign the images it already has to their sides again.
 
     Args:
         services: the parts of the process.

@@ -61,8 +61,8 @@ def match_lost_imports(services: Services, project_id: int) -> None:
     if missing and 0 <= waited < STILL_AT_WORK:
         raise LabelStudioUnavailable(
             f"Label Studio has not said what became of an import of {len(missing)} images and may still be at work on "
-            f"it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have come by then, so that no "
-            "image comes twice."
+            f"it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have appeared by then, so that "
+            "no image comes twice."
         )
     _mark(services, project_id).unlink(missing_ok=True)
 

@@ -106,7 +106,7 @@ def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
     costs = chosen.get("costs", {})
     weighed = "" if set(costs.values()) <= {1} else " when weighed by their costs"
     return (
-        f"The objects that run {run_id} proposes are held back, the order is renewed all the same: on {images} "
+        f"The objects that run {run_id} proposes are held back; the order is renewed all the same. On {images} "
         f"correcting them takes {worth['corrections']} actions, drawing from nothing {worth['by_hand']}; that is "
         f"{-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). "
         "They are shown as soon as a detector spares work; label more images."

@@ -19,7 +19,7 @@ PROJECTS: Final = 1000
 """Projects for which reasons are kept; those of more are logged and counted together."""
 
 Note = Callable[[str, str, int], None]
-"""Takes the kind of reason (`image`, `time`, `busy`, `unexpected`), a sentence, and how many tasks it holds for."""
+"""Takes the kind of reason (as docs/api.md lists them for the metric), a sentence, and how many tasks it holds for."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ AllowLeftOut = Annotated[
     bool,
     typer.Option(
         "--allow-left-out",
-        help="Go on where more than 5 % of the labels cannot be read; their places are neither learned nor taken for "
-        "empty.",
+        help="Go on where more than 5 % of the labels cannot be read; those places are neither learned from nor "
+        "treated as empty.",
     ),
 ]
 

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend import event_queue
 
         if apply is not None and discard is not None:
-            raise BadRequest("Apply or discard, not both at once; say one of the two.")
+            raise BadRequest("Give --apply or --discard, not both.")
         with opened() as services:
             if apply is not None:
                 event, done = event_queue.apply_again(services, apply), "was applied"

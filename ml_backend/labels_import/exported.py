@@ -39,11 +39,9 @@ def labels_in(source: Path) -> Labels:
         refuse_masks(source)
         return source
     labels = read_source(file, "auto")
-    if not labels.entries:
-        raise _imageless(file, labels.problems[0] if labels.problems else "")
-    if not labels.has_objects:
-        return _listed(file, labels)
-    return set_of(labels, file)
+    if labels.has_objects or not labels.entries:
+        return set_of(labels, file)
+    return _listed(file, labels)
 
 
 def set_of(labels: Source, file: Path) -> DetectionSet:

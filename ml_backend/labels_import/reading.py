@@ -98,7 +98,7 @@ def read_source(source: Path, form: str, find: Find | None = None, words: Words 
         case "folder":
             return _class_folder(source)
         case "label-studio":
-            return read_studio(export_in(source) or source, find, words)
+            return read_studio(json_in(source), find, words)
         case _:
             return _csv(table_in(source) or source, find, words)
 
@@ -136,14 +136,18 @@ def _coco(source: Path, find: Find | None) -> DetectionSet:
     return read_coco_file(file, ImageFinder(file.parent, find))
 
 
+def json_in(source: Path) -> Path:
+    """The one JSON file of a folder; any other source as it is."""
+    files = sorted(source.glob("*.json")) if source.is_dir() else []
+    return files[0] if len(files) == 1 else source
+
+
 def export_in(source: Path) -> Path | None:
     """Label Studio's own JSON export, be it the file or the one JSON file of a folder."""
-    if source.is_dir():
-        files = sorted(source.glob("*.json"))
-        return export_in(files[0]) if len(files) == 1 else None
-    if source.suffix.lower() != ".json" or not begins_with(source, "["):
+    file = json_in(source)
+    if file.is_dir() or file.suffix.lower() != ".json" or not begins_with(file, "["):
         return None
-    return source if described(_entries(source)) in (LABEL_STUDIO, SHORT) else None
+    return file if described(_entries(file)) in (LABEL_STUDIO, SHORT) else None
 
 
 def table_in(source: Path) -> Path | None:
@@ -201,7 +205,7 @@ def read_studio(file: Path, find: Find | None, words: Words = ANY_WORDS) -> Sour
 
 
 def _of_tasks(file: Path, tasks: Sequence[Task], find: Find | None, words: Words) -> Source:
-    job = job_of(tasks, {True: "objects", False: "classes", None: None}[words.objects])
+    job = job_of(tasks, words.objects)
     if job.finds_objects:
         finder = ImageFinder(file.parent, find)
         finder.expect_names(name for task in tasks for name in task.names[:1])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_backend.detection.confirmed import confirm
@@ -12,10 +12,10 @@ from ml_backend.label_config import LabelingJob
 from ml_backend.labels import consensus
 from ml_backend.labels_import.studio_tasks import Task
 from training.data.detection_set import DetectionSet, LabelledImage
+from training.data.finding import Find
 from training.data.images import ImageDecodeError, image_size, orientation_of
 from training.data.reading import Notes, together, usable
 
-Find = Callable[[str], Path | None]
 UNUSABLE = "a region cannot be used"
 
 
@@ -59,14 +59,13 @@ def objects_in(tasks: Sequence[Task], job: LabelingJob, find: Find) -> Detection
             notes.image_left_out(f"{error} It was left out.", "its file cannot be read")
             continue
         found = objects_on(results, job, size, orientation=turned)
-        notes.objects[UNUSABLE] += len(found.left_out)
-        notes.problems += [f"{name}: {sentence}" for sentence in found.left_out]
+        for sentence in found.left_out:
+            notes.objects_left_out(1, UNUSABLE, f"{name}: {sentence}")
         masks = found.masks if any(found.masks) else None
         image = LabelledImage(path, name, size, found.boxes, found.classes, masks, found.ignore, found.checked)  # type: ignore[arg-type]  # see alike
         images[path] = together(images[path], image) if path in images else image
-    notes.objects = +notes.objects
     return DetectionSet(
-        job.classes, usable(images.values(), notes), (*notes.problems, *_said(reasons)), notes.left_out()
+        job.classes, usable(images.values(), notes), (*notes.sentences(), *_said(reasons)), notes.left_out()
     )
 
 

@@ -12,18 +12,13 @@ from xml.sax.saxutils import quoteattr
 from ml_backend.errors import BadRequest
 from ml_backend.events import annotation_row
 from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.label_config.objects import DRAWING, TYPES
 from ml_backend.state.records import AnnotationRow
 from training.data.images import IMAGE_SUFFIXES
 from training.data.names import decoded
 
-TAGS: Final = {
-    "rectanglelabels": "RectangleLabels",
-    "polygonlabels": "PolygonLabels",
-    "ellipselabels": "EllipseLabels",
-    "brushlabels": "BrushLabels",
-    "labels": "Labels",
-}
-TOOLS: Final = {"rectangle": "Rectangle", "polygon": "Polygon", "ellipse": "Ellipse", "brush": "Brush"}
+TAGS: Final = {kind: tag for tag, kind in TYPES.items()}
+TOOLS: Final = {tag.lower(): tag for tag in DRAWING}
 IMAGE: Final = "image"
 Entry = Mapping[str, Any]
 
@@ -81,12 +76,12 @@ def has_regions(records: Iterable[Any]) -> bool:
     return any(_regions(value) for record in records if isinstance(record, Mapping) for value in record.values())
 
 
-def job_of(tasks: Sequence[Task], wanted: str | None = None) -> LabelingJob:
+def job_of(tasks: Sequence[Task], objects: bool | None = None) -> LabelingJob:
     """The labeling job that the annotations were made for, read off their results.
 
     Args:
         tasks: of the export.
-        wanted: "objects" or "classes"; None = objects where any are drawn.
+        objects: whether objects are wanted rather than classes of whole images; None = objects where any are drawn.
 
     Raises:
         BadRequest: no annotation says anything, or several questions about whole images were answered.
@@ -101,7 +96,7 @@ def job_of(tasks: Sequence[Task], wanted: str | None = None) -> LabelingJob:
         labels[str(result.get("from_name")), kind].update(dict.fromkeys(names))
     drawn = {key: names for key, names in labels.items() if key[1] in TAGS and names}
     chosen = {key: names for key, names in labels.items() if key[1] == "choices" and names}
-    if drawn and wanted != "classes":
+    if drawn and objects is not False:
         tools = [key for key in labels if key[1] in TOOLS]
         return parse_label_config(_config([*_controls(drawn, TAGS, "Label"), *_tools(tools)]))
     if len(chosen) > 1:

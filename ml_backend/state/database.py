@@ -234,7 +234,7 @@ def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
     if name == "SQLITE_ERROR" or state.startswith("42"):
         return PapLoopError(
             f"The database refused a statement ({str(cause).strip()}); is it of this version of PapLoop? "
-            "Start PapLoop again, and report it with the log if it stays."
+            "Restart PapLoop; if the problem persists, report it with the log."
         )
     return Unavailable(f"The database failed ({str(cause).strip()}); check that it runs and try again.")
 

@@ -70,7 +70,7 @@ class Auto:
             return f"The model knows enough to trust its doubts ({measure}): {first}."
         if known.skill >= self.threshold:
             return (
-                f"The model seems to do better than guessing ({measure}), which is too little to be sure of: {first}."
+                f"The model seems to do better than guessing ({measure}), but it is too little to be sure of: {first}."
             )
         return f"The model knows little more than guessing ({measure}): images that represent the pool come first."
 

@@ -166,3 +166,22 @@ def test_an_annotation_row_is_kept_whatever_its_details_are() -> None:
     for seconds in (True, "x", -1, float("nan"), float("inf"), [], HUGE):
         assert events.annotation_row(1, {"id": 1, "task": 2, "lead_time": seconds}).lead_time is None
     assert events.annotation_row(1, {"id": 1, "task": 2, "lead_time": 3}).lead_time == 3.0
+
+
+def test_labels_of_a_batch_keep_their_tasks_where_one_task_is_odd(loop: Loop) -> None:
+    tasks = loop.fake.state.tasks_of(loop.project)[:2]
+    results = [
+        {"id": 70 + number, "result": [], "was_cancelled": True, "updated_at": "2026-11-21T09:31:37.197599Z"}
+        for number in range(3)
+    ]
+    body = {
+        "action": "ANNOTATIONS_CREATED",
+        "annotation": results,
+        "task": [{"id": "x"}, *({"id": task["id"], "data": task["data"]} for task in tasks)],
+    }
+    loop.store.add_event(loop.project, body["action"], body, loop.services.clock())
+    beat(loop.services)
+    assert {row.id: row.task_id for row in loop.store.annotations(loop.project)} == {
+        71: tasks[0]["id"],
+        72: tasks[1]["id"],
+    }
