@@ -106,9 +106,9 @@ def _take(services: Services, lane: Lane, burst: bool) -> None:
     from rq.worker import SpawnWorker
 
     queue = services.queue
-    lanes = {Lane.SHORT: [queue.queue], Lane.LONG: [queue.long], Lane.ALL: [queue.queue]}[lane]
+    lanes = [queue.long] if lane is Lane.LONG else [queue.queue]
     if burst and lane is Lane.ALL:
-        lanes = [queue.queue, queue.long]
+        lanes.append(queue.long)
     try:
         worker = SpawnWorker(lanes, connection=queue.connection, serializer=JSONSerializer)
         worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)

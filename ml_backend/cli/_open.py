@@ -17,6 +17,14 @@ ProjectId = Annotated[
     int | None, typer.Argument(help="Label Studio's project id; may be left out when there is one project.")
 ]
 
+GroupPattern = Annotated[
+    str,
+    typer.Option(
+        help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names tell "
+        "nothing."
+    ),
+]
+
 
 def heed_settings() -> None:
     """Let the settings of the environment hold for a command that opens no state: the limit of pixels."""

@@ -10,7 +10,7 @@ import typer
 
 from ml_backend.cli import INCOMPLETE
 from ml_backend.cli._answer import AsJson, print_facts, print_json, say
-from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._open import GroupPattern, chosen_project, opened
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +23,7 @@ def register(app: typer.Typer) -> None:
         seed_labels: Annotated[
             int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
         ] = 0,
-        group_pattern: Annotated[
-            str,
-            typer.Option(
-                help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names "
-                "tell nothing."
-            ),
-        ] = "",
+        group_pattern: GroupPattern = "",
         as_json: AsJson = False,
     ) -> None:
         """Embed new images, find near-duplicates, import one task per image; safe to repeat.

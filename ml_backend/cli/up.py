@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from ml_backend.cli._open import GroupPattern
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -29,13 +31,7 @@ def register(app: typer.Typer) -> None:
         label_studio_port: Annotated[
             int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
         ] = None,
-        group_pattern: Annotated[
-            str,
-            typer.Option(
-                help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names "
-                "tell nothing."
-            ),
-        ] = "",
+        group_pattern: GroupPattern = "",
     ) -> None:
         """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
         from ml_backend.launch.projects import Interface
