@@ -1,1 +1,1 @@
-"""Labeling configs for Label Studio, one file a labeling job; `README.md` says which to take."""
+"""Labeling configs for Label Studio, one file per labeling task; `README.md` says which one to use."""
