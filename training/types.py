@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,23 +63,3 @@ class Sample:
     split: str
     group: str
     vector_row: int | None = None
-
-
-class ModelBackend(Protocol):
-    """What the loop asks of a model family."""
-
-    def fit(self, manifest: Path, out: Path, progress: Progress) -> Path:
-        """Train on a manifest, write a checkpoint below `out`, return its path."""
-        ...
-
-    def load(self, checkpoint: Path) -> None:
-        """Load a checkpoint written by `fit`."""
-        ...
-
-    def predict(self, images: Sequence[Path]) -> list[Detections]:
-        """One `Detections` per image, in order."""
-        ...
-
-    def embed(self, images: Sequence[Path]) -> FloatArray:
-        """`(n, d)` float32, unit length."""
-        ...

@@ -10,26 +10,18 @@ from numpy.typing import NDArray
 
 from strategies.base import FloatArray, IntArray, StrategyError
 
-# Below this many queries FAISS scans vector by vector, 10 times slower than blocked BLAS; its own default is 128000.
-faiss.cvar.distance_compute_blas_threshold = 20
-# BLAS threads that spin for a core which another process holds make a search 20 times slower.
-faiss.omp_set_num_threads(1)
-
 UNIT_TOLERANCE = 1e-3
 
 Found = tuple[IntArray, NDArray[np.float32], IntArray]
 """`(lims, distances, positions)`: the neighbours of query i lie at `lims[i]:lims[i + 1]`, nearest first."""
 
 
-def use_threads(count: int) -> None:
-    """Let FAISS use `count` threads; the default of 1 is right on a machine that does other work too.
-
-    Raises:
-        StrategyError: `count` is below 1.
-    """
-    if count < 1:
-        raise StrategyError(f"FAISS cannot run on {count} threads; give 1 or more.")
-    faiss.omp_set_num_threads(count)
+def settle() -> None:
+    """Set FAISS up for this thread, cheap enough for every call: OpenMP keeps a number of threads for each thread."""
+    # Below this many queries FAISS scans vector by vector, 10 times slower than blocked BLAS; its default is 128000.
+    faiss.cvar.distance_compute_blas_threshold = 20
+    # BLAS threads that spin for a core which another process holds make a search 20 times slower.
+    faiss.omp_set_num_threads(1)
 
 
 def unit_rows(vectors: FloatArray, dimension: int | None = None) -> NDArray[np.float32]:
@@ -88,6 +80,11 @@ class NeighbourSearch:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
+    def _rows(self, vectors: FloatArray) -> NDArray[np.float32]:
+        """Vectors as the index takes them; every use of it begins here."""
+        settle()
+        return unit_rows(vectors, self.dimension)
+
     def within(self, queries: FloatArray, radius: float) -> Found:
         """The positions met whose cosine distance to a query is at most `radius` (to float32 rounding).
 
@@ -101,7 +98,7 @@ class NeighbourSearch:
         Raises:
             StrategyError: see `unit_rows`; or a radius outside [0, 2].
         """
-        rows = unit_rows(queries, self.dimension)
+        rows = self._rows(queries)
         least = threshold(radius)
         if not len(rows) or not len(self):
             return np.zeros(len(rows) + 1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
@@ -118,7 +115,7 @@ class NeighbourSearch:
         Raises:
             StrategyError: see `unit_rows`; or `k` below 1.
         """
-        rows = unit_rows(queries, self.dimension)
+        rows = self._rows(queries)
         if k < 1:
             raise StrategyError(f"{k} neighbours were asked for; give 1 or more.")
         k = min(k, len(self))
@@ -158,6 +155,6 @@ class VectorIndex(NeighbourSearch):
         Raises:
             StrategyError: see `unit_rows`.
         """
-        rows = unit_rows(vectors, self.dimension)
+        rows = self._rows(vectors)
         if len(rows):
             self._index.add(rows)

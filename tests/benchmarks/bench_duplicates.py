@@ -1,24 +1,17 @@
-"""Near-duplicates among a million vectors: group all, check and add one, open the index; and pairs on pixels.
-
-One thread throughout: FAISS's threads wait for each other, and on a machine that does other work two are slower.
-"""
+"""Near-duplicates among a million vectors: build the index, group all, check and add one; and pairs on pixels."""
 
 from __future__ import annotations
 
 import resource
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from strategies.near_duplicates.all_pairs import group_all
-from strategies.near_duplicates.approximate import move_by
+from strategies.near_duplicates.approximate import ApproximateIndex, choose_probes, learn_cells, move_by
 from strategies.near_duplicates.groups import DEFAULT_RADIUS, Grouper
-from strategies.near_duplicates.index import VectorIndex, use_threads
-from strategies.near_duplicates.snapshot import open_index
+from strategies.near_duplicates.index import VectorIndex
 from strategies.near_duplicates.verification.pairs import compare
 from strategies.near_duplicates.verification.picture import take_picture
 from tests.near_duplicates.specimens import specimen, turned
@@ -29,20 +22,18 @@ NAMES = (
     "duplicates_group_all_memory",
     "duplicates_check_and_add",
     "duplicates_check_and_add_p99",
-    "duplicates_open_index",
     "duplicates_compare_pair",
 )
 DIMENSION = 256
 CLUSTERS = 20_000
+BATCH = 32_768
 
 
 def measurements(scale: float = 1.0) -> Iterator[dict[str, Any]]:
     """One dict a measurement; `scale` 1 is a million vectors."""
     count = int(1_000_000 * scale)
     vectors, originals, copies = _planted(count, np.random.default_rng(0))
-    use_threads(1)
-    yield from _grouping(vectors, originals, copies)
-    yield from _one_by_one(vectors)
+    yield from _groups(vectors, originals, copies)
     yield from _pairs()
 
 
@@ -63,17 +54,24 @@ def _planted(count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     return vectors, originals, copies
 
 
-def _grouping(vectors: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> Iterator[dict[str, Any]]:
+def _groups(vectors: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> Iterator[dict[str, Any]]:
     exact = _exact_seconds(vectors)
     before = _peak_mib()
     started = time.perf_counter()
-    found = group_all(vectors, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    index = ApproximateIndex(learn_cells(vectors, rng))
+    choose_probes(index, vectors, DEFAULT_RADIUS, rng)
+    grouper = Grouper(index)
+    numbers = np.concatenate(
+        [grouper.assign(vectors[start : start + BATCH]) for start in range(0, len(vectors), BATCH)]
+    )
     seconds = time.perf_counter() - started
     yield line("duplicates_group_all", seconds, "s", exact, exact / seconds, 5.0)
-    recall = float(np.mean(found.numbers[originals] == found.numbers[copies]))
+    recall = float(np.mean(numbers[originals] == numbers[copies]))
     yield line("duplicates_planted_recall", recall, "", 0.99, recall / 0.99, 1.0)
     used, whole = max(1.0, _peak_mib() - before), vectors.nbytes / 2**20
     yield line("duplicates_group_all_memory", used, "MiB", 2 * whole, 2 * whole / used, 1.0)
+    yield from _one_by_one(grouper, vectors.shape[1])
 
 
 def _exact_seconds(vectors: np.ndarray) -> float:
@@ -86,19 +84,9 @@ def _exact_seconds(vectors: np.ndarray) -> float:
     return one * len(vectors) ** 2 / 2
 
 
-def _one_by_one(vectors: np.ndarray) -> Iterator[dict[str, Any]]:
+def _one_by_one(grouper: Grouper, dimension: int) -> Iterator[dict[str, Any]]:
     rng = np.random.default_rng(2)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cells"
-        started = time.perf_counter()
-        open_index(path, vectors, 0)
-        anew = time.perf_counter() - started
-        started = time.perf_counter()
-        index = open_index(path, vectors, 0)
-        seconds = time.perf_counter() - started
-        yield line("duplicates_open_index", seconds, "s", anew, anew / seconds, 2.0)
-    grouper = Grouper(index)
-    arriving = rng.standard_normal((500, vectors.shape[1]), np.float32)
+    arriving = rng.standard_normal((500, dimension), np.float32)
     arriving /= np.linalg.norm(arriving, axis=1, keepdims=True)
     took = []
     for vector in arriving:

@@ -1,8 +1,13 @@
+import subprocess
+import sys
+import threading
+
+import faiss
 import numpy as np
 import pytest
 
 from strategies.base import StrategyError
-from strategies.near_duplicates.index import VectorIndex, use_threads
+from strategies.near_duplicates.index import VectorIndex
 
 
 def unit(seed: int, count: int, dimension: int = 24) -> np.ndarray:
@@ -57,5 +62,31 @@ def test_odd_arguments_are_refused() -> None:
         index.nearest(unit(0, 1), 0)
     with pytest.raises(StrategyError, match="dimension"):
         VectorIndex(0)
-    with pytest.raises(StrategyError, match="threads"):
-        use_threads(0)
+
+
+IMPORTED = """
+import faiss
+before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
+faiss.omp_set_num_threads(before[0] + 1)
+import strategies.near_duplicates.approximate, strategies.near_duplicates.candidates
+assert (faiss.omp_get_max_threads() - 1, faiss.cvar.distance_compute_blas_threshold) == before
+"""
+
+
+def test_an_import_changes_no_setting_of_faiss() -> None:
+    subprocess.run([sys.executable, "-c", IMPORTED], check=True)
+
+
+def test_a_search_takes_one_core_on_whatever_thread_it_runs() -> None:
+    index, counts = VectorIndex(24), []
+    index.add(unit(0, 10))
+
+    def search() -> None:
+        faiss.omp_set_num_threads(3)
+        index.nearest(unit(1, 2), 1)
+        counts.append(faiss.omp_get_max_threads())
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    thread.join()
+    assert counts == [1]

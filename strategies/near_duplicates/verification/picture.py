@@ -27,7 +27,6 @@ MOST_POINTS = 600
 # A span below this is noise or an empty field; stretching it to the full range would invent texture.
 NARROWEST_SPAN = 40.0
 DESCRIPTOR_UNIT = 512.0
-TURN_SIDE = 32
 
 RGB = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
