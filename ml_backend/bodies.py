@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from flask import Request
 
 from ml_backend.errors import BadRequest
-from ml_backend.row_ids import MAX_ID, identifier
+from ml_backend.row_ids import MAX_ID
 
 MAX_DEPTH = 60
 """Deeper nesting than any labeling result has."""
@@ -116,23 +115,6 @@ def _are_storable(values: list[Any]) -> bool:
 def _clean_names(node: dict[str, Any]) -> None:
     for name in [name for name in node if not name.isprintable() and _UNSTORABLE.search(name)]:
         node[_UNSTORABLE.sub("\ufffd", name)] = node.pop(name)
-
-
-def project_number(value: Any) -> int:
-    """Label Studio's project id from any of the forms it sends.
-
-    `3`, `"3"`, `"3.1795253497"` (id and time of creation, in ML calls) and `{"id": 3, ...}` (in webhooks) are all 3.
-
-    Raises:
-        BadRequest: it is none of these.
-    """
-    number = value.get("id") if isinstance(value, Mapping) else value
-    if isinstance(number, str):
-        head = number.split(".", 1)[0].strip()
-        number = int(head) if head.isascii() and head.isdigit() and len(head) < 20 else None
-    if (known := identifier(number)) is not None:
-        return known
-    raise BadRequest("The body names no project; send its id under 'project', as Label Studio does.")
 
 
 def _kind(value: Any) -> str:

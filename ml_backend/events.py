@@ -7,46 +7,12 @@ from typing import Any
 
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_config import parse_label_config
-from ml_backend.row_ids import identifier, identifier_of, seconds
+from ml_backend.label_rows import Body, annotation_row
+from ml_backend.row_ids import identifier
+from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
 from ml_backend.tasks import draws_objects, remember_tasks
-
-Body = Mapping[str, Any]
-
-
-def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
-    """An annotation as Label Studio sends it -> the row we keep; an odd detail is left out, the label is kept.
-
-    Raises:
-        BadRequest: its own number or that of its task is missing or no number that Label Studio gives.
-    """
-    task = annotation.get("task")
-    number = identifier(annotation.get("id"))
-    task_id = identifier_of(task)
-    if number is None or task_id is None:
-        raise BadRequest(
-            f"An annotation came with the number {_shown(annotation.get('id'))} for the task {_shown(task)}, which "
-            "Label Studio cannot have given; a poll fetches what it holds."
-        )
-    result = annotation.get("result")
-    return AnnotationRow(
-        id=number,
-        project_id=project_id,
-        task_id=task_id,
-        completed_by=identifier_of(annotation.get("completed_by")),
-        result=list(result) if isinstance(result, list) else [],
-        was_cancelled=bool(annotation.get("was_cancelled")),
-        ground_truth=bool(annotation.get("ground_truth")),
-        lead_time=seconds(annotation.get("lead_time")),
-        parent_prediction=identifier(annotation.get("parent_prediction")),
-        updated_at=str(annotation.get("updated_at") or "")[:40],
-    )
-
-
-def _shown(value: Any) -> str:
-    number = value.get("id") if isinstance(value, Mapping) else value
-    return "none" if number is None else repr(number)[:40]
 
 
 def _mappings(value: Any) -> list[Body]:
@@ -128,8 +94,6 @@ def _project_updated(services: Services, project_id: int, body: Body) -> None:
 
 
 def _start_training(services: Services, project_id: int, body: Body) -> None:
-    from ml_backend.runs import request_run
-
     request_run(services, project_id, kind="train", reason="Start Training was pressed in Label Studio.")
 
 

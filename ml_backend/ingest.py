@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,11 @@ from ml_backend.moved_files import reattach
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.steps.progress import Stage
 from ml_backend.task_import import TaskImporter, match_lost_imports
 from training.data.folders import ImageFiles, image_files
 from training.data.images import IMAGE_SUFFIXES, content_hash
 from training.types import Progress
-
-Stage = Callable[[str], Progress]
-"""Opens a progress bar with a title; answers the callback that moves it."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 import signal
 
 from ml_backend.errors import Busy, NotFound, Unavailable
-from ml_backend.launch.kin import end_with_parent
+from ml_backend.kin import end_with_parent
 from ml_backend.plain_text import log_to_standard_error
 from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
@@ -27,7 +27,7 @@ def die_with_parent() -> None:
 
 def run_job(run_id: int) -> str:
     """Walk one run as far as it goes; answers its state."""
-    from ml_backend.runs import execute
+    from ml_backend.cycle import execute
 
     die_with_parent()
     return str(execute(_services(), run_id).state)

@@ -13,7 +13,7 @@ from ml_backend.duplicates.review import copies_of
 from ml_backend.errors import LabelConfigError
 from ml_backend.items import display_name, is_local
 from ml_backend.media_url import media_url
-from ml_backend.schedule import paused_until
+from ml_backend.runs import paused_until
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
 from ml_backend.steps.labels import project_labels

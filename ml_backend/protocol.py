@@ -11,11 +11,12 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request
 
-from ml_backend.bodies import json_object, project_number
+from ml_backend.bodies import json_object
 from ml_backend.errors import BadRequest
 from ml_backend.inbox import Inbox
 from ml_backend.metrics import Metrics
 from ml_backend.redaction import ACTIONS, event_action, redact, says_nothing
+from ml_backend.row_ids import project_number
 from ml_backend.services import Services
 from ml_backend.serving import Serving, known_project, version_of
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import PapLoopError, QueueUnavailable, Unavailable
 from ml_backend.event_queue import apply_open_events
-from ml_backend.runs import open_wished_run, request_run
-from ml_backend.schedule import SKEW, due_run, is_over, order_due
+from ml_backend.runs import SKEW, is_over, open_wished_run, request_run
+from ml_backend.schedule import due_run, order_due
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ProjectRow

@@ -11,7 +11,8 @@ from typing import Any
 
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.events import annotation_row, refresh_project
+from ml_backend.events import refresh_project
+from ml_backend.label_rows import annotation_row
 from ml_backend.labelstudio.wire import Json
 from ml_backend.services import Services
 from ml_backend.tasks import draws_objects, remember_tasks

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ml_backend.bodies import project_number
 from ml_backend.errors import BadRequest
-from ml_backend.row_ids import identifier, identifier_of, seconds
+from ml_backend.row_ids import identifier, identifier_of, project_number, seconds
 
 ACTIONS = frozenset(
     {

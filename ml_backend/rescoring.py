@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from ml_backend.detection.models import finds_objects
 from ml_backend.errors import PapLoopError
+from ml_backend.runs import has_model
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
-from ml_backend.steps.models import has_model
 from training.types import TrainingError
 
 log = logging.getLogger(__name__)

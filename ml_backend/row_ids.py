@@ -1,9 +1,11 @@
-"""What numbers of Label Studio's rows can be: ids, and seconds spent."""
+"""What numbers of Label Studio can be: ids of rows and projects, and seconds spent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+
+from ml_backend.errors import BadRequest
 
 MAX_ID: Final = 2**63 - 1
 """The largest number that a database column holds."""
@@ -27,3 +29,20 @@ def seconds(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
         return None
     return float(value)
+
+
+def project_number(value: Any) -> int:
+    """Label Studio's project id from any of the forms it sends.
+
+    `3`, `"3"`, `"3.1795253497"` (id and time of creation, in ML calls) and `{"id": 3, ...}` (in webhooks) are all 3.
+
+    Raises:
+        BadRequest: it is none of these.
+    """
+    number = value.get("id") if isinstance(value, Mapping) else value
+    if isinstance(number, str):
+        head = number.split(".", 1)[0].strip()
+        number = int(head) if head.isascii() and head.isdigit() and len(head) < 20 else None
+    if (known := identifier(number)) is not None:
+        return known
+    raise BadRequest("The body names no project; send its id under 'project', as Label Studio does.")

@@ -1,35 +1,29 @@
-"""The run state machine: prepare -> train -> judge -> publish -> done, each step committed, any step repeatable."""
+"""Runs from outside their steps: opened, rolled back to, ended, and the pause after failures."""
 
 from __future__ import annotations
 
-import errno
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
-from ml_backend.errors import Busy, Conflict, NotFound, PapLoopError, Unavailable
+from ml_backend.errors import Conflict, NotFound
 from ml_backend.services import Services
-from ml_backend.state.files import project_lock
 from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked
-from ml_backend.steps.judge import judge
-from ml_backend.steps.models import has_model
-from ml_backend.steps.prepare import prepare
-from ml_backend.steps.publish import publish
-from ml_backend.steps.train import train
-from strategies.base import StrategyError
-from training.types import TrainingError
+from training.classifiers.base import MODEL_FILE
+from training.jobs import CHECKPOINT
+from training.models.detection_plan import PLAN
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[Services, RunRow], tuple[str, Mapping[str, Any]]]
-"""Does the work of one state and answers the next state with the columns to set."""
+FIRST_PAUSE: Final = 300.0
+"""Seconds between a failed training run and the next that starts by itself; doubles with each that fails in a row."""
 
-STEPS: Final[Mapping[str, Step]] = {"prepare": prepare, "train": train, "judge": judge, "publish": publish}
+LONGEST_PAUSE: Final = 4 * 3600.0
 
-FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says of a disk without room."""
+SKEW: Final = 60.0
+"""Seconds by which the clocks of two machines may differ; what lies further in the future was noted by a clock that ran
+ahead, and counts as due."""
 
 
 def request_run(services: Services, project_id: int, *, kind: str, reason: str) -> RunRow:
@@ -95,80 +89,32 @@ def fail(services: Services, run_id: int, reason: str) -> None:
         log.error("run %d failed: %s", run_id, reason)
 
 
-def execute(services: Services, run_id: int) -> RunRow:
-    """Walk a run until it is done, has failed, or must wait for something outside.
+def has_model(services: Services, run_id: int) -> bool:
+    """Whether a run's model lies where it was written; a web process asks, which loads none."""
+    folder = services.files.run_dir(run_id) / CHECKPOINT
+    return any((folder / name).is_file() for name in (MODEL_FILE, PLAN))
 
-    Only one process works on a project at a time; a second one returns at once.
+
+def is_over(then: float, now: float, longest: float) -> bool:
+    """Whether a moment was reached; one that lies further off than anything waits was noted by another clock."""
+    return then <= now or then > now + longest
+
+
+def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
+    """When the next run may start by itself after failures, unix seconds; None = now.
+
+    Args:
+        failed: training runs that failed since one that did not, newest first.
+        now: unix seconds.
     """
-    store = services.store
-    run = store.run(run_id)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(services.files.lock(project_lock(run.project_id), wait=False))
-        except Busy:
-            return run
-        while (run := store.run(run_id)).is_open:
-            if run.attempts >= services.settings.retry_attempts:
-                fail(services, run_id, _no_end(run))
-                break
-            store.update_run(run_id, attempts=run.attempts + 1)
-            if not _attempt(services, store.run(run_id)):
-                break
-    return store.run(run_id)
+    if not failed or failed[0].finished_at is None:
+        return None
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(failed) - 1))
+    until = failed[0].finished_at + pause
+    return None if is_over(until, now, pause + SKEW) else until
 
 
-def _no_end(run: RunRow) -> str:
-    last = f" The last thing it said: {run.message}" if run.message else ""
-    return (
-        f"The step {run.state} was begun {run.attempts} times and its process ended each time before the step did, "
-        f"which can happen when memory runs out; look at the worker's log and start the run again.{last}"
-    )
-
-
-def _attempt(services: Services, run: RunRow) -> bool:
-    """One attempt at the present step; True when the run may go on at once."""
-    try:
-        following, fields = STEPS[run.state](services, run)
-        ended = {"finished_at": services.clock()} if following == "done" else {}
-        reset = {"attempts": 0, "waits": 0, "next_try_at": 0.0, **ended}
-        services.store.advance_run(run.id, run.state, following, **{**reset, **fields})
-        log.info("run %d: %s finished", run.id, run.state)
-        return True
-    except (Busy, Unavailable) as error:
-        _wait(services, run, str(error))
-    except (PapLoopError, TrainingError, StrategyError) as error:
-        fail(services, run.id, str(error))
-    except OSError as error:
-        if error.errno in FULL:
-            _wait(services, run, "The disk is full; free some space below the data directory.")
-        else:
-            fail(services, run.id, _system_error(error))
-    except Exception as error:
-        log.exception("run %d: unexpected error in %s", run.id, run.state)
-        fail(
-            services,
-            run.id,
-            f"Unexpected {type(error).__name__} in {run.state}: {error}. Please report it with the log.",
-        )
-    return False
-
-
-def _wait(services: Services, run: RunRow, why: str) -> None:
-    """Try again later; waiting is no failure, so the attempt does not count."""
-    settings = services.settings
-    # The exponent is bounded so that months of waiting cannot overflow a float.
-    wait = min(settings.retry_cap, settings.retry_base * 2.0 ** min(run.waits, 60))
-    log.warning("run %d: %s Next attempt in %g s.", run.id, why, wait)
-    if services.store.run(run.id).state != run.state:
-        return
-    services.store.update_run(
-        run.id,
-        attempts=max(0, run.attempts - 1),
-        waits=run.waits + 1,
-        next_try_at=services.clock() + wait,
-        message=f"Waiting {wait:g} s: {why}",
-    )
-
-
-def _system_error(error: OSError) -> str:
-    return f"The file system refused: {error.strerror or error} ({error.filename}); mend it and start the run again."
+def is_paused(services: Services, project_id: int, kinds: Sequence[str] = ("train",)) -> bool:
+    """Whether runs of these kinds wait after failures before one starts by itself."""
+    failed = services.store.failed_in_a_row(project_id, kinds=kinds)
+    return paused_until(failed, services.clock()) is not None

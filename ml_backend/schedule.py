@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_config import parse_label_config
 from ml_backend.project_settings import ProjectSettings
+from ml_backend.runs import SKEW, is_paused
 from ml_backend.services import Services
-from ml_backend.state.records import RunRow
-
-FIRST_PAUSE: Final = 300.0
-"""Seconds between a failed training run and the next that starts by itself; doubles with each that fails in a row."""
-
-LONGEST_PAUSE: Final = 4 * 3600.0
-
-SKEW: Final = 60.0
-"""Seconds by which the clocks of two machines may differ; what lies further in the future was noted by a clock that ran
-ahead, and counts as due."""
 
 NEWEST: Final = "newest_item"
 """Key in a ranking's provenance: the newest image that was there to be ordered."""
@@ -46,31 +36,6 @@ def due(*, changed: int, first_change_at: float | None, settings: ProjectSetting
     if waited >= settings.retrain_minutes:
         return f"{changed} new or changed labels have waited {waited:.0f} minutes, {limit}."
     return None
-
-
-def is_over(then: float, now: float, longest: float) -> bool:
-    """Whether a moment was reached; one that lies further off than anything waits was noted by another clock."""
-    return then <= now or then > now + longest
-
-
-def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
-    """When the next run may start by itself after failures, unix seconds; None = now.
-
-    Args:
-        failed: training runs that failed since one that did not, newest first.
-        now: unix seconds.
-    """
-    if not failed or failed[0].finished_at is None:
-        return None
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** (len(failed) - 1))
-    until = failed[0].finished_at + pause
-    return None if is_over(until, now, pause + SKEW) else until
-
-
-def is_paused(services: Services, project_id: int, kinds: Sequence[str] = ("train",)) -> bool:
-    """Whether runs of these kinds wait after failures before one starts by itself."""
-    failed = services.store.failed_in_a_row(project_id, kinds=kinds)
-    return paused_until(failed, services.clock()) is not None
 
 
 def due_run(services: Services, project_id: int) -> str | None:

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from ml_backend.detection.models import PLAN, load_detector
+from ml_backend.detection.models import load_detector
 from ml_backend.services import Services
 from training.jobs import CHECKPOINT
+from training.models.detection_plan import PLAN
 from training.types import TrainingError
 
 if TYPE_CHECKING:

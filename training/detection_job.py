@@ -12,7 +12,8 @@ from training.data.object_manifest import OBJECTS, detection_sets, read_object_m
 from training.files import named_in, read_json, write_json_atomic
 from training.jobs import CHECKPOINT, METRICS
 from training.models.detection_checkpoint import is_detector
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.request import REQUEST
 from training.types import Metrics, Progress, TrainingError
 

@@ -95,7 +95,7 @@ def _material(asked: Asked) -> Material:
 
 def _terms(asked: Asked) -> Terms:
     from ml_backend.replay import objects_terms
-    from training.models.detectron2_training import Recipe
+    from training.models.recipe import Recipe
 
     recipe = Recipe(
         checks=0,

@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
         metrics: dict[str, Any]
         with progress_bar("Fit") as progress:
             if kind == "objects":
-                from training.models.detectron2_training import Recipe
+                from training.models.recipe import Recipe
                 from training.standalone.objects import fit_objects
 
                 recipe = Recipe(

@@ -28,8 +28,6 @@ Answer = TypeVar("Answer")
 OBJECTS_TASK: Final = "objects"
 """`task` in the request of a run that trained a detector."""
 
-PLAN: Final = "plan.json"
-"""Only a detector's checkpoint has such a file; looking for it needs no torch."""
 GONE: Final = "the model of run {} cannot be read any more and counts as absent"
 """Why there is nothing to compare with, for the sentence of a decision."""
 

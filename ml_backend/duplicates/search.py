@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,14 +12,13 @@ import numpy as np
 from ml_backend.duplicates.reading import Reading, image_files, read_all
 from ml_backend.duplicates.report import Conflict, Group, Kinship, Member, Report
 from ml_backend.duplicates.shelf import Shelf
+from ml_backend.steps.progress import Stage
 from strategies.near_duplicates.candidates import PARTNERS, propose_pairs
 from strategies.near_duplicates.verification.clusters import Cluster, cluster
 from strategies.near_duplicates.verification.pairs import Match, Rules, compare, compare_near
 from strategies.near_duplicates.verification.picture import Matrix, Picture
 from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_PIXELS, relation
-from training.types import Progress
 
-Stage = Callable[[str], Progress]
 """Opens a progress bar with a title; answers the callback that moves it."""
 
 

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ml_backend.errors import BadRequest
-from ml_backend.events import annotation_row
-from ml_backend.ingest import Stage
 from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.label_rows import annotation_row
 from ml_backend.labels_import.matching import Matcher
 from ml_backend.labels_import.reading import Entry, Source, read_source, spelled_as
 from ml_backend.labels_import.repairing import Repair, repair, repairable
 from ml_backend.labels_import.results import Losses, Said, results_of
+from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from ml_backend.steps.progress import Stage
 from training.data.reading import refuse_many, together
 from training.types import Progress
 
@@ -247,7 +248,5 @@ def _annotate(services: Services, project_id: int, ready: Sequence[_Ready], prog
 def _propose(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
     services.store.save_proposals(project_id, {each.item.id: each.said.results for each in ready}, services.clock())
     if ready:
-        from ml_backend.runs import request_run
-
         request_run(services, project_id, kind="rank", reason=f"{len(ready)} pre-annotations were imported.")
     progress(1.0, f"{len(ready)} images")

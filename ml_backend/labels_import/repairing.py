@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_backend.events import annotation_row
+from ml_backend.label_rows import annotation_row
 from ml_backend.labels_import.results import PREFIX
 from ml_backend.services import Services
 from training.types import Progress

@@ -10,9 +10,9 @@ from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import BadRequest
-from ml_backend.events import annotation_row
 from ml_backend.label_config import LabelingJob, parse_label_config
 from ml_backend.label_config.objects import DRAWING, TYPES
+from ml_backend.label_rows import annotation_row
 from ml_backend.state.records import AnnotationRow
 from training.data.images import IMAGE_SUFFIXES
 from training.data.names import decoded

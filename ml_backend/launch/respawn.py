@@ -20,7 +20,7 @@ from io import BufferedWriter
 from pathlib import Path
 from types import FrameType
 
-from ml_backend.launch import kin
+from ml_backend import kin
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 30.0

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ml_backend import kin
 from ml_backend.errors import PapLoopError, Unavailable
-from ml_backend.launch import kin
 from ml_backend.launch.programs import Program
 from ml_backend.launch.respawn import GRACE
 from ml_backend.state.files import DataDir

@@ -13,7 +13,7 @@ from ml_backend.detection_pool import detection_pool
 from strategies.base import FloatArray, Pool
 from training.data.detection_set import DetectionSet
 from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import Recipe
+from training.models.recipe import Recipe
 from training.types import Detections, TrainingError
 from training.vectors import embed_paths
 

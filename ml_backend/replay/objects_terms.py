@@ -8,7 +8,7 @@ from typing import Any
 import strategies
 from ml_backend.errors import BadRequest
 from ml_backend.replay.objects_material import Material
-from training.models.detectron2_training import Recipe
+from training.models.recipe import Recipe
 
 BUDGETS = (10, 20, 40, 80, 160)
 STRATEGIES = ("uniform", "auto", "class_quota", "box_entropy")

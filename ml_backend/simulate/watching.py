@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from ml_backend.errors import Unavailable
-from ml_backend.schedule import is_paused
+from ml_backend.runs import is_paused
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 

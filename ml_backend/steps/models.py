@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ml_backend.detection.models import PLAN, finds_objects, load_detector
+from ml_backend.detection.models import finds_objects, load_detector
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
-from training.classifiers.base import MODEL_FILE
 from training.jobs import CHECKPOINT, load_model
 from training.types import FloatArray, Progress, TrainingError
 
@@ -32,12 +31,6 @@ def is_readable(services: Services, run_id: int) -> bool:
         log.warning("the model of run %d counts as absent: %s", run_id, error)
         return False
     return True
-
-
-def has_model(services: Services, run_id: int) -> bool:
-    """Whether a run's model lies where it was written; a web process asks, which loads none."""
-    folder = services.files.run_dir(run_id) / CHECKPOINT
-    return any((folder / name).is_file() for name in (MODEL_FILE, PLAN))
 
 
 def predict_items(

@@ -1,14 +1,19 @@
-"""Progress of a step, written to the run at most once a second so that a lead can watch it."""
+"""Progress of long work: bars in a terminal, and the progress of a run for the lead who watches it."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from training.types import Progress
 
+Stage = Callable[[str], Progress]
+"""Opens a progress bar with a title and returns the callback that moves it."""
+
 
 def reporter(services: Services, run: RunRow, what: str) -> Progress:
-    """A callback that keeps the run's progress and message fresh."""
+    """A callback that keeps the run's progress and message fresh, at most once a second."""
     last = [0.0]
 
     def report(fraction: float, message: str) -> None:

@@ -24,7 +24,8 @@ from training.models import detectron2_bridge as d2
 from training.models.colour_outline import in_box
 from training.models.detection_views import zoomed
 from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.types import Detections
 
 NAMES = ("detector_predict", "smart_box", "smart_click", "smart_colours", "nuclei_to_polygons")

@@ -20,7 +20,8 @@ from training.models import detection_checkpoint
 from training.models.detection_plan import Plan
 from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.standalone.objects import evaluate_objects, fit_objects, predict_objects
 
 ONE_STEP = Recipe(iterations=1, checks=0, zoom=1.0, device="cpu")
@@ -132,7 +133,8 @@ from training.data.detection_set import DetectionSet
 from training.data.coco import read_coco
 from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 
 root = Path(sys.argv[1])
 data = read_coco(root)

@@ -18,7 +18,8 @@ from training.evaluation.detection import evaluate
 from training.geometry.runs import trim
 from training.models import detection_checkpoint
 from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import Recipe, fit, repeat_factors, watched
+from training.models.detectron2_training import fit, repeat_factors, watched
+from training.models.recipe import Recipe
 from training.types import TrainingError
 
 

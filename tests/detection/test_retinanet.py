@@ -20,7 +20,8 @@ from training.models.detection_plan import from_json, plan_for
 from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
 from training.models.detectron2_retinanet import distribution
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.types import TrainingError
 
 RECIPE = Recipe(iterations=25, checks=0, rate=1e-3, zoom=1.0, stages=1, device="cpu")

@@ -22,7 +22,8 @@ from training.models import zoo_weights
 from training.models.detection_plan import ZOO, Plan
 from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.models.zoo_pickle import read_plain
 from training.types import TrainingError
 

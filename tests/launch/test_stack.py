@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ml_backend import kin
 from ml_backend.errors import Unavailable
-from ml_backend.launch import kin
 from ml_backend.launch.programs import Program
 from ml_backend.launch.respawn import in_words
 from ml_backend.launch.stack import Stack

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from ml_backend.cycle import execute
 from ml_backend.demo.cells import write_cells
 from ml_backend.event_queue import apply_open_events
 from ml_backend.ingest import ingest
 from ml_backend.launch.projects import classes_of, label_config
 from ml_backend.pulse import beat
 from ml_backend.redaction import redact
-from ml_backend.runs import execute, request_run
+from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ml_backend.cycle import STEPS
 from ml_backend.launch.projects import label_config
 from ml_backend.ranking import OrderRequest, candidates, snapshot
-from ml_backend.runs import STEPS, request_run, rollback
+from ml_backend.runs import request_run, rollback
 from ml_backend.serving import Serving
 from ml_backend.state.records import RunRow
 from ml_backend.steps.models import predict_items

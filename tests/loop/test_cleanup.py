@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cycle import execute
 from ml_backend.errors import Busy
-from ml_backend.runs import execute
 from ml_backend.state.files import project_lock
 from ml_backend.steps.publish import cleanup
 from tests.loop.conftest import Loop

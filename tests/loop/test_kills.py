@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ml_backend.runs import execute
+from ml_backend.cycle import execute
 from tests.loop.conftest import Loop
 from tests.loop.kills import Killed, copy_of, end_state, kill
 

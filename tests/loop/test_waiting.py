@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cycle import execute
 from ml_backend.errors import QueueUnavailable, Unavailable
 from ml_backend.overview import overview
 from ml_backend.pulse import beat
-from ml_backend.runs import execute, fail
-from ml_backend.schedule import FIRST_PAUSE
+from ml_backend.runs import FIRST_PAUSE, fail
 from tests.loop.conftest import Loop
 from tests.loop.kills import Killed, kill
 
@@ -39,7 +39,7 @@ def test_an_outage_of_twenty_minutes_fails_no_run(step: str, scene: Loop, monkey
     before = scene.store.run(run_id)
     scene.fake.down = step == "publish"
     if step == "prepare":
-        monkeypatch.setattr("ml_backend.runs.STEPS", {"prepare": _busy_database})
+        monkeypatch.setattr("ml_backend.cycle.STEPS", {"prepare": _busy_database})
     back, tries = clock.now + 1200, 0
     while clock.now < back:
         beat(scene.services)

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cycle import execute
 from ml_backend.pulse import beat
 from ml_backend.reconcile import reconcile
-from ml_backend.runs import execute, fail, request_run, rollback
+from ml_backend.runs import fail, request_run, rollback
 from ml_backend.state.records import RunRow
 from tests.loop.conftest import Loop
 from tests.loop.kills import Killed, kill

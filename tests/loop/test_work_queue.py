@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from rq.registry import StartedJobRegistry
 
+from ml_backend import kin
 from ml_backend import worker as worker_module
 from ml_backend.errors import QueueUnavailable
-from ml_backend.launch import kin
 from ml_backend.pulse import beat
 from ml_backend.runs import request_run
 from ml_backend.services import Services

@@ -26,7 +26,7 @@ from strategies.base import StrategyError
 from tests.detection.blobs import make_folder
 from training.data.detection_set import no_boxes
 from training.evaluation.matching import Matches
-from training.models.detectron2_training import Recipe
+from training.models.recipe import Recipe
 from training.types import TrainingError
 
 RECIPE = Recipe(checks=0, batch=1, rate=2e-3, zoom=1.0, device="cpu")

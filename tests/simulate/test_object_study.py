@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from ml_backend.cycle import execute
 from ml_backend.label_config import parse_label_config
 from ml_backend.pulse import beat
 from ml_backend.redaction import redact
-from ml_backend.runs import execute
 from ml_backend.simulate import session
 from ml_backend.simulate.drawing import Drawer
 from ml_backend.simulate.expert import Manner

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from ml_backend.launch import kin
+from ml_backend import kin
 from ml_backend.runs import request_run
 from tests.soak.scene import Scene, wait_for
 

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_backend.launch import kin
+from ml_backend import kin
 from ml_backend.launch.stack import Stack
 
 EVERY = 1.0

@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from training.files import read_json, replaced_folder, write_json_atomic
-from training.models.detection_plan import Plan, from_json
+from training.models.detection_plan import PLAN, Plan, from_json
 from training.types import TrainingError
 
-PLAN, WEIGHTS = "plan.json", "weights.safetensors"
+WEIGHTS = "weights.safetensors"
 KIND = "detector"
 CLASS_LAYER = {
     1: ("head.cls_score.weight", "head.cls_score.bias"),

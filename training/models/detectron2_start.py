@@ -15,7 +15,7 @@ from training.models.zoo_weights import fill
 from training.types import TrainingError
 
 if TYPE_CHECKING:
-    from training.models.detectron2_training import Recipe
+    from training.models.recipe import Recipe
 
 
 def first_network(

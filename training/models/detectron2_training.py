@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from training.models.detection_views import Cache, Source, View
 from training.models.detectron2_forward import losses
 from training.models.detectron2_rcnn import Detector, pick_device
 from training.models.detectron2_start import first_network
+from training.models.recipe import Recipe
 from training.processes import Group, joined
 from training.types import IntArray, Progress, TrainingError
 
@@ -29,45 +28,6 @@ RARE = 0.3
 LEAST, MOST = 60, 6000
 CHECKED_PIXELS = 8_000_000
 """px of the network that a check during training looks at, at most about; the final measurement takes all images."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        minutes: time for training and its checks; None: `iterations` alone decide.
-        iterations: steps; None: as many as fit into `minutes`, or 600.
-        batch: images a step.
-        rate: peak learning rate of AdamW.
-        seed: of every random choice.
-        device: `auto`, `cpu` or `cuda`.
-        threads: CPU threads.
-        checks: validations during training; the best one's weights are kept.
-        patience: training stops after so many checks in a row without a better one.
-        backbone: of `training.models.detection_plan.BACKBONES`.
-        zoom: network px per image px; None: found from the objects.
-        stages: 2 for Faster and Mask R-CNN, 1 for RetinaNet.
-        weights: where a first training with the backbone `r50-zoo` starts: `detectron2://...`, `https://...` or a file.
-        weights_sha256: of these weights; empty: not checked.
-        clock: seconds; replaced in tests.
-    """
-
-    minutes: float | None = None
-    iterations: int | None = None
-    batch: int = 2
-    rate: float = 1e-3
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 1
-    checks: int = 5
-    patience: int = 3
-    backbone: str = "lite0"
-    zoom: float | None = None
-    stages: int = 2
-    weights: str = ""
-    weights_sha256: str = ""
-    clock: Callable[[], float] = time.monotonic
 
 
 def fit(

@@ -15,7 +15,8 @@ from training.evaluation.detection import evaluate, scored
 from training.files import write_json_atomic
 from training.geometry.runs import pixels
 from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import Recipe, fit
+from training.models.detectron2_training import fit
+from training.models.recipe import Recipe
 from training.standalone.layout import CHECKPOINT, METRICS, model_kind, remember, split_seen
 from training.types import Detections, Progress, TrainingError
 
