@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Protocol
 
 from ml_backend.label_config import LabelingJob
 from ml_backend.regions import NO_RESULT, SEVERAL, UNKNOWN, read_choice
+from ml_backend.times import time_or_epoch
 
 SKIPPED = "skipped"
 DISAGREE = "annotators disagree evenly"
@@ -88,11 +89,7 @@ def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
 
 def age(annotation: Annotated) -> tuple[datetime, int]:
     """What sorts annotations from the oldest change to the newest, whatever their times look like."""
-    try:
-        moment = datetime.fromisoformat(annotation.updated_at)
-    except ValueError:
-        moment = datetime(1970, 1, 1, tzinfo=UTC)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)), annotation.id
+    return time_or_epoch(annotation.updated_at), annotation.id
 
 
 def _decide(oldest_first: Sequence[Annotated], job: LabelingJob) -> tuple[str | None, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from ml_backend.duplicates.earlier import earlier_note
@@ -17,6 +16,7 @@ from ml_backend.runs import paused_until
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
 from ml_backend.steps.labels import project_labels
+from ml_backend.times import utc_minute
 from ml_backend.validation_score import validation_score
 
 
@@ -198,17 +198,12 @@ def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], d
     return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
 
 
-def moment(seconds: float) -> str:
-    """Unix seconds as `2026-11-21 09:31 UTC`."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
 def _gone(project: ProjectRow) -> str:
     if project.gone_at is None:
         return ""
     return (
-        f"Label Studio said at {moment(project.gone_at)} that it has no project {project.id}: it was deleted, or the "
-        f"token's user may not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
+        f"Label Studio said at {utc_minute(project.gone_at)} that it has no project {project.id}: it was deleted, or "
+        f"the token's user may not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
     )
 
 

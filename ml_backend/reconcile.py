@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ml_backend.effort.record import record_effort
@@ -16,6 +16,7 @@ from ml_backend.label_rows import annotation_row
 from ml_backend.labelstudio.wire import Json
 from ml_backend.services import Services
 from ml_backend.tasks import draws_objects, remember_tasks
+from ml_backend.times import format_time, parse_time
 
 log = logging.getLogger(__name__)
 
@@ -165,8 +166,7 @@ def _earlier(stamp: str) -> str:
     """The cursor a little before `stamp`, in the one form that Label Studio's filter takes."""
     if stamp == EPOCH:
         return EPOCH
-    moment = datetime.fromisoformat(stamp.replace("Z", "+00:00")).astimezone(UTC) - OVERLAP
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return format_time(parse_time(stamp) - OVERLAP)
 
 
 def _counts(project: Mapping[str, Any]) -> list[int] | None:

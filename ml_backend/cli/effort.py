@@ -66,7 +66,7 @@ def _print(report: EffortReport, limits: Limits | None) -> None:
 
 
 def _row(name: Any, part: Part) -> tuple[Any, ...]:
-    from ml_backend.effort.report import duration
+    from ml_backend.times import duration
 
     saved = part.saved
     time = "" if saved is None else f"{duration(saved.seconds)} ({duration(saved.low)} to {duration(saved.high)})"

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from ml_backend.effort.report import EffortReport, Part, duration, effort_report, summary
+from ml_backend.effort.report import EffortReport, Part, effort_report, summary
 from ml_backend.services import Services
 from ml_backend.thresholds import Limits, limits_of
+from ml_backend.times import duration
 
 SHOWN = 12
 WIDTH = 100

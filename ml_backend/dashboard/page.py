@@ -12,11 +12,12 @@ from ml_backend.dashboard.curve import Point, learning_curve
 from ml_backend.dashboard.effort import EffortPanel, effort_panel
 from ml_backend.duplicates.review import conflict_list, copy_list
 from ml_backend.media_url import thumbnail_url
-from ml_backend.overview import Overview, is_promotable, moment, next_items, overview
+from ml_backend.overview import Overview, is_promotable, next_items, overview
 from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.strategy_choice import kind_of, strategy_list
+from ml_backend.times import duration, utc_minute
 from ml_backend.validation_score import Comparison, comparison, validation_score
 
 NEXT_SHOWN = 10
@@ -86,7 +87,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         for entry in next_items(services, project_id, NEXT_SHOWN)
     ]
     return ProjectPage(
-        now=moment(now),
+        now=utc_minute(now),
         overview=view,
         most_labels=max(view.labels.values(), default=0) or 1,
         settings=services.store.settings(project_id),
@@ -137,8 +138,8 @@ def run_line(run: RunRow, active_run: int | None, now: float) -> RunLine:
         labels=str(labels) if isinstance(labels, int) else "",
         score=said,
         outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
-        started=moment(run.created_at),
-        took=duration((run.finished_at or now) - run.created_at),
+        started=utc_minute(run.created_at),
+        took=duration(max(0.0, (run.finished_at or now) - run.created_at)),
         can_go_back=is_promotable(run) and run.id != active_run,
     )
 
@@ -149,12 +150,3 @@ def _tone(run: RunRow, active_run: int | None) -> str:
     if run.is_open:
         return "open"
     return "failed" if run.state == "failed" else (run.decision or "done")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `42 s`, `3 min` or `2 h 5 min`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -14,10 +14,10 @@ from ml_backend.dashboard import csrf
 from ml_backend.dashboard.forms import settings_of_form
 from ml_backend.dashboard.page import project_page
 from ml_backend.errors import BadRequest, PapLoopError, Unauthorized
-from ml_backend.overview import moment
 from ml_backend.row_ids import identifier
 from ml_backend.services import Services
 from ml_backend.strategy_choice import change_settings
+from ml_backend.times import utc_minute
 from ml_backend.unanswered import Unanswered
 
 DONE = {
@@ -81,7 +81,9 @@ def _page(
             said=said,
             problem=problem,
             unanswered=unanswered.total(project_id),
-            reasons=[(moment(reason.at), reason.tasks, reason.sentence) for reason in unanswered.newest(project_id)],
+            reasons=[
+                (utc_minute(reason.at), reason.tasks, reason.sentence) for reason in unanswered.newest(project_id)
+            ],
             form_field=csrf.FIELD,
             form_token=csrf.token(services.settings, nonce),
         ),

@@ -13,6 +13,7 @@ from ml_backend.errors import LabelConfigError
 from ml_backend.label_config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import EffortRow
+from ml_backend.times import duration
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,3 @@ def summary(report: EffortReport) -> str:
         f"{said} Estimated time saved: {duration(saved.seconds)} "
         f"(90 % interval {duration(saved.low)} to {duration(saved.high)})."
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `-4 s`, `3 min` or `2 h 5 min`."""
-    sign, whole = ("-" if seconds <= -0.5 else ""), round(abs(seconds))
-    if whole < 90:
-        return f"{sign}{whole} s"
-    minutes = round(whole / 60)
-    return f"{sign}{minutes} min" if minutes < 60 else f"{sign}{minutes // 60} h {minutes % 60} min"

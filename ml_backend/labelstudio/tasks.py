@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.labelstudio.wire import Json, Wire
+from ml_backend.times import format_time, parse_time
 
 IMPORT_CALL = 1000
 """Tasks in one import call."""
@@ -27,27 +28,6 @@ FIELDS = (
 )
 
 _ONE_MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def parse_time(text: str) -> datetime:
-    """An ISO time of Label Studio, UTC; an empty text is the beginning of time.
-
-    Raises:
-        BadRequest: the text is no ISO time.
-    """
-    if not text:
-        return _EPOCH
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(f"{text!r} is no ISO time; give one such as 2026-11-21T09:44:30Z.") from None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def format_time(moment: datetime) -> str:
-    """The only form that Label Studio's filters take: UTC with microseconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def where(column: str, operator: str, kind: str, value: Any) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_backend.effort.report import duration, report_of, summary
+from ml_backend.effort.report import report_of, summary
 from ml_backend.effort.seconds import Costs, Work, cap, typical
 from ml_backend.state.records import EffortRow
 
@@ -141,8 +141,3 @@ def test_an_empty_project() -> None:
     report = report_of(1, "classification", ())
     assert summary(report) == "No image with a pre-annotation has been finished yet."
     assert report.total.accepted_share is None
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(12.4, "12 s"), (-300, "-5 min"), (7500, "2 h 5 min"), (-0.2, "0 s")])
-def test_durations(seconds: float, said: str) -> None:
-    assert duration(seconds) == said

@@ -9,7 +9,6 @@ import pytest
 from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound
 from ml_backend.labelstudio import LabelStudio, UnknownTasks
 from ml_backend.labelstudio import tasks as listing
-from ml_backend.labelstudio.tasks import format_time, parse_time
 from tests.fakes.label_studio import CONFIG, FakeLabelStudio, choice
 
 
@@ -209,14 +208,6 @@ def test_a_listing_that_is_not_one_is_no_empty_listing(fake: FakeLabelStudio, cl
     fake.fail_next(1, 200, body=body, match="/api/tasks/")
     with pytest.raises(LabelStudioUnavailable):
         list(client.tasks_updated_since(number))
-
-
-def test_times_are_normalised() -> None:
-    assert format_time(parse_time("2026-11-21T09:44:30Z")) == "2026-11-21T09:44:30.000000Z"
-    assert format_time(parse_time("2026-11-21T10:44:30.5+01:00")) == "2026-11-21T09:44:30.500000Z"
-    assert format_time(parse_time("")) == "1970-01-01T00:00:00.000000Z"
-    with pytest.raises(BadRequest, match="no ISO time"):
-        parse_time("yesterday")
 
 
 def test_predictions_with_many_regions_go_out_in_more_calls(

@@ -9,7 +9,6 @@ import pytest
 from markupsafe import escape
 
 from ml_backend.dashboard.curve import Point, label_ticks, learning_curve
-from ml_backend.dashboard.page import duration
 from ml_backend.validation_score import macro_f1_interval
 from tests.web.conftest import CONFIG, Loop, World, annotate, basic
 
@@ -244,10 +243,3 @@ def test_the_interval_is_that_of_the_confusion_matrix() -> None:
     assert wide[1] - wide[0] > high - low
     assert macro_f1_interval(((1, 0), (0, 0))) == (None, None)
     assert macro_f1_interval(((5, 0), (0, 5))) == (1.0, 1.0)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(-3, "0 s"), (42.4, "42 s"), (180, "3 min"), (7500, "2 h 5 min"), (3599, "1 h 0 min")]
-)
-def test_durations_are_readable(seconds: float, said: str) -> None:
-    assert duration(seconds) == said

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 from ml_backend.state.database import chunks, paced
 from ml_backend.state.records import AnnotationRow
 from ml_backend.state.tables import annotation_rows
+from ml_backend.times import time_or_epoch
 
 from .base import Rows, columns, lock_project
 
@@ -200,16 +200,5 @@ def _last_change(connection: Connection, project_id: int) -> int:
 
 
 def _newer(left: str, right: str) -> bool:
-    """Whether ISO time `left` is later; text that is no time counts as oldest unless both are equal.
-
-    Compared as times, because `...:00Z` and `...:00.500000Z` sort the wrong way round as text.
-    """
-    return left != right and _moment(left) > _moment(right)
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    """Whether ISO time `left` is later; text that is no time counts as oldest."""
+    return time_or_epoch(left) > time_or_epoch(right)
