@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
 from ml_backend.label_config.smart import has_smart_tools
 from ml_backend.labelstudio import LabelStudio
 from ml_backend.labelstudio.wire import Json
+from ml_backend.loopback import place
 from ml_backend.settings import Settings
 
 TITLE = "PapLoop"
@@ -24,8 +24,6 @@ ACTIONS = (
     "PROJECT_UPDATED",
 )
 """The events PapLoop listens to."""
-
-_LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0"}  # noqa: S104 - compared with, never listened on
 
 
 @dataclass
@@ -43,17 +41,6 @@ class Connection:
     webhook_id: int
     done: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-
-def _place(url: str) -> tuple[str, str, int, str]:
-    """A URL with loopback names made one, its user name dropped and its path without a slash at the end."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return "", url, 0, ""
-    host = (parts.hostname or "").lower()
-    return parts.scheme, "localhost" if host in _LOOPBACK else host, port, parts.path.rstrip("/")
 
 
 def connect(label_studio: LabelStudio, settings: Settings, project_id: int) -> Connection:
@@ -100,7 +87,7 @@ def _require_secrets(settings: Settings) -> None:
 
 
 def _is_ours(backend: Json, settings: Settings) -> bool:
-    same_place = _place(str(backend.get("url", ""))) == _place(settings.resolved_public_url)
+    same_place = place(str(backend.get("url", ""))) == place(settings.resolved_public_url)
     return same_place or backend.get("title") == TITLE
 
 
@@ -175,13 +162,13 @@ def _our_webhooks(
 ) -> list[Json]:
     """Those at our address, at an address we had before, or with our secret."""
     before = [str(entry.get("url", "")) for entry in backends if _is_ours(entry, settings)]
-    wanted = {_place(home.rstrip("/") + "/webhook") for home in (settings.resolved_public_url, *before)}
+    wanted = {place(home.rstrip("/") + "/webhook") for home in (settings.resolved_public_url, *before)}
     bearer = _bearer(settings)
     ours = []
     for hook in label_studio.webhooks(project_id):
         headers = hook.get("headers")
         ours_by_secret = bool(bearer) and isinstance(headers, dict) and headers.get("Authorization") == bearer
-        if _place(str(hook.get("url", ""))) in wanted or ours_by_secret:
+        if place(str(hook.get("url", ""))) in wanted or ours_by_secret:
             ours.append(hook)
     return ours
 

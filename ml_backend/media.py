@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request, send_file
 from werkzeug.routing import BaseConverter
@@ -13,6 +12,7 @@ from werkzeug.routing import BaseConverter
 from ml_backend.conversions import Conversions
 from ml_backend.errors import BadRequest, NotFound, Unauthorized
 from ml_backend.items import display_name, is_local
+from ml_backend.loopback import place
 from ml_backend.media_url import THUMBNAIL, media_signature, printable
 from ml_backend.services import Services
 from ml_backend.settings import Settings
@@ -22,7 +22,6 @@ MAX_AGE: Final = 86_400
 """Seconds a browser keeps an image; a changed file has another ETag."""
 
 SNIFF: Final = 32
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Decoration(BaseConverter):
@@ -130,18 +129,10 @@ def browser_type(path: Path) -> str | None:
 def is_label_studio(settings: Settings, origin: str) -> bool:
     """Whether a page's origin is Label Studio; the names of the local machine count as one."""
     return bool(origin) and any(
-        _origin(origin) == _origin(url) for url in (settings.label_studio_url, settings.label_studio_public_url) if url
+        place(origin).origin == place(url).origin
+        for url in (settings.label_studio_url, settings.label_studio_public_url)
+        if url
     )
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").lower(), parts.port
-    except ValueError:
-        return "", "", None
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, "localhost" if host in LOOPBACK or host == "::1" else host, port or default
 
 
 def _item(services: Services, project_id: int, item_id: int) -> ItemRow:

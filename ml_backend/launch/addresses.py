@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from ml_backend.launch.ports import choose
+from ml_backend.loopback import LOCAL
 from ml_backend.settings import ADDRESSES, Settings
 from ml_backend.state.files import DataDir
 
-LOCAL = "127.0.0.1"
 LABEL_STUDIO_PORT = 8080
 REDIS_PORT = 6390
 

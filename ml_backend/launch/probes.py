@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from ml_backend.loopback import reachable
 from ml_backend.settings import Settings
 
 PATIENCE = 2.0
@@ -45,6 +46,5 @@ def label_studio_answers(settings: Settings) -> bool:
 
 def web_answers(settings: Settings) -> bool:
     """Whether PapLoop's web process answers and takes our password."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
     auth = (settings.basic_auth_user, settings.basic_auth_password.get_secret_value())
-    return answers_http(f"http://{host}:{settings.port}/health", auth)
+    return answers_http(f"http://{reachable(settings.host)}:{settings.port}/health", auth)
