@@ -238,8 +238,3 @@ def _waits_for(
         f"{said}{changed} of {settings.retrain_labels} new or changed labels; "
         f"a single one is enough after {settings.retrain_minutes:g} minutes."
     )
-
-
-def is_promotable(run: RunRow) -> bool:
-    """Whether one can roll back to a run."""
-    return run.decision == "promoted" and run.state == "done"

@@ -66,21 +66,29 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
 
     Raises:
         NotFound: no such run in this project.
-        Conflict: that run never gave a model that was promoted, or it is lost.
+        Conflict: no roll-back to that run is possible; see `why_no_rollback`.
     """
     store = services.store
     target = store.run(run_id)
     if target.project_id != project_id:
         raise NotFound(f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.")
-    if target.decision != "promoted":
-        raise Conflict(
-            f"Run {run_id} has no promoted model; choose one that `paploop runs {project_id}` shows as promoted."
-        )
-    if not has_model(services, run_id):
-        raise Conflict(f"The model of run {run_id} is lost, so nothing was rolled back; choose another run.")
+    obstacle = why_no_rollback(services, target)
+    if obstacle:
+        raise Conflict(obstacle)
     reason = f"Roll-back to the model of run {run_id}."
     asked = _asked(services, project_id, "rank", reason, model_run=run_id)
     return store.replace_open_run(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())
+
+
+def why_no_rollback(services: Services, run: RunRow) -> str:
+    """Why the model of a run cannot be made the active one again, in words; empty where it can."""
+    if run.decision != "promoted":
+        return f"Run {run.id} has no promoted model; choose one that `paploop runs {run.project_id}` shows as promoted."
+    if run.is_open:
+        return f"Run {run.id} is still publishing its model; wait until it has finished, or choose another run."
+    if not has_model(services, run.id):
+        return f"The model of run {run.id} is lost, so nothing was rolled back; choose another run."
+    return ""
 
 
 def fail(services: Services, run_id: int, reason: str) -> None:

@@ -12,8 +12,9 @@ from ml_backend.dashboard.curve import Point, learning_curve
 from ml_backend.dashboard.effort import EffortPanel, effort_panel
 from ml_backend.duplicates.review import conflict_list, copy_list
 from ml_backend.media_url import thumbnail_url
-from ml_backend.overview import Overview, is_promotable, next_items, overview
+from ml_backend.overview import Overview, next_items, overview
 from ml_backend.project_settings import ProjectSettings
+from ml_backend.runs import why_no_rollback
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.strategy_choice import kind_of, strategy_list
@@ -94,7 +95,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         strategies=strategy_list(kind_of(services, project_id)),
         curve=learning_curve(curve_points(runs, compared, view.active_run)),
         compared=compared,
-        runs=[run_line(run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
+        runs=[run_line(services, run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,
         conflicts=conflict_list(services, project_id)[:CONFLICTS_SHOWN],
         copies=copy_list(services, project_id, CONFLICTS_SHOWN) if view.copies else [],
@@ -118,7 +119,7 @@ def curve_points(runs: Sequence[RunRow], compared: Comparison | None, active_run
     return points
 
 
-def run_line(run: RunRow, active_run: int | None, now: float) -> RunLine:
+def run_line(services: Services, run: RunRow, active_run: int | None, now: float) -> RunLine:
     """A run in words."""
     score = validation_score(run)
     said = ""
@@ -140,7 +141,7 @@ def run_line(run: RunRow, active_run: int | None, now: float) -> RunLine:
         outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
         started=utc_minute(run.created_at),
         took=duration(max(0.0, (run.finished_at or now) - run.created_at)),
-        can_go_back=is_promotable(run) and run.id != active_run,
+        can_go_back=run.id != active_run and not why_no_rollback(services, run),
     )
 
 
