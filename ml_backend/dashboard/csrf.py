@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 
 from flask import Request, Response, abort
+from itsdangerous import Signer
 
 from ml_backend.settings import Settings
 
@@ -23,9 +23,13 @@ def nonce_of(call: Request) -> str:
 
 
 def token(settings: Settings, nonce: str) -> str:
-    """What a form must send back, computable only by us."""
+    """What a form must send back: the signature of the browser's number, computable only by us."""
+    return _signer(settings).get_signature(nonce).decode()
+
+
+def _signer(settings: Settings) -> Signer:
     key = settings.basic_auth_password.get_secret_value() + settings.media_secret.get_secret_value()
-    return hmac.new(key.encode(), f"form {nonce}".encode(), hashlib.sha256).hexdigest()
+    return Signer(key, salt="paploop.form", digest_method=hashlib.sha256)
 
 
 def remember(response: Response, nonce: str, *, secure: bool) -> None:
@@ -40,6 +44,5 @@ def check(settings: Settings, call: Request) -> None:
         werkzeug.exceptions.Forbidden: the token is missing or wrong.
     """
     nonce = call.cookies.get(COOKIE, "")
-    given = call.form.get(FIELD, "").encode("utf-8", "replace")
-    if not _NONCE.match(nonce) or not hmac.compare_digest(given, token(settings, nonce).encode()):
+    if not _NONCE.match(nonce) or not _signer(settings).verify_signature(nonce, call.form.get(FIELD, "")):
         abort(403, "The form is too old or did not come from this dashboard; reload the page and try again.")

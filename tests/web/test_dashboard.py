@@ -44,7 +44,7 @@ def read(text: str) -> Balance:
 
 
 def token(text: str) -> str:
-    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', text)
+    found = re.search(r'name="form_token" value="([\w-]+)"', text)
     assert found is not None
     return found.group(1)
 
