@@ -119,7 +119,7 @@ def _vector_members(data: DataDir) -> Iterator[Member]:
 
 def _run_members(data: DataDir, runs: list[int] | None) -> Iterator[Member]:
     names = None if runs is None else {f"{run:06d}" for run in runs}
-    for folder in sorted(data.runs_dir.iterdir()):
+    for folder in sorted(data.runs_dir.glob("*")):
         if not folder.name.isdigit() or (names is not None and folder.name not in names):
             continue
         for path in sorted(folder.rglob("*")):
@@ -192,7 +192,7 @@ def _database_file(settings: Settings) -> Path:
 
 
 def _holds_state(data: DataDir, database: Path) -> bool:
-    if any(data.root.glob("vectors/*/rows.json")) or any(data.runs_dir.iterdir()):
+    if any(data.root.glob("vectors/*/rows.json")) or any(data.runs_dir.glob("*")):
         return True
     if not database.exists():
         return False

@@ -74,6 +74,7 @@ def _mark(services: Services, project_id: int) -> Path:
 
 def _note_lost(services: Services, project_id: int, items: Iterable[ItemRow]) -> None:
     noted = {"since": services.clock(), "items": [item.id for item in items]}
+    services.files.make(services.files.imports_dir)
     services.files.write_atomic(_mark(services, project_id), json.dumps(noted))
 
 

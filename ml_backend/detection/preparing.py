@@ -60,8 +60,7 @@ def prepare_objects(
             "decision_reason": f"Nothing to learn: {few}. The order is renewed all the same.",
         }
         return "publish", {"request": request, **decision}
-    folder = services.files.run_dir(run.id)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = services.files.make(services.files.run_dir(run.id))
     write_object_manifest(folder / OBJECTS, samples)
     services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
     return "train", {"request": request}

@@ -128,7 +128,7 @@ def project_lock(project_id: int) -> str:
 
 
 class DataDir:
-    """Paths below one root; folders are created when asked for."""
+    """Paths below one root; asking for a path creates nothing, `make` does."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
@@ -150,29 +150,29 @@ class DataDir:
     @property
     def cache_dir(self) -> Path:
         """Fetched images and other things that may be deleted at any time."""
-        return self._folder("cache")
+        return self.root / "cache"
 
     @property
     def runs_dir(self) -> Path:
         """The folder of all run folders."""
-        return self._folder("runs")
+        return self.root / "runs"
 
     @property
     def imports_dir(self) -> Path:
         """Notes on imports of tasks whose answer never came."""
-        return self._folder("imports")
+        return self.root / "imports"
 
     def run_dir(self, run_id: int) -> Path:
         """`runs/000042`."""
-        return self._folder("runs", f"{run_id:06d}")
+        return self.runs_dir / f"{run_id:06d}"
 
     def seen_from_run(self, run_id: int, path: Path) -> str:
         """A path as the files of a run folder name it, so that the whole data directory can be moved."""
-        return os.path.relpath(path.resolve(), self.root / "runs" / f"{run_id:06d}")
+        return os.path.relpath(path.resolve(), self.run_dir(run_id))
 
     def vectors_dir(self, encoder_key: str) -> Path:
         """The folder of one encoder's embeddings; keys that are no plain file name get a digest added."""
-        return self._folder("vectors", folder_name(encoder_key))
+        return self.root / "vectors" / folder_name(encoder_key)
 
     def lock_path(self, name: str) -> Path:
         """The file behind `lock(name)`."""
@@ -204,11 +204,16 @@ class DataDir:
         """See `write_atomic` of this module."""
         write_atomic(path, data, mode=mode)
 
-    def _folder(self, *parts: str) -> Path:
-        path = self.root.joinpath(*parts)
-        with in_words(f"create {path}"):
-            path.mkdir(parents=True, exist_ok=True)
-        return path
+    @staticmethod
+    def make(folder: Path) -> Path:
+        """Create a folder that is about to be written into, and return it.
+
+        Raises:
+            Unavailable: the disk is full, read-only or refused access.
+        """
+        with in_words(f"create {folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
 def folder_name(key: str) -> str:

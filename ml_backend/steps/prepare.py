@@ -63,8 +63,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
             "decision_reason": f"Nothing to learn: {few}. The order is renewed all the same.",
         }
         return "publish", {"change": change, "request": request, **decision}
-    folder = services.files.run_dir(run.id)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = services.files.make(services.files.run_dir(run.id))
     write_manifest(folder / "manifest.jsonl", samples)
     services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
     return "train", {"change": change, "request": request}

@@ -39,6 +39,7 @@ def seen(cells: int, nuclei: int) -> tuple[Detections, LabelledImage]:
 
 def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
     run, _ = project(services, OBJECTS)
+    services.files.make(services.files.run_dir(run))
     found, truth = seen(cells, nuclei)
     metric = judge_thresholds(services, services.store.run(run), [found], [truth], NAMES)
     services.store.update_run(run, metrics={"judgement": {}, METRIC: metric})

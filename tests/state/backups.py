@@ -40,7 +40,7 @@ def filled(settings: Settings) -> Settings:
         run = store.open_run(1, kind="train", reason="", seed=0, change=1, now=1.0)
         assert run is not None
         store.update_run(run.id, state=state)
-        (data.run_dir(run.id) / "checkpoint").mkdir()
+        (data.run_dir(run.id) / "checkpoint").mkdir(parents=True)
         (data.run_dir(run.id) / "checkpoint" / "weights.npz").write_bytes(b"w" * 1000 * run.id)
     store.update_project(1, active_run_id=1)
     store.close()

@@ -18,9 +18,14 @@ def test_paths(tmp_path: Path) -> None:
     data = DataDir(tmp_path / "state")
     assert data.run_dir(42) == tmp_path / "state" / "runs" / "000042"
     assert data.run_dir(1234567).name == "1234567"
-    assert data.run_dir(42).is_dir()
-    assert data.cache_dir.is_dir()
     assert data.vectors_dir("lite0-ab12").name == "lite0-ab12"
+
+
+def test_asking_for_a_path_creates_nothing(tmp_path: Path) -> None:
+    data = DataDir(tmp_path / "state")
+    asked = [data.run_dir(42), data.vectors_dir("lite0"), data.cache_dir, data.imports_dir, data.runs_dir]
+    assert not list(data.root.iterdir())
+    assert all(data.make(folder).is_dir() for folder in asked)
 
 
 @pytest.mark.parametrize("key", ["../../etc", "timm:a/b", "", ".", "..", ".hidden", "x" * 400, "a\nb", "ü"])
@@ -28,7 +33,7 @@ def test_keys_become_harmless_folder_names(tmp_path: Path, key: str) -> None:
     name = folder_name(key)
     assert (tmp_path / name).resolve().parent == tmp_path.resolve()
     assert len(name) < 140
-    assert DataDir(tmp_path).vectors_dir(key).is_dir()
+    assert DataDir(tmp_path).vectors_dir(key) == tmp_path.resolve() / "vectors" / name
 
 
 def test_different_keys_never_share_a_folder() -> None:

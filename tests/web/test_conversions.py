@@ -140,8 +140,7 @@ def test_copies_count_in_the_cap_of_the_cache(world: World, folder: Path, tmp_pa
     services = Services(
         make_settings(tmp_path / "data", image_cache_bytes=100_000), world.store, files, clock=lambda: now[0]
     )
-    old = files.cache_dir / "media"
-    old.mkdir()
+    old = files.make(files.cache_dir / "media")
     (old / "3-1-old.png").write_bytes(b"x" * 1000)
     conversions = Conversions(services)
     for number in range(8):
