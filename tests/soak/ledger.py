@@ -72,13 +72,13 @@ class Ledger:
         """A change or deletion got no answer."""
         with self.lock:
             self.doubtful.add(number)
-            self.counts["without an answer"] += 1
+            self.counts["no response"] += 1
 
     def no_answer(self, mark: str) -> None:
         """A submission got no answer."""
         with self.lock:
             self.unanswered.append(mark)
-            self.counts["without an answer"] += 1
+            self.counts["no response"] += 1
 
     def worst(self, *, calm: bool) -> float | None:
         """Longest wait for a 201 while all programs were well, or while something was wrong, s."""

@@ -84,7 +84,7 @@ class Report:
             labels_acknowledged=len(acknowledged),
             labels_kept=len(acknowledged & kept),
             worst_submit_ms={
-                "all well": None if calm is None else 1000 * calm,
+                "no fault": None if calm is None else 1000 * calm,
                 "during a fault": None if troubled is None else 1000 * troubled,
             },
             runs=dict(Counter(f"{run.kind} {run.state}" for run in runs)),
@@ -107,15 +107,15 @@ class Report:
         told = "**Nothing was lost.**" if not self.problems else f"**Problems: {len(self.problems)}.**"
         lines = [
             f"{told} {self.seconds / 60:.1f} minutes of labeling, {len(self.faults)} faults, "
-            f"{self.labels_acknowledged} acknowledged annotations stand, {self.labels_kept} of them are in PapLoop.",
+            f"{self.labels_acknowledged} acknowledged annotations remain, and PapLoop has {self.labels_kept} of them.",
             "",
-            *_table(("made on", ""), self.made_on.items()),
+            *_table(("environment", ""), self.made_on.items()),
             *_table(
-                ("fault", "at, s", "well again after, s", "survived"),
+                ("fault", "at, s", "recovered after, s", "survived"),
                 [(f.name, f"{f.at:.0f}", f"{f.lasted:.0f}", f.problem or "yes") for f in self.faults],
             ),
             *_table(("annotators", "times"), self.done.items()),
-            *_table(("worst submit", "ms"), [(k, _number(v)) for k, v in self.worst_submit_ms.items()]),
+            *_table(("slowest submission", "ms"), [(k, _number(v)) for k, v in self.worst_submit_ms.items()]),
             *_table(("runs", "count"), self.runs.items()),
             *_table(
                 ("memory, MB", "peak", "peak with children", "growth"),
