@@ -114,7 +114,7 @@ class Report:
                 ("fault", "at, s", "recovered after, s", "survived"),
                 [(f.name, f"{f.at:.0f}", f"{f.lasted:.0f}", f.problem or "yes") for f in self.faults],
             ),
-            *_table(("annotators", "times"), self.done.items()),
+            *_table(("annotator action", "count"), self.done.items()),
             *_table(("slowest submission", "ms"), [(k, _number(v)) for k, v in self.worst_submit_ms.items()]),
             *_table(("runs", "count"), self.runs.items()),
             *_table(
@@ -143,5 +143,5 @@ def machine() -> dict[str, Any]:
         "commit": commit.stdout.decode().strip() or "unknown",
         "python": platform.python_version(),
         "cores": os.cpu_count(),
-        "load of the machine, last 1, 5, 15 minutes": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
+        "load average over 1, 5, 15 minutes": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
     }
