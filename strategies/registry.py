@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +28,7 @@ class StrategyInfo:
         family: folder.
         needs: what the pool must hold, of `strategies.base.NEEDS`.
         summary: first line of its docstring.
-        paper: authors, year and title, or empty.
+        paper: authors, year, title and DOI or arXiv id, or empty.
         parameters: name -> default of what `rank` takes beside the pool.
         revisits: it may order labelled items too.
     """
@@ -102,13 +103,13 @@ def describe(name: str) -> StrategyInfo:
     """
     cls = _class_of(name)
     lines = (inspect.getdoc(cls) or "").splitlines()
-    papers = [line.removeprefix("Paper:").strip() for line in lines if line.startswith("Paper:")]
+    papers = re.findall(r"^Paper: (.+(?:\n {4}.+)*)", "\n".join(lines), re.MULTILINE)
     return StrategyInfo(
         name=name,
         family=cls.__module__.split(".")[1],
         needs=cls.needs,
         summary=lines[0] if lines else "",
-        paper="; ".join(papers),
+        paper="; ".join(" ".join(paper.split()) for paper in papers),
         parameters=_parameters(name),
         revisits=bool(getattr(cls, "revisits", False)),
     )

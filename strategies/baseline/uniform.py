@@ -13,7 +13,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class Uniform:
-    """Random order; every unlabelled item has the same chance.
+    """Random order; every unlabeled item has the same chance.
 
     u(x) ~ Uniform[0, 1), one draw an item.
     """

@@ -23,7 +23,7 @@ class BoxDisagreement:
     Args:
         aggregate: how the boxes of an image are folded: "sum", "mean" or "max".
 
-    Paper: Yu, Zhu, Yang, Chen (2022), Consistency-based Active Learning for Object Detection
+    Paper: Yu, Zhu, Yang, Chen (2022), Consistency-based Active Learning for Object Detection, arXiv:2103.10374
     """
 
     aggregate: str = "sum"

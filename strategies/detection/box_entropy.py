@@ -14,7 +14,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class BoxEntropy:
-    """Images whose boxes have the highest entropies, the background counted as a class.
+    """Images whose boxes have the highest entropy, with the background counted as a class.
 
     u(x) = sum_b H(p_b) in nats, or the mean, or the maximum; p_b the mean over the members. The sum prefers crowded
     images: much is learned from one, and labeling it takes long.

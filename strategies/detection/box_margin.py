@@ -14,14 +14,14 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class BoxMargin:
-    """Images whose boxes stand between two classes, the background counted as a class.
+    """Images whose boxes are undecided between two classes, with the background counted as a class.
 
     u(x) = sum_b (1 - (p_b(c1) - p_b(c2)))^2, or the mean, or the maximum; c1 and c2 the most likely classes of box b.
 
     Args:
         aggregate: how the boxes of an image are folded: "sum", "mean" or "max".
 
-    Paper: Brust, Käding, Denzler (2019), Active Learning for Deep Object Detection
+    Paper: Brust, Käding, Denzler (2019), Active Learning for Deep Object Detection, arXiv:1809.09875
     """
 
     aggregate: str = "sum"

@@ -19,7 +19,7 @@ MOST = 512
 
 @dataclass(frozen=True)
 class ClassQuota:
-    """Rare objects first: each image counts by the objects it probably holds of classes whose quota is not filled.
+    """Rare objects first: images that probably contain the most objects of classes whose quota is not filled.
 
     With n_c objects of class c expected among the images labeled or picked so far, the next image maximises
     sum_c e_c(x) / (1 + n_c), where e_c(x) = sum_b p_b(c); with a quota a class counts only while n_c is below it.
@@ -28,7 +28,8 @@ class ClassQuota:
         quota: objects wanted of each class; 0 = no limit.
         have: objects of each class on labeled images that are not in the pool, or are there without regions.
 
-    Paper: Wu et al. (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint
+    Paper: Wu et al. (2022), Entropy-based Active Learning for Object Detection with Progressive Diversity Constraint,
+        arXiv:2204.07965
     """
 
     quota: int = 0

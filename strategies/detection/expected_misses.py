@@ -14,7 +14,7 @@ from strategies.detection._regions import foreground, objectness
 
 @dataclass(frozen=True)
 class ExpectedMisses:
-    """Images with the most objects expected among the boxes that are too unsure to be shown.
+    """Images with the most expected objects among the boxes whose score is too low to be shown.
 
     u(x) = sum of o_b over the boxes with score below the threshold; o_b is the probability that there is an object.
     For a calibrated detector that is the expected number of objects an annotator would have to add.
@@ -22,7 +22,8 @@ class ExpectedMisses:
     Args:
         threshold: score from which a box is shown, in (0, 1].
 
-    Paper: after Aghdam, Gonzalez-Garcia et al. (2019), Active Learning for Deep Detection Neural Networks
+    Paper: adapted from Aghdam, Gonzalez-Garcia et al. (2019), Active Learning for Deep Detection Neural Networks,
+        arXiv:1911.09168
     """
 
     threshold: float = 0.5

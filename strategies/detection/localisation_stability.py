@@ -14,12 +14,12 @@ from strategies.detection._regions import foreground, weighted_mean
 
 @dataclass(frozen=True)
 class LocalisationStability:
-    """Images with an uncertain box and with boxes that do not stay where they are.
+    """Images with an uncertain box and with boxes that move between mirrored and turned views.
 
     u(x) = U(x) - S(x); U(x) = max_b (1 - s_b) with s_b the score of box b, and S(x) = sum_b s_b S_b / sum_b s_b with
     S_b the mean IoU of a box with its place in the other views; an image without boxes has u = 0.
 
-    Paper: Kao, Lee, Sen, Liu (2018), Localization-Aware Active Learning for Object Detection
+    Paper: Kao, Lee, Sen, Liu (2018), Localization-Aware Active Learning for Object Detection, arXiv:1801.05124
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"probs", "members", "background", "box_overlaps"})

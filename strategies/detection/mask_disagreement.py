@@ -14,7 +14,7 @@ from strategies.detection._regions import objectness
 
 @dataclass(frozen=True)
 class MaskDisagreement:
-    """Images whose objects get another outline when they are mirrored or turned.
+    """Images whose outlines change most between mirrored and turned views.
 
     u(x) = sum_b o_b (1 - mean_m IoU_m(b)) of the masks over the views m = 1, 2, ...; o_b is the probability that there
     is an object.
@@ -22,7 +22,7 @@ class MaskDisagreement:
     Args:
         aggregate: how the objects of an image are folded: "sum", "mean" or "max".
 
-    Paper: Yu, Zhu, Yang, Chen (2022), Consistency-based Active Learning for Object Detection
+    Paper: Yu, Zhu, Yang, Chen (2022), Consistency-based Active Learning for Object Detection, arXiv:2103.10374
     """
 
     aggregate: str = "sum"

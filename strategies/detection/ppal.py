@@ -33,7 +33,7 @@ class Ppal:
         difficulty: of each class, 0 (easy) to 1; empty: 1 - the mean score of its boxes in the pool.
         pool_factor: candidates per pick, at least 1.
 
-    Paper: Yang, Huang, Crowley (2024), Plug and Play Active Learning for Object Detection
+    Paper: Yang, Huang, Crowley (2024), Plug and Play Active Learning for Object Detection, arXiv:2211.11612
     """
 
     difficulty: tuple[float, ...] = ()

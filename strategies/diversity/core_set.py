@@ -13,15 +13,16 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class CoreSet:
-    """Each pick is the item farthest from everything labelled or picked so far.
+    """Each pick is the item farthest from everything labeled or picked so far.
 
     x* = argmax_x min_{s in S} ||h(x) - h(s)||, S the labelled items and the picks before; without any, the
     first is the item nearest to the mean. The same picks as plain greedy, found lazily (see `_math.farthest`).
 
     Utilities: the distance when picked; for the others an upper bound of the distance that is left.
 
-    Paper: Sener, Savarese (2018), Active Learning for Convolutional Neural Networks: A Core-Set Approach
-    Paper: Gonzalez (1985), Clustering to Minimize the Maximum Intercluster Distance
+    Paper: Sener, Savarese (2018), Active Learning for Convolutional Neural Networks: A Core-Set Approach,
+        arXiv:1708.00489
+    Paper: Gonzalez (1985), Clustering to Minimize the Maximum Intercluster Distance, doi:10.1016/0304-3975(85)90224-5
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings"})

@@ -15,12 +15,13 @@ BLOCK_ROWS = 8192
 
 @dataclass(frozen=True)
 class Density:
-    """Items that are on average most similar to all unlabelled items.
+    """Items that are on average most similar to all unlabeled items.
 
     u(x) = 1/|U| sum_{x' in U} cos(h(x), h(x')), by linearity the product of h(x) with the mean vector. It does
     not spread: use it to look at the typical case, or as a factor of an uncertainty.
 
-    Paper: Settles, Craven (2008), An Analysis of Active Learning Strategies for Sequence Labeling Tasks
+    Paper: Settles, Craven (2008), An Analysis of Active Learning Strategies for Sequence Labeling Tasks,
+        doi:10.3115/1613715.1613855
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings"})

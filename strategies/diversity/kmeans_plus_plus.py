@@ -16,7 +16,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class KmeansPlusPlus:
-    """Items drawn with a chance proportional to the squared distance from all labelled and drawn ones.
+    """Items drawn with probability proportional to the squared distance from the nearest labeled or drawn one.
 
     P(x) ~ min_{s in S} ||h(x) - h(s)||^2; the first is drawn uniformly where nothing is labelled. Exact draws by
     rejection (see `_math.sampling`). Less drawn to outliers than core-set.

@@ -13,7 +13,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class MaxHerding:
-    """Each pick adds most to how well the unlabelled items are covered by labelled and picked ones.
+    """Each pick adds most to the coverage of the unlabeled items by labeled and picked ones.
 
     C(S) = 1/|U| sum_{x in U} max_{s in S} k(x, s), k(x, s) = exp(-||h(x) - h(s)||^2 / (2 w^2)), greedily, lazily. Above
     20,000 candidates both they and the covered items are samples of that size.
@@ -21,7 +21,8 @@ class MaxHerding:
     Args:
         width: kernel width w as a share of the median distance between items.
 
-    Paper: Bae, Noh, Sutherland (2024), Generalized Coverage for More Robust Low-Budget Active Learning
+    Paper: Bae, Noh, Sutherland (2024), Generalized Coverage for More Robust Low-Budget Active Learning,
+        arXiv:2407.12212
     """
 
     width: float = 0.3

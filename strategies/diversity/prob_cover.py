@@ -16,7 +16,7 @@ SAMPLE = 20_000
 
 @dataclass(frozen=True)
 class ProbCover:
-    """Each pick covers the most items that no labelled or picked item covers yet, within a radius.
+    """Each pick covers the most items within a radius that no labeled or picked item covers yet.
 
     deg(x) = |{x' uncovered: ||h(x) - h(x')|| <= r}|. The radius is the largest at which a share `purity` of all balls
     holds one pseudo-label only; pseudo-labels are k-means clusters, as many as there are classes. Ties in random order.
@@ -27,7 +27,7 @@ class ProbCover:
         radius: Euclidean distance between unit vectors instead of the chosen one; 0 = choose by purity.
         classes: number of pseudo-labels; 0 = as many as the probabilities have, or 10 without a model.
 
-    Paper: Yehuda, Dekel, Hacohen, Weinshall (2022), Active Learning Through a Covering Lens
+    Paper: Yehuda, Dekel, Hacohen, Weinshall (2022), Active Learning Through a Covering Lens, arXiv:2205.11320
     """
 
     purity: float = 0.95

@@ -27,7 +27,8 @@ class Typiclust:
         neighbours: K.
         max_clusters: upper limit of the clusters; above it a cluster is served more than once.
 
-    Paper: Hacohen, Dekel, Weinshall (2022), Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets
+    Paper: Hacohen, Dekel, Weinshall (2022), Active Learning on a Budget: Opposite Strategies Suit High and Low
+        Budgets, arXiv:2202.02794
     """
 
     neighbours: int = 20

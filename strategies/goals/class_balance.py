@@ -17,7 +17,7 @@ from strategies.goals._base import ask
 
 @dataclass(frozen=True)
 class ClassBalance:
-    """Fills up the classes that have too few labels, choosing among what another strategy finds instructive.
+    """Fills classes that have too few labels, choosing among the items that another strategy ranks highest.
 
     Each pick goes to the class c with the largest deficit q_c N - n_c, q the wanted shares, n_c labels plus expected
     labels of the picks so far: the item with the highest p(c|x) (1 - r(x) / 2), r in [0, 1) its place in the base.
@@ -28,7 +28,8 @@ class ClassBalance:
         base_params: its parameters.
         factor: how many of the base's items per pick are considered.
 
-    Paper: Bengar, van de Weijer, Fuentes, Raducanu (2022), Class-Balanced Active Learning for Image Classification
+    Paper: Bengar, van de Weijer, Fuentes, Raducanu (2022), Class-Balanced Active Learning for Image Classification,
+        arXiv:2110.04543
     """
 
     shares: Sequence[float] = ()

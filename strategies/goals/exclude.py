@@ -15,7 +15,7 @@ from strategies.goals._base import ask, in_place_of, likeness, positions_of
 
 @dataclass(frozen=True)
 class Exclude:
-    """Images unlike the ones a lead threw out come first, in the order of another strategy; the others come last.
+    """Images unlike the ones that a lead excluded come first, ordered by another strategy; the others come last.
 
     An image is excluded when max_{e in examples} cos(h(x), h(e)) >= similarity; excluded ones come in order of falling
     distance, for nothing is ever lost.

@@ -16,7 +16,7 @@ from strategies.goals._base import ask, in_place_of
 
 @dataclass(frozen=True)
 class Relabel:
-    """Labelled images whose label is probably wrong come first, then unlabelled ones in another strategy's order.
+    """Labeled images whose label is probably wrong come first, then unlabeled ones in another strategy's order.
 
     A label y of x is doubted when another class k has p(k|x) >= t_k, t_k the mean p(k|x) of the items labelled k (a
     confident joint off the diagonal), and p(k|x) > p(y|x). Order: p(y|x) - max_k p(k|x), lowest first. The
@@ -26,7 +26,8 @@ class Relabel:
         base: the strategy that orders the unlabelled images.
         base_params: its parameters.
 
-    Paper: Northcutt, Jiang, Chuang (2021), Confident Learning: Estimating Uncertainty in Dataset Labels
+    Paper: Northcutt, Jiang, Chuang (2021), Confident Learning: Estimating Uncertainty in Dataset Labels,
+        arXiv:1911.00068
     """
 
     base: str = "margin"

@@ -16,7 +16,7 @@ from strategies.goals._base import ask, in_place_of, likeness, positions_of
 
 @dataclass(frozen=True)
 class Similar:
-    """Images like the ones a lead chose; among the most similar, another strategy may decide.
+    """Images similar to the ones that a lead chose; another strategy may choose among the most similar.
 
     u(x) = max_{e in examples} cos(h(x), h(e)). With a `base`, it orders the `factor` x budget most similar images.
     Without examples the base (or "auto") orders all, under its own name.

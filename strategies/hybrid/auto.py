@@ -17,7 +17,7 @@ from strategies.hybrid._competence import Competence, estimated, reported
 
 @dataclass(frozen=True)
 class Auto:
-    """Coverage first, then coverage weighted by uncertainty: switches by measured competence and says why.
+    """Coverage first, then uncertainty-weighted coverage: switches on measured skill and says why.
 
     Doubts of a model that does no better than guessing are noise, and choosing by noise is worse than choosing
     what represents the pool. So: without a model, or while its skill is below `threshold`, `max_herding`; from then on
@@ -30,9 +30,12 @@ class Auto:
         width: kernel width as a share of the median distance between items.
         measure: "margin", "entropy" or "least_confidence".
 
-    Paper: Bae, Noh, Sutherland (2024), Generalized Coverage for More Robust Low-Budget Active Learning
-    Paper: Bae, Sutherland (2024), Uncertainty Herding: One Active Learning Method for All Label Budgets
-    Paper: Hacohen, Dekel, Weinshall (2022), Active Learning on a Budget: Opposite Strategies Suit High and Low Budgets
+    Paper: Bae, Noh, Sutherland (2024), Generalized Coverage for More Robust Low-Budget Active Learning,
+        arXiv:2407.12212
+    Paper: Bae, Oliveira, Sutherland (2024), Uncertainty Herding: One Active Learning Method for All Label Budgets,
+        arXiv:2412.20644
+    Paper: Hacohen, Dekel, Weinshall (2022), Active Learning on a Budget: Opposite Strategies Suit High and Low
+        Budgets, arXiv:2202.02794
     """
 
     competence: Mapping[str, Any] = field(default_factory=dict)

@@ -16,13 +16,13 @@ from strategies.hybrid._gradients import Gradients, errors
 
 @dataclass(frozen=True)
 class Badge:
-    """k-means++ seeding on the gradients that the model's own guess would send to its last layer.
+    """k-means++ seeding on last-layer gradients, with the model's own prediction as the label.
 
     g(x) = (p(.|x) - e_y) (x) h(x), y the most probable class: long where the model is unsure, and apart where the
     doubts differ. The first pick has the longest gradient, each next is drawn with a chance proportional to the
     squared distance to the nearest pick, exactly (see `_math.sampling`), without forming n x (c d).
 
-    Paper: Ash et al. (2020), Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds
+    Paper: Ash et al. (2020), Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds, arXiv:1906.03671
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings", "probs"})

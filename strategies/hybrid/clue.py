@@ -18,12 +18,13 @@ MAX_CLUSTERS = 1000
 
 @dataclass(frozen=True)
 class Clue:
-    """One item next to each centre of a k-means weighted by entropy.
+    """The item nearest to each center of an entropy-weighted k-means.
 
     min sum_k sum_{x in X_k} H(x) ||h(x) - mu_k||^2 with one cluster per pick, then the unlabelled item nearest to each
     mu_k; heaviest clusters first. Above 1,000 picks a cluster serves several.
 
-    Paper: Prabhu et al. (2021), Active Domain Adaptation via Clustering Uncertainty-weighted Embeddings
+    Paper: Prabhu et al. (2021), Active Domain Adaptation via Clustering Uncertainty-weighted Embeddings,
+        arXiv:2010.08666
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings", "probs"})

@@ -16,7 +16,7 @@ from strategies.base import IntArray, Pool, Ranking
 
 @dataclass(frozen=True)
 class ClusterMargin:
-    """The items of lowest margin, taken in turn from each of their clusters, the smallest cluster first.
+    """Items of lowest margin, taken from their clusters in turn, smallest cluster first.
 
     The `factor` x budget items of lowest margin are candidates; the clusters among them are served round robin in order
     of size, lowest margin first. Clusters are found by k-means (the paper's average linkage needs n^2).
@@ -25,7 +25,7 @@ class ClusterMargin:
         factor: candidates per pick; the paper uses 1.25 to 10.
         clusters: number of clusters of the pool; 0 = one per two picks, at most 500.
 
-    Paper: Citovsky, DeSalvo, Gentile et al. (2021), Batch Active Learning at Scale
+    Paper: Citovsky, DeSalvo, Gentile et al. (2021), Batch Active Learning at Scale, arXiv:2107.14263
     """
 
     factor: float = 5.0

@@ -15,7 +15,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class Power:
-    """Items drawn without replacement with chances proportional to u(x)^beta.
+    """Items drawn without replacement with probability proportional to u(x)^beta.
 
     By the Gumbel trick: the highest log u(x) + g / beta, g ~ Gumbel(0, 1). The noise keeps a batch from being many
     copies of one doubt, at the price of a sort.
@@ -24,7 +24,7 @@ class Power:
         beta: 0 is random, infinity the plain order.
         measure: "margin", "entropy" or "least_confidence".
 
-    Paper: Kirsch, Farquhar, Atighehchian et al. (2023), Stochastic Batch Acquisition
+    Paper: Kirsch, Farquhar, Atighehchian et al. (2023), Stochastic Batch Acquisition, arXiv:2106.12059
     """
 
     beta: float = 1.0

@@ -15,7 +15,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class Softmax:
-    """Items drawn without replacement with chances proportional to exp(beta u(x)).
+    """Items drawn without replacement with probability proportional to exp(beta u(x)).
 
     By the Gumbel trick: the highest beta u(x) + g, g ~ Gumbel(0, 1), u in [0, 1]. Unlike `power` it gives items
     without any uncertainty a chance too.
@@ -24,7 +24,7 @@ class Softmax:
         beta: 0 is random, infinity the plain order.
         measure: "margin", "entropy" or "least_confidence".
 
-    Paper: Kirsch, Farquhar, Atighehchian et al. (2023), Stochastic Batch Acquisition
+    Paper: Kirsch, Farquhar, Atighehchian et al. (2023), Stochastic Batch Acquisition, arXiv:2106.12059
     """
 
     beta: float = 8.0

@@ -15,7 +15,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class UncertaintyHerding:
-    """Each pick adds most to the coverage of the unlabelled items, weighted by how unsure the model is of them.
+    """Each pick adds most to the coverage of the unlabeled items, weighted by the model's uncertainty about them.
 
     C(S) = 1/|U| sum_{x in U} u(x) max_{s in S} k(x, s) with the kernel of `max_herding`: an unsure item among
     many unsure ones comes before an odd one, and a batch never looks at the same doubt twice.
@@ -24,7 +24,8 @@ class UncertaintyHerding:
         width: kernel width as a share of the median distance between items.
         measure: "margin", "entropy" or "least_confidence".
 
-    Paper: Bae, Sutherland (2024), Uncertainty Herding: One Active Learning Method for All Label Budgets
+    Paper: Bae, Oliveira, Sutherland (2024), Uncertainty Herding: One Active Learning Method for All Label Budgets,
+        arXiv:2412.20644
     """
 
     width: float = 0.3

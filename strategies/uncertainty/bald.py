@@ -14,15 +14,15 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class Bald:
-    """Items on which each member is sure and the members differ.
+    """Items on which each member is certain but the members disagree.
 
     u(x) = H[p(.|x)] - 1/T sum_t H[p_t(.|x)] in nats, p the mean of the T members (dropout passes, heads).
 
     Args:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
-    Paper: Houlsby et al. (2011), Bayesian Active Learning for Classification and Preference Learning
-    Paper: Gal, Islam, Ghahramani (2017), Deep Bayesian Active Learning with Image Data
+    Paper: Houlsby et al. (2011), Bayesian Active Learning for Classification and Preference Learning, arXiv:1112.5745
+    Paper: Gal, Islam, Ghahramani (2017), Deep Bayesian Active Learning with Image Data, arXiv:1703.02910
     """
 
     aggregate: str = "mean"

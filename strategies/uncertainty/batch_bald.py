@@ -20,7 +20,7 @@ BLOCK = 64
 
 @dataclass(frozen=True)
 class BatchBald:
-    """Each pick adds most to the mutual information between the model and all labels of the batch.
+    """Each pick adds most to the mutual information between the model and the labels of the batch.
 
     I(y_1..y_b; w) = H(y_1..y_b) - sum_i E_w H(y_i | w), greedily. The joint entropy is exact while the batch has at
     most `configurations` joint labels and estimated on as many sampled ones after that. A pick adds no more than its
@@ -30,7 +30,7 @@ class BatchBald:
         batch: how many picks are joint.
         configurations: joint labels that are kept.
 
-    Paper: Kirsch, van Amersfoort, Gal (2019), BatchBALD: Efficient and Diverse Batch Acquisition
+    Paper: Kirsch, van Amersfoort, Gal (2019), BatchBALD: Efficient and Diverse Batch Acquisition, arXiv:1906.08158
     """
 
     batch: int = 10

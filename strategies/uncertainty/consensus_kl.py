@@ -14,7 +14,7 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class ConsensusKl:
-    """Items whose members differ most from their mean.
+    """Items whose members diverge most from their mean.
 
     u(x) = 1/T sum_t KL(p_t(.|x) || p(.|x)) in nats, p the mean of the members. In exact arithmetic this equals BALD;
     here it is summed as written, which is exact to rounding where members nearly agree and BALD cancels.

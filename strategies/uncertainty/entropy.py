@@ -21,7 +21,7 @@ class Entropy:
     Args:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
-    Paper: Shannon (1948), A Mathematical Theory of Communication
+    Paper: Shannon (1948), A Mathematical Theory of Communication, doi:10.1002/j.1538-7305.1948.tb01338.x
     Paper: Settles (2009), Active Learning Literature Survey
     """
 

@@ -22,7 +22,7 @@ class LeastConfidence:
     Args:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
-    Paper: Lewis, Gale (1994), A Sequential Algorithm for Training Text Classifiers
+    Paper: Lewis, Gale (1994), A Sequential Algorithm for Training Text Classifiers, doi:10.1007/978-1-4471-2099-5_1
     """
 
     aggregate: str = "mean"

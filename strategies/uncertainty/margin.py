@@ -22,7 +22,8 @@ class Margin:
     Args:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
-    Paper: Scheffer, Decomain, Wrobel (2001), Active Hidden Markov Models for Information Extraction
+    Paper: Scheffer, Decomain, Wrobel (2001), Active Hidden Markov Models for Information Extraction,
+        doi:10.1007/3-540-44816-0_31
     """
 
     aggregate: str = "mean"

@@ -22,7 +22,7 @@ class VariationRatio:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
     Paper: Freeman (1965), Elementary Applied Statistics
-    Paper: Gal, Islam, Ghahramani (2017), Deep Bayesian Active Learning with Image Data
+    Paper: Gal, Islam, Ghahramani (2017), Deep Bayesian Active Learning with Image Data, arXiv:1703.02910
     """
 
     aggregate: str = "mean"

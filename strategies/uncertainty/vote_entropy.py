@@ -14,14 +14,15 @@ from strategies.base import Pool, Ranking
 
 @dataclass(frozen=True)
 class VoteEntropy:
-    """Items over which the votes of the members are spread most evenly.
+    """Items on which the members' votes are spread most evenly.
 
     u(x) = -sum_y V(y)/T log V(y)/T in nats, V(y) the members whose most probable class is y.
 
     Args:
         aggregate: how the regions of an item are folded: "mean", "max" or "sum".
 
-    Paper: Dagan, Engelson (1995), Committee-Based Sampling for Training Probabilistic Classifiers
+    Paper: Dagan, Engelson (1995), Committee-Based Sampling for Training Probabilistic Classifiers,
+        doi:10.1016/B978-1-55860-377-6.50027-X
     """
 
     aggregate: str = "mean"

@@ -57,6 +57,13 @@ def test_strategies(name: str) -> None:
     assert in_code(name)
 
 
+@pytest.mark.parametrize("name", strategies.names())
+def test_the_table_of_strategies_says_what_their_docstrings_say(name: str) -> None:
+    info = strategies.describe(name)
+    needs = ", ".join(sorted(need.replace("_", " ") for need in info.needs))
+    assert f"| `{name}` | {needs} | {info.summary} | {info.paper} |" in documents()
+
+
 @pytest.mark.parametrize("name", [*families(), "head", "finetune", "auto"])
 def test_encoders_and_methods(name: str) -> None:
     assert in_code(name)
