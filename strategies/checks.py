@@ -10,19 +10,11 @@ from numpy.typing import NDArray
 from strategies._math.simplex import first_bad
 from strategies._math.threads import each, spans
 from strategies.base import Pool, Ranking, Strategy, StrategyError
+from strategies.refusals import owner_of, refuse_item, refuse_probs
 
 LENGTH_TOLERANCE = 2e-3
 CHUNK_BYTES = 1 << 20
 PART_BYTES = 1 << 24
-
-
-def _refuse_item(pool: Pool, position: int, what: str, advice: str) -> None:
-    raise StrategyError(f"Item {int(pool.ids[position])} (position {position}) {what}; {advice}.")
-
-
-def _owner(pool: Pool, region: int) -> int:
-    """Position of the item that a region belongs to."""
-    return int(np.searchsorted(pool.offsets, region, side="right")) - 1
 
 
 def _check_shapes(pool: Pool) -> None:
@@ -46,12 +38,12 @@ def _check_shapes(pool: Pool) -> None:
         if given is not None and given.size and not (given.min() >= 0 and given.max() <= 1 + 1e-6):
             region = int(np.argwhere(~((given >= 0) & (given <= 1 + 1e-6)))[0, 1])
             what = f"has {name} of {given[:, region]}, not all in 0 to 1"
-            _refuse_item(pool, _owner(pool, region), what, "predict it again or leave it out of the pool")
+            refuse_item(pool, owner_of(pool, region), what, "predict it again or leave it out of the pool")
     if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
         raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
     wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
     if len(wrong):
-        _refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
+        refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
 
 
 def _check_probs(pool: Pool) -> None:
@@ -61,18 +53,6 @@ def _check_probs(pool: Pool) -> None:
         bad = [region for region in each(partial(_no_distribution, pool.probs[member]), parts) if region is not None]
         if bad:
             refuse_probs(pool, member, bad[0])
-
-
-def refuse_probs(pool: Pool, member: int, region: int) -> None:
-    """Say which item has a region that is no distribution.
-
-    Raises:
-        StrategyError: always.
-    """
-    row = np.array2string(pool.probs[member, region, :4], precision=3)
-    position = _owner(pool, region)
-    what = f"has probabilities {row}, no distribution"
-    _refuse_item(pool, position, what, "predict it again or leave it out of the pool")
 
 
 def _no_distribution(rows: NDArray[np.floating], part: tuple[int, int]) -> int | None:
@@ -101,7 +81,7 @@ def _check_unit(pool: Pool, vectors: NDArray[np.floating], what: str, owner: NDA
         row = bad[0]
         position = row if owner is None else int(np.searchsorted(owner, row, side="right")) - 1
         length = float(np.linalg.norm(vectors[row].astype(np.float64)))
-        _refuse_item(
+        refuse_item(
             pool,
             position,
             f"has {what} of length {length:.4g} instead of 1",

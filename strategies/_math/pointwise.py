@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from strategies._math.simplex import first_bad, largest, row_sums
 from strategies._math.threads import each, spans
 from strategies.base import IntArray, Pool, StrategyError
-from strategies.checks import refuse_probs
+from strategies.refusals import refuse_probs
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
