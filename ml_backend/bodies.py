@@ -41,7 +41,7 @@ def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, Any]:
             return {}
         raise BadRequest("The request has no body; send a JSON object.")
     try:
-        body = json.loads(data, parse_constant=lambda name: None)
+        body = json.loads(data, parse_constant=lambda _: None)
     except RecursionError as error:
         raise BadRequest("The JSON body is nested too deeply to be a labeling message; send a flatter one.") from error
     except json.JSONDecodeError as error:

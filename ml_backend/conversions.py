@@ -50,7 +50,7 @@ class Conversions:
         patience: seconds a request waits for its turn.
     """
 
-    def __init__(self, services: Services, patience: float = PATIENCE):
+    def __init__(self, services: Services, patience: float = PATIENCE) -> None:
         self._services = services
         self._patience = patience
         self._seat = ThreadPoolExecutor(1, thread_name_prefix="conversions")

@@ -91,6 +91,6 @@ class Overloaded(Unavailable):
         retry_after: seconds after which the caller may ask again.
     """
 
-    def __init__(self, message: str, retry_after: int):
+    def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after

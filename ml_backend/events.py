@@ -93,7 +93,7 @@ def _project_updated(services: Services, project_id: int, body: Body) -> None:
     refresh_project(services, project_id, project if isinstance(project, Mapping) else {})
 
 
-def _start_training(services: Services, project_id: int, body: Body) -> None:
+def _start_training(services: Services, project_id: int, _body: Body) -> None:
     request_run(services, project_id, kind="train", reason="Start Training was pressed in Label Studio.")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -68,15 +67,15 @@ def _embed_chunk(
     encoder: Encoder,
     joiner: Joiner,
     chunk: Sequence[ItemRow],
-    report: Any,
+    report: Callable[[int], None],
 ) -> None:
-    found = list(_files(services, project_id, chunk))
+    found = list(_files(services, chunk))
     items, paths = [item for item, _ in found], [path for _, path in found]
     read: list[ItemRow] = []
     vectors, frames, sizes = [], [], []
     for done, answer in enumerate(embed_files(encoder, paths, max_pixels=services.settings.max_image_pixels)):
         if answer.vector is None or answer.pixels is None:
-            _unreadable(services, project_id, items[answer.index], answer.reason)
+            _unreadable(services, items[answer.index], answer.reason)
         else:
             read.append(items[answer.index])
             vectors.append(answer.vector)
@@ -90,15 +89,15 @@ def _embed_chunk(
         _settle(services, project_id, settings, encoder, joiner, arrived)
 
 
-def _files(services: Services, project_id: int, chunk: Sequence[ItemRow]) -> Iterator[tuple[ItemRow, Path]]:
+def _files(services: Services, chunk: Sequence[ItemRow]) -> Iterator[tuple[ItemRow, Path]]:
     for item in chunk:
         try:
             yield item, services.image_path(item)
         except ImageError as error:
-            _unreadable(services, project_id, item, str(error))
+            _unreadable(services, item, str(error))
 
 
-def _unreadable(services: Services, project_id: int, item: ItemRow, reason: str) -> None:
+def _unreadable(services: Services, item: ItemRow, reason: str) -> None:
     services.store.update_items([{"id": item.id, "state": "unreadable", "reason": reason}])
 
 

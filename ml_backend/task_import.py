@@ -32,7 +32,7 @@ def import_waiting(services: Services, project_id: int) -> int:
         return 0
     match_lost_imports(services, project_id)
     with TaskImporter(services, project_id) as importer:
-        return importer.finish(lambda fraction, message: None)
+        return importer.finish(lambda *_: None)
 
 
 def _waiting(services: Services, project_id: int) -> list[ItemRow]:

@@ -29,6 +29,16 @@ def _check_shapes(pool: Pool) -> None:
     offsets, regions = pool.offsets, pool.probs.shape[1]
     if offsets.shape != (n + 1,) or offsets[0] != 0 or offsets[-1] != regions or np.any(np.diff(offsets) < 0):
         raise StrategyError(f"Offsets must be {n + 1} rising numbers from 0 to {regions} regions; rebuild the pool.")
+    _check_overlaps(pool)
+    if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
+        raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
+    wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
+    if len(wrong):
+        refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
+
+
+def _check_overlaps(pool: Pool) -> None:
+    """Of boxes and outlines in several views, `(members, regions)` IoU."""
     for name in ("box_overlaps", "mask_overlaps"):
         given = getattr(pool, name)
         if given is not None and given.shape != pool.probs.shape[:2]:
@@ -39,11 +49,6 @@ def _check_shapes(pool: Pool) -> None:
             region = int(np.argwhere(~((given >= 0) & (given <= 1 + 1e-6)))[0, 1])
             what = f"has {name} of {given[:, region]}, not all in 0 to 1"
             refuse_item(pool, owner_of(pool, region), what, "predict it again or leave it out of the pool")
-    if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
-        raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
-    wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
-    if len(wrong):
-        refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
 
 
 def _check_probs(pool: Pool) -> None:

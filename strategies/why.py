@@ -32,10 +32,10 @@ def phrase(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) 
     """
     parts = [part(ranking, pool, classes, position) for part in PARTS]
     said = [text for text in parts if text]
-    return "; ".join(said[:3]) if said else _fallback(ranking, pool)
+    return "; ".join(said[:3]) if said else _fallback(ranking)
 
 
-def _fallback(ranking: Ranking, pool: Pool) -> str:
+def _fallback(ranking: Ranking) -> str:
     if not ranking.evidence and not len(ranking.facts):
         return "drawn at random"
     return "next in the order of the strategy"
@@ -76,14 +76,14 @@ def _uncertain(ranking: Ranking, pool: Pool, classes: Sequence[str], position: i
     return f"{where}probably {name_of(classes, first)}: {row[first]:.2f}"
 
 
-def _divided(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+def _divided(ranking: Ranking, pool: Pool, _classes: Sequence[str], position: int) -> str:
     for column in () if pool.background else ("disagreement", "vote_entropy", "variation"):
         if _has(ranking, column, position) and ranking.evidence[column][position] >= SPLIT:
             return f"the {pool.probs.shape[0]} models disagree"
     return ""
 
 
-def _place(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+def _place(ranking: Ranking, pool: Pool, _classes: Sequence[str], position: int) -> str:
     """Where the item lies among the labelled and the others."""
     if _has(ranking, "farthest", position):
         if position != ranking.order[0]:

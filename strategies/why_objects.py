@@ -82,7 +82,7 @@ def _doubts(regions: NDArray[np.float32], classes: Sequence[str]) -> list[str]:
     return said
 
 
-def unstable(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+def unstable(ranking: Ranking, _pool: Pool, _classes: Sequence[str], position: int) -> str:
     """What other views of the image say, where a strategy has compared them."""
     for column, what in (("moved", "boxes move"), ("outlines_differ", "outlines change")):
         if column in ranking.evidence and float(ranking.evidence[column][position]) >= MOVES:
@@ -90,7 +90,7 @@ def unstable(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int
     return ""
 
 
-def rare(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+def rare(ranking: Ranking, _pool: Pool, classes: Sequence[str], position: int) -> str:
     """The class that an image is worth most for, where a strategy has weighed classes by what is labeled of them."""
     if "rare_class" not in ranking.evidence or float(ranking.evidence["rare_count"][position]) < FAINT:
         return ""
@@ -98,7 +98,7 @@ def rare(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) ->
     return f"about {float(ranking.evidence['rare_count'][position]):.1f} {name} to expect, and rare classes count more"
 
 
-def missed(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:
+def missed(ranking: Ranking, _pool: Pool, _classes: Sequence[str], position: int) -> str:
     """Objects that are too unsure to be shown, where a strategy has counted them."""
     if "expected_misses" not in ranking.evidence:
         return ""

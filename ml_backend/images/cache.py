@@ -28,7 +28,7 @@ class ImageCache:
         clock: unix seconds, the same clock as the file system's.
     """
 
-    def __init__(self, root: Path, max_bytes: int, clock: Callable[[], float]):
+    def __init__(self, root: Path, max_bytes: int, clock: Callable[[], float]) -> None:
         self.root = root
         self._max_bytes = max_bytes
         self._clock = clock

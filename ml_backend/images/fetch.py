@@ -19,7 +19,7 @@ TRIED_ADDRESSES = 3
 class _InTime:
     """A file that refuses to be written after a deadline: a host that drips bytes cannot hold a thread for hours."""
 
-    def __init__(self, file: BinaryIO, seconds: float, clock: Callable[[], float], what: str):
+    def __init__(self, file: BinaryIO, seconds: float, clock: Callable[[], float], what: str) -> None:
         self._file = file
         self._end = clock() + seconds
         self._clock = clock
@@ -52,7 +52,7 @@ class Fetcher:
         max_bytes: int,
         clock: Callable[[], float],
         transport: httpx.BaseTransport | None = None,
-    ):
+    ) -> None:
         self._label_studio = label_studio
         self._hosts = hosts
         self._timeout = timeout

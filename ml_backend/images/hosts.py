@@ -41,7 +41,7 @@ class AllowedHosts:
         resolve: name and port -> addresses.
     """
 
-    def __init__(self, entries: Sequence[str], resolve: Resolve = system_resolve):
+    def __init__(self, entries: Sequence[str], resolve: Resolve = system_resolve) -> None:
         self._entries = [entry.strip().lower() for entry in entries if entry.strip()]
         self._resolve = resolve
 

@@ -51,7 +51,7 @@ class ImageResolver:
         resolve: Resolve = system_resolve,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
-    ):
+    ) -> None:
         self._settings = settings
         self._label_studio = label_studio
         self._own_media = own_media

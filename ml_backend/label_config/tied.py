@@ -36,7 +36,7 @@ class Page:
         tags: of the whole config, in the order of the text.
     """
 
-    def __init__(self, tags: Sequence[Tag]):
+    def __init__(self, tags: Sequence[Tag]) -> None:
         self.tags = tags
         self._by_name = {tag.get("name"): tag for tag in reversed(tags) if tag.get("name") and not tag.get("toName")}
         self._names = Counter(tag.get("name") for tag in tags if tag.get("name") and tag.get("toName"))

@@ -53,7 +53,7 @@ class Words:
     classes: Collection[str] = ()
     controls: Collection[str] = ()
     images: Collection[str] = ()
-    is_image: Callable[[str], bool] = lambda cell: False
+    is_image: Callable[[str], bool] = lambda _: False
     objects: bool | None = None
 
 

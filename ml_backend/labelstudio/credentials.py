@@ -29,7 +29,7 @@ class Credentials:
         exchange: asks Label Studio for an access token, given a refresh token.
     """
 
-    def __init__(self, token: str, exchange: Callable[[str], str]):
+    def __init__(self, token: str, exchange: Callable[[str], str]) -> None:
         self._token = token.strip()
         self._exchange = exchange
         self._lock = threading.Lock()

@@ -25,7 +25,7 @@ class UnknownTasks(NotFound):
         task_ids: the unknown ids, ascending.
     """
 
-    def __init__(self, project_id: int, task_ids: Sequence[int]):
+    def __init__(self, project_id: int, task_ids: Sequence[int]) -> None:
         self.task_ids = tuple(sorted(task_ids))
         some = ", ".join(str(number) for number in self.task_ids[:10])
         more = f" and {len(self.task_ids) - 10} more" if len(self.task_ids) > 10 else ""

@@ -52,7 +52,9 @@ def _checked_base(url: str) -> httpx.URL:
 class Wire:
     """The part of `LabelStudio` that all others speak through."""
 
-    def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None, timeout: float = 60.0):
+    def __init__(
+        self, url: str, token: str, *, transport: httpx.BaseTransport | None = None, timeout: float = 60.0
+    ) -> None:
         self.base = _checked_base(url)
         self.timeout = timeout
         # Label Studio sets session cookies; sent back, they would switch it to session rules (CSRF).

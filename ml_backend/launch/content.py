@@ -42,7 +42,7 @@ DEMO_GROUPS = r"((?:patient|smear)\d+)_"
 
 def draw_ahead(files: DataDir, interface: Interface) -> Thread:
     """Draw the demo while the programs start, so that nobody waits for both; join it before `fill`."""
-    thread = Thread(target=_draw_demo, args=(files, interface, lambda fraction, message: None), daemon=True)
+    thread = Thread(target=_draw_demo, args=(files, interface, lambda *_: None), daemon=True)
     thread.start()
     return thread
 

@@ -71,13 +71,13 @@ class Keeper:
         signal.signal(signal.SIGUSR1, self._hold)
         signal.signal(signal.SIGUSR2, self._release)
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _hold(self, number: int, frame: FrameType | None) -> None:
+    def _hold(self, _number: int, _frame: FrameType | None) -> None:
         self.held = True
 
-    def _release(self, number: int, frame: FrameType | None) -> None:
+    def _release(self, _number: int, _frame: FrameType | None) -> None:
         self.held = False
 
     def keep(self) -> None:

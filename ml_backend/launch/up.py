@@ -98,7 +98,7 @@ def wait_until_ready(machine: Machine, stage: Stage) -> None:
 def interrupt_on_terminate() -> Iterator[None]:
     """Let SIGTERM and SIGHUP do what Ctrl-C does, and Ctrl-C too where a shell had it ignored (`make run &`)."""
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

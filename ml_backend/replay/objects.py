@@ -102,7 +102,7 @@ class _Game:
             if held is None:
                 held = self._next(seed, name, step, done[-1])
             else:
-                self.meter.passed(self._cost(name, step), found=True)
+                self.meter.passed(self._cost(name), found=True)
             done.append(held)
         self.rounds.drop(chain, len(self.terms.budgets) - 1)
         return tuple(done)
@@ -151,7 +151,7 @@ class _Game:
         rng = np.random.default_rng([seed, step])
         images = (*before.images, *self.chooser.next(asked, found, before.images, budget, rng))
         text = f"seed {seed + 1}, {name}, {budget} images"
-        cost = self._cost(name, step)
+        cost = self._cost(name)
         return self._taught(
             f"{seed}-{name}", step, images, seed, self.steps, source, cost, text, spent=time.monotonic() - started
         )
@@ -196,14 +196,14 @@ class _Game:
         self.tell(f"{text}, {done.objects} objects: AP50 {done.ap50:.3f}; {self.meter.left()}".rstrip("; ,"))
         return done
 
-    def _cost(self, name: str, step: int) -> float:
+    def _cost(self, name: str) -> float:
         """Of one round, in steps of training."""
         seen = self.chooser.members(meant(name, None, 1)) * len(self.material.pool.images)
         return self.steps + PREDICTION * (len(self.material.test.images) + seen)
 
     def _total(self) -> float:
         later = range(1, len(self.terms.budgets))
-        rounds = sum(self._cost(name, step) for name in self.terms.names for step in later)
+        rounds = len(later) * sum(self._cost(name) for name in self.terms.names)
         measuring = PREDICTION * len(self.material.test.images)
         start, full = START * self.steps + measuring, self.steps * (START + len(later)) + measuring
         return full + self.terms.seeds * (rounds + start)
@@ -217,7 +217,7 @@ class _Game:
             part = replace(pool, images=tuple(pool.images[index] for index in self._first(0)))
             recipe = replace(self.terms.recipe, iterations=PACE_STEPS, minutes=None)
             out = self.rounds.checkpoint("pace", 0)
-            facts = fit(part, DetectionSet(pool.classes, ()), out, recipe, lambda share, text: None)
+            facts = fit(part, DetectionSet(pool.classes, ()), out, recipe, lambda *_: None)
             self.rounds.drop("pace", 0)
             pace = max(float(facts["seconds"]) / PACE_STEPS, 1e-3)
             self.rounds.note("steps", max(1, round(60 * self.terms.minutes / pace)))

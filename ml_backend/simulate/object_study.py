@@ -120,7 +120,7 @@ def _contend(
     stage: Callable[[str], Progress],
 ) -> ObjectCurve:
     progress, project_id = stage(f"{curve.strategy}, seed {curve.seed}"), curve.project
-    ingest(services, project_id, pool, stage=lambda title: lambda fraction, text: progress(0.0, title))
+    ingest(services, project_id, pool, stage=lambda title: lambda *_: progress(0.0, title))
     request_run(services, project_id, kind="rank", reason="First order of a simulation.")
     wait_until_settled(services, project_id, study.patience)
     truth = {image.path.name: image for image in material.pool.images}
@@ -128,7 +128,7 @@ def _contend(
     expert = Drawer(services, project_id, oracle, Manner(study.error_rate, 0.0, curve.seed))
     given = 0
     while given < study.labels:
-        answered = expert.label(min(study.step, study.labels - given), lambda count: None)
+        answered = expert.label(min(study.step, study.labels - given), lambda _: None)
         if not answered:
             break
         given += answered

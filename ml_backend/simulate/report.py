@@ -14,7 +14,7 @@ from ml_backend.simulate.study import Bench, Curve, Study, names_of
 
 def summarise(study: Study, bench: Bench, curves: Sequence[Curve]) -> dict[str, Any]:
     """A study as JSON: per strategy the mean and spread over seeds at each number of labels."""
-    strategies = {name: _one(study, [c for c in curves if c.strategy == name]) for name in names_of(curves)}
+    strategies = {name: _one([c for c in curves if c.strategy == name]) for name in names_of(curves)}
     return {
         "images": {"pool": len(bench.parts.pool), "test": len(bench.parts.test)},
         "classes": list(bench.classes),
@@ -28,7 +28,7 @@ def summarise(study: Study, bench: Bench, curves: Sequence[Curve]) -> dict[str, 
     }
 
 
-def _one(study: Study, curves: Sequence[Curve]) -> dict[str, Any]:
+def _one(curves: Sequence[Curve]) -> dict[str, Any]:
     shortest = min((len(curve.points) for curve in curves), default=0)
     points = [[curve.points[place] for curve in curves] for place in range(shortest)]
     active = [[point.active for point in row] for row in points]

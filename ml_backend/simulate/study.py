@@ -187,7 +187,7 @@ def _contend(
     stage: Callable[[str], Progress],
 ) -> Curve:
     progress = stage(f"{strategy}, seed {seed}")
-    ingest(services, project_id, bench.pool, stage=lambda title: lambda fraction, text: progress(0.0, title))
+    ingest(services, project_id, bench.pool, stage=lambda title: lambda *_: progress(0.0, title))
     request_run(services, project_id, kind="rank", reason="First order of a simulation.")
     wait_until_settled(services, project_id, study.patience)
     expert = Expert(services, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))

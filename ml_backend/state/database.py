@@ -191,7 +191,7 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
         ) from error
 
 
-def _refuse_inherited(connection: Any, record: Any, proxy: Any) -> None:
+def _refuse_inherited(_connection: Any, record: Any, proxy: Any) -> None:
     # A forked child must not talk through its parent's sockets and file handles.
     if record.info["pid"] != os.getpid():
         record.dbapi_connection = proxy.dbapi_connection = None

@@ -100,12 +100,12 @@ def _speaks(services: Services, run: RunRow, model_run: int) -> bool:
     return False
 
 
-def _encoder(services: Services, run: RunRow) -> str:
+def _encoder(run: RunRow) -> str:
     return str(run.request["encoder"])
 
 
-def _predict_pool(services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
-    encoder = _encoder(services, run)
+def _predict_pool(services: Services, run: RunRow, model_run: int, _labels: ProjectLabels) -> None:
+    encoder = _encoder(run)
     ready = services.store.items(run.project_id, states=("ready",))
     items = [item for item in ready if item.task_id is not None and item.encoder == encoder]
     known = services.store.predicted_items(model_run)
@@ -142,7 +142,7 @@ def _rank(
         classes=classes,
         labels=known,
         touched=labels.touched,
-        encoder=_encoder(services, run),
+        encoder=_encoder(run),
         seed=run.seed + run.id,
         competence=competence_over(judged, classes),
         kind=labels.job.kind,

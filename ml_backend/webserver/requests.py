@@ -38,7 +38,7 @@ class Refusal(Error):
         self.code = int(code)
         self.headers = headers
 
-    def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
+    def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Status line, headers and body."""
         body = json.dumps({"error": self.body}).encode()
         return f"{self.code} {self.reason}", [("Content-Type", "application/json"), *self.headers], body

@@ -42,7 +42,9 @@ class Server(TcpWSGIServer):
 
     channel_class = Connection
 
-    def __init__(self, application: Any, listener: socket.socket, admits: Admits, *, threads: int, max_body: int):
+    def __init__(
+        self, application: Any, listener: socket.socket, admits: Admits, *, threads: int, max_body: int
+    ) -> None:
         self.admits = admits
         self._looked = 0.0
         self._stopping = False
@@ -127,7 +129,7 @@ def serve(server: Server) -> None:
     # It tells of every request that waits for a thread; /metrics has the latencies.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

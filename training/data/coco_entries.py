@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -103,19 +103,7 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
     """
     keys = [id_key(entry.get("id")) if isinstance(entry, Mapping) else None for entry in content["images"]]
     twice = set(repeated(key for key in keys if key is not None))
-    known_ids = set(keys)
-    by_image: dict[Key, list[Entry]] = defaultdict(list)
-    lost = 0
-    for annotation in content["annotations"]:
-        key = id_key(annotation.get("image_id")) if isinstance(annotation, Mapping) else None
-        if key is None or key not in known_ids:
-            lost += 1
-        else:
-            by_image[key].append(annotation)
-    notes.entries += len(content["annotations"])
-    if lost:
-        sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations are not "
-        notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}taken for empty.")
+    by_image, lost = _by_image(content["annotations"], set(keys), notes)
     theirs = by_label_studio(content)
     found: list[Listed] = []
     spoiled: set[Path] = set()
@@ -123,7 +111,7 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
         picture = _picture(place, entry, locate, notes)
         if picture is None:
             continue
-        annotations = by_image[key] if key is not None else []
+        annotations = by_image.get(key, []) if key is not None else []
         if theirs and exchanged(picture.entry, picture.size) and orientation_of(picture.path) in SIDES_CHANGE:
             upright = over_upright(annotations, picture.size)
             if upright is not None:
@@ -140,6 +128,25 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
             sentence = f"{picture.name} is listed twice, once with a mistake; it was left out."
             notes.image_left_out(sentence, "it is listed twice")
     return [picture for picture in found if picture.path not in spoiled], not lost
+
+
+def _by_image(
+    annotations: Sequence[Any], keys: Collection[Key | None], notes: Notes
+) -> tuple[dict[Key, list[Entry]], int]:
+    """The annotations of each image, and how many belong to none."""
+    found: dict[Key, list[Entry]] = defaultdict(list)
+    lost = 0
+    for annotation in annotations:
+        key = id_key(annotation.get("image_id")) if isinstance(annotation, Mapping) else None
+        if key is None or key not in keys:
+            lost += 1
+        else:
+            found[key].append(annotation)
+    notes.entries += len(annotations)
+    if lost:
+        sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations are not "
+        notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}taken for empty.")
+    return found, lost
 
 
 def _picture(place: int, entry: Any, locate: Locate, notes: Notes) -> Listed | None:

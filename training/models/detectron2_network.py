@@ -141,7 +141,7 @@ def _fill(body: nn.Module) -> None:
         raise TrainingError(f"The weights of lite0 lack {missing[0]}; install the pinned version of timm.")
 
 
-def _lite0_pyramid(cfg: Any, input_shape: Any, pretrained: bool) -> nn.Module:
+def _lite0_pyramid(cfg: Any, pretrained: bool) -> nn.Module:
     network: nn.Module = d2.FPN(
         bottom_up=_Lite0(pretrained),
         in_features=cfg.MODEL.FPN.IN_FEATURES,
@@ -152,15 +152,15 @@ def _lite0_pyramid(cfg: Any, input_shape: Any, pretrained: bool) -> nn.Module:
 
 
 @d2.BACKBONE_REGISTRY.register()
-def PapLoopLite0Pyramid(cfg: Any, input_shape: Any) -> nn.Module:  # noqa: N802  (a name in Detectron2's registry)
+def PapLoopLite0Pyramid(cfg: Any, _input_shape: Any) -> nn.Module:  # noqa: N802  (a name in Detectron2's registry)
     """Feature pyramid on Lite0 with ImageNet weights."""
-    return _lite0_pyramid(cfg, input_shape, True)
+    return _lite0_pyramid(cfg, True)
 
 
 @d2.BACKBONE_REGISTRY.register()
-def PapLoopBareLite0Pyramid(cfg: Any, input_shape: Any) -> nn.Module:  # noqa: N802  (a name in Detectron2's registry)
+def PapLoopBareLite0Pyramid(cfg: Any, _input_shape: Any) -> nn.Module:  # noqa: N802  (a name in Detectron2's registry)
     """The same without weights, for a checkpoint that brings its own."""
-    return _lite0_pyramid(cfg, input_shape, False)
+    return _lite0_pyramid(cfg, False)
 
 
 @d2.ANCHOR_GENERATOR_REGISTRY.register()

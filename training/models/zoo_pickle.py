@@ -206,8 +206,8 @@ _TEXT: Final = ("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "BINUNICODE
 _BYTES: Final = ("BINBYTES", "SHORT_BINBYTES", "BINBYTES8")
 _VALUES: Final = frozenset((*_NUMBERS, *_TEXT, *_BYTES))
 _STEPS: Final[dict[str, Callable[[_Reader, Any], None]]] = {
-    "PROTO": lambda reader, _: None,
-    "FRAME": lambda reader, _: None,
+    "PROTO": lambda *_: None,
+    "FRAME": lambda *_: None,
     "NONE": lambda reader, _: reader._stack.append(None),
     "NEWTRUE": lambda reader, _: reader._stack.append(True),
     "NEWFALSE": lambda reader, _: reader._stack.append(False),

@@ -177,7 +177,7 @@ def _detector_folder(model: Path) -> Path:
 def _measure(detector: Detector, data: DetectionSet) -> tuple[dict[str, Any] | None, list[str]]:
     if not any(len(image.boxes) for image in data.images):
         return None, ["The held-out images have no object, so nothing was measured; label more images."]
-    found = _predicted(detector, data, lambda fraction, message: None)
+    found = _predicted(detector, data, lambda *_: None)
     usable = [number for number, each in enumerate(found) if each is not None]
     part = dataclasses.replace(data, images=tuple(data.images[number] for number in usable))
     return evaluate(part, [each for each in found if each is not None]), _unreadable(data.images, found)

@@ -34,7 +34,7 @@ def is_voc_folder(folder: Path) -> bool:
     return any((folder / name).is_dir() for name in FOLDERS) or any(labels.glob("*.xml"))
 
 
-def read_voc(folder: Path, find: Find = lambda name: None) -> DetectionSet:
+def read_voc(folder: Path, find: Find = lambda _: None) -> DetectionSet:
     """Read a VOC folder; what cannot be used is left out with a sentence, the rest goes on.
 
     Args:

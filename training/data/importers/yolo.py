@@ -30,7 +30,7 @@ def is_yolo_folder(folder: Path) -> bool:
     return labels.is_dir() and ((folder / IMAGES).is_dir() or any(labels.rglob("*.txt")))
 
 
-def read_yolo(folder: Path, find: Find = lambda name: None) -> DetectionSet:
+def read_yolo(folder: Path, find: Find = lambda _: None) -> DetectionSet:
     """Read a YOLO folder; what cannot be used is left out with a sentence, the rest goes on.
 
     Some objects may have an outline and others a box alone.

@@ -7,7 +7,7 @@ CUDA_HOME = None
 ROCM_HOME = None
 
 
-def CppExtension(name: str, sources: list[str], **options: object) -> Extension:  # noqa: N802  (the name setup.py asks for)
+def CppExtension(name: str, _sources: list[str], **_options: object) -> Extension:  # noqa: N802  (the name setup.py asks for)
     """The extension setup.py asks for, without its missing sources."""
     return Extension(name, sources=[])
 
@@ -21,6 +21,6 @@ class BuildExtension(build_ext):
     def run(self) -> None:
         """Do nothing."""
 
-    def get_outputs(self, *args: object, **options: object) -> list[str]:
+    def get_outputs(self, *_args: object, **_options: object) -> list[str]:
         """No files."""
         return []
