@@ -13,6 +13,7 @@ from ml_backend.errors import BadRequest, NotFound
 from ml_backend.overview import next_items, overview, ranked_items, run_summary
 from ml_backend.row_ids import identifier
 from ml_backend.services import Services
+from ml_backend.state.records import RankingRow
 from ml_backend.strategy_choice import change_settings, kind_of, strategy_list
 
 MAX_LIMIT = 1000
@@ -135,7 +136,7 @@ def ask_reconcile(services: Services, project_id: int) -> None:
     services.store.update_project(project_id, reconciled_at=0.0)
 
 
-def _ranking(row: Any) -> dict[str, Any]:
+def _ranking(row: RankingRow) -> dict[str, Any]:
     return {
         "id": row.id,
         "version": row.version,

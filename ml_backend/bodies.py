@@ -117,6 +117,6 @@ def _clean_names(node: dict[str, Any]) -> None:
         node[_UNSTORABLE.sub("\ufffd", name)] = node.pop(name)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     names = {list: "list", str: "string", int: "number", float: "number", bool: "true or false"}
     return names.get(type(value), "null")

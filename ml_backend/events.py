@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_config import parse_label_config
@@ -15,12 +14,12 @@ from ml_backend.state.records import AnnotationRow, EventRow
 from ml_backend.tasks import draws_objects, remember_tasks
 
 
-def _mappings(value: Any) -> list[Body]:
+def _mappings(value: object) -> list[Body]:
     values = value if isinstance(value, list) else [value]
     return [entry for entry in values if isinstance(entry, Mapping)]
 
 
-def _ids(value: Any) -> list[int]:
+def _ids(value: object) -> list[int]:
     return [number for entry in _mappings(value) if (number := identifier(entry.get("id"))) is not None]
 
 

@@ -41,6 +41,6 @@ def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
     )
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     number = value.get("id") if isinstance(value, Mapping) else value
     return "none" if number is None else repr(number)[:40]

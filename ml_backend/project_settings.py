@@ -100,7 +100,7 @@ class ProjectSettings(BaseModel):
         """
         return cls.parse({name: value for name, value in values.items() if name in cls.model_fields})
 
-    def changed(self, **values: Any) -> Self:
+    def changed(self, **values: object) -> Self:
         """A copy with some values replaced, validated as a whole.
 
         Raises:

@@ -97,7 +97,7 @@ def _project(services: Services, body: dict[str, Any], config_name: str) -> int 
     return None
 
 
-def _tasks(value: Any) -> list[Any]:
+def _tasks(value: object) -> list[Any]:
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
@@ -107,11 +107,11 @@ def _tasks(value: Any) -> list[Any]:
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _context(body: dict[str, Any]) -> Any:
+def _context(body: dict[str, Any]) -> object:
     """What the expert drew with a smart tool; None in every other call."""
     params = body.get("params")
     return params.get("context") if isinstance(params, dict) else None

@@ -114,7 +114,7 @@ def _pick(value: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
     return picked
 
 
-def _project(value: Any) -> dict[str, Any]:
+def _project(value: object) -> dict[str, Any]:
     project = value if isinstance(value, Mapping) else {}
     kept = {**_pick(project, PROJECT_FIELDS), "id": project_number(value)}
     return {name: entry for name, entry in kept.items() if isinstance(entry, str | int)}

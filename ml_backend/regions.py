@@ -33,7 +33,7 @@ def choice_result(job: LabelingJob, label: str, score: float | None, region_id: 
     return [region]
 
 
-def read_choice(result: Any, job: LabelingJob) -> tuple[str | None, str]:
+def read_choice(result: object, job: LabelingJob) -> tuple[str | None, str]:
     """The class that a result states, and where there is none, why.
 
     Regions of other controls are passed over; malformed ones as well, for results can be written by anybody.
@@ -60,6 +60,6 @@ def read_choice(result: Any, job: LabelingJob) -> tuple[str | None, str]:
     return (distinct[0], "") if distinct[0] in job.classes else (None, UNKNOWN)
 
 
-def label_of(result: Any, job: LabelingJob) -> str | None:
+def label_of(result: object, job: LabelingJob) -> str | None:
     """The class that a result states, or None when it states none, several or one the config does not have."""
     return read_choice(result, job)[0]

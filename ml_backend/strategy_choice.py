@@ -120,7 +120,7 @@ def _check_parameters(settings: ProjectSettings) -> None:
         raise BadRequest(f"The project settings were not changed: {error}") from error
 
 
-def _check_strategy(name: Any, kind: Kind | None) -> None:
+def _check_strategy(name: object, kind: Kind | None) -> None:
     import strategies
 
     if name in strategies.names() and name not in usable(kind):

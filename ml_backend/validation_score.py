@@ -144,7 +144,7 @@ def macro_f1_interval(confusion: Confusion) -> tuple[float | None, float | None]
     return float(low), float(high)
 
 
-def _confusion(value: Any) -> Confusion | None:
+def _confusion(value: object) -> Confusion | None:
     if not isinstance(value, list) or not value:
         return None
     square = all(isinstance(row, list) and len(row) == len(value) for row in value)
@@ -157,10 +157,11 @@ def _total(confusion: Confusion | None) -> int | None:
     return None if confusion is None else sum(map(sum, confusion))
 
 
-def _count(value: Any) -> int | None:
+def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+def _number(value: object) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ml_backend.errors import QueueUnavailable
 
@@ -58,7 +58,7 @@ class WorkQueue:
         # RQ's default unpickles what lies in Redis; ours are names and numbers, which JSON carries.
         return Queue(name, connection=self.connection, serializer=JSONSerializer)
 
-    def put(self, job: str, *arguments: Any, key: str, lane: str = SHORT) -> bool:
+    def put(self, job: str, *arguments: object, key: str, lane: str = SHORT) -> bool:
         """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits in either lane.
 
         Returns:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
-from strategies.base import IntArray, Pool, Ranking, StrategyError
+from strategies.base import IntArray, Pool, Ranking, Strategy, StrategyError
 from strategies.checks import check_answer, check_needs, check_pool, check_values
 from strategies.pools import sorting, take
 from strategies.registry import create
 
 
-def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params: Any) -> Ranking:
+def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params: object) -> Ranking:
     """Order up to `budget` unlabelled items of a pool.
 
     The answer does not depend on the order of the pool: it is sorted by ids first (a copy of the arrays, unless they
@@ -44,20 +43,20 @@ def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params:
     canonical = pool if positions is None else take(pool, positions)
     waves = _waves(canonical)
     canonical = dataclasses.replace(canonical, candidates=waves == 0)
-    revisits = bool(getattr(strategy, "revisits", False))
-    ranking = _ask(name, strategy.rank, canonical, budget, rng, revisits)
+    ranking = _ask(name, strategy, canonical, budget, rng)
     ranking = dataclasses.replace(ranking, order=_with_copies(ranking, waves, budget))
     return ranking if positions is None else _back(ranking, positions)
 
 
-def _ask(name: str, ask: Any, pool: Pool, budget: int, rng: np.random.Generator, revisits: bool) -> Ranking:
+def _ask(name: str, strategy: Strategy, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
+    revisits = bool(getattr(strategy, "revisits", False))
     candidates = pool.candidates
     assert candidates is not None
     count = min(budget, int(candidates.sum()))
     allowed = candidates | pool.labelled if revisits else candidates
     if not count and not (revisits and budget):
         return Ranking(np.zeros(0, dtype=np.int64), np.zeros(len(pool)))
-    ranking: Ranking = ask(pool, budget if revisits else count, rng)
+    ranking = strategy.rank(pool, budget if revisits else count, rng)
     check_answer(name, ranking, pool, len(ranking.order) if revisits else count, allowed)
     if len(ranking.order) < count or len(ranking.order) > budget:
         raise StrategyError(

@@ -27,13 +27,13 @@ AllowLeftOut = Annotated[
 ]
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Write a value as JSON; dates, paths and numpy numbers become text or numbers."""
     json.dump(value, sys.stdout, indent=2, default=_plain)
     sys.stdout.write("\n")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if hasattr(value, "item") else str(value)
 
 

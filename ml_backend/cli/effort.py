@@ -65,7 +65,7 @@ def _print(report: EffortReport, limits: Limits | None) -> None:
         print_table(("class", "shown from", "why", "objects seen"), shown)
 
 
-def _row(name: Any, part: Part) -> tuple[Any, ...]:
+def _row(name: object, part: Part) -> tuple[Any, ...]:
     from ml_backend.times import duration
 
     saved = part.saved

@@ -72,5 +72,5 @@ def _counted(report: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _count(value: Any) -> Any:
+def _count(value: object) -> object:
     return len(value) if isinstance(value, Mapping) else value

@@ -34,7 +34,7 @@ def _standing(services: Services, number: int, asked: int | None) -> dict[str, A
         return {"project": number, "title": services.store.project(number).title, "problem": str(error)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {count}" for name, count in value.items()) or "none"
     return value

@@ -90,7 +90,7 @@ def shape_of(value: Mapping[str, Any], size: Size) -> Shape:
         raise BadRequest(f"A region has no shape that can be read ({error}); draw it again.") from error
 
 
-def _polygon(points: Any, size: Size) -> Polygon:
+def _polygon(points: object, size: Size) -> Polygon:
     pairs = [numbers(point) for point in points] if isinstance(points, list | tuple) else []
     if len(pairs) < 3:
         raise Unusable("a polygon needs three corners")
@@ -100,7 +100,7 @@ def _polygon(points: Any, size: Size) -> Polygon:
     return Polygon(tuple((_px(x, width), _px(y, height)) for x, y in pairs))
 
 
-def _px(percent: Any, side: int) -> float:
+def _px(percent: object, side: int) -> float:
     """Percent of a side in px."""
     share = number(percent) / 100
     if abs(share) > FARTHEST:

@@ -47,7 +47,7 @@ def repair(services: Services, project_id: int, repairs: Sequence[Repair], progr
         progress(number / len(repairs), f"{number} of {len(repairs)} images")
 
 
-def _by_import(annotation: Mapping[str, Any], me: Any) -> bool:
+def _by_import(annotation: Mapping[str, Any], me: object) -> bool:
     """Whether an import made it and nobody touched it: the editor notes the time that a person took, an import none."""
     author = annotation.get("completed_by")
     author = author.get("id") if isinstance(author, Mapping) else author

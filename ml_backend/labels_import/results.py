@@ -146,6 +146,6 @@ def _boxes(
     return write_results(regions, image.size)
 
 
-def _digest(*values: Any) -> str:
+def _digest(*values: object) -> str:
     text = json.dumps(values, sort_keys=True, default=str, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -139,7 +139,7 @@ def _row(task: int, number: int, body: Entry) -> AnnotationRow:
     return annotation_row(0, {**body, "id": number, "task": task, "result": results})
 
 
-def _names(data: Entry, upload: Any) -> tuple[str, ...]:
+def _names(data: Entry, upload: object) -> tuple[str, ...]:
     """What a task's image may be called: by PapLoop, in its address, as it was uploaded."""
     texts = [data.get("name"), *data.values(), upload]
     named = [text for text in texts if isinstance(text, str) and _may_be_image(text)]
@@ -151,7 +151,7 @@ def _may_be_image(text: str) -> bool:
     return f".{ending}" in IMAGE_SUFFIXES or text.startswith("/data/")
 
 
-def _regions(value: Any) -> list[Entry]:
+def _regions(value: object) -> list[Entry]:
     """The regions in a field; tables hold them as JSON."""
     if isinstance(value, str) and value.lstrip().startswith("[{"):
         try:

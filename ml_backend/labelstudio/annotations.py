@@ -46,7 +46,7 @@ class Annotations(Wire):
         """The annotations of a task, skips among them."""
         return self._objects("GET", f"api/tasks/{task_id}/annotations/")
 
-    def update_annotation(self, annotation_id: int, **fields: Any) -> Json:
+    def update_annotation(self, annotation_id: int, **fields: object) -> Json:
         """Change an annotation."""
         return self._object("PATCH", f"api/annotations/{annotation_id}/", json=fields)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 import httpx
 
@@ -22,7 +21,7 @@ def clean(text: str, scrub: Callable[[str], str]) -> str:
     return text if len(text) <= MAX_DETAIL else text[: MAX_DETAIL - 1] + "…"
 
 
-def parsed(response: httpx.Response) -> Any:
+def parsed(response: httpx.Response) -> object:
     """The JSON of an answer, or None when it holds none."""
     try:
         return json.loads(response.content)
@@ -30,7 +29,7 @@ def parsed(response: httpx.Response) -> Any:
         return None
 
 
-def detail(body: Any) -> str:
+def detail(body: object) -> str:
     """What Label Studio says went wrong, its validation errors first."""
     if not isinstance(body, dict):
         return ""
@@ -40,7 +39,7 @@ def detail(body: Any) -> str:
     return str(body.get("detail") or body.get("error") or "")
 
 
-def _flat(errors: Any, name: str) -> list[str]:
+def _flat(errors: object, name: str) -> list[str]:
     if isinstance(errors, dict):
         return [
             line for key, value in errors.items() for line in _flat(value, "" if "non_field" in key else f"{key}: ")

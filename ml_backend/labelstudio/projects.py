@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import httpx
 
 from ml_backend.labelstudio.wire import Json, Wire
@@ -38,11 +36,11 @@ class Projects(Wire):
                 return list(found.values())
             page += 1
 
-    def create_project(self, title: str, label_config: str, **fields: Any) -> Json:
+    def create_project(self, title: str, label_config: str, **fields: object) -> Json:
         """Make a project; `fields` are Label Studio's own names, e.g. `sampling`."""
         return self._object("POST", "api/projects/", json={"title": title, "label_config": label_config, **fields})
 
-    def update_project(self, project_id: int, **fields: Any) -> Json:
+    def update_project(self, project_id: int, **fields: object) -> Json:
         """Change fields of a project."""
         return self._object("PATCH", f"api/projects/{project_id}/", json=fields)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.labelstudio.wire import Json, Wire
@@ -30,7 +29,7 @@ FIELDS = (
 _ONE_MICROSECOND = timedelta(microseconds=1)
 
 
-def where(column: str, operator: str, kind: str, value: Any) -> Json:
+def where(column: str, operator: str, kind: str, value: object) -> Json:
     """One condition of a task listing."""
     return {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
 

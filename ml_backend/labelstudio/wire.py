@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 import httpx
@@ -47,6 +47,20 @@ def _checked_base(url: str) -> httpx.URL:
         )
     path = base.path.rstrip("/") + "/"
     return base.copy_with(path=path, query=None, fragment=None, username=None, password=None)
+
+
+class Carried(TypedDict, total=False):
+    """What a call carries.
+
+    Attributes:
+        params: the query.
+        json: the body.
+        seconds: that it may take, where that is longer than the time-out of all calls.
+    """
+
+    params: Mapping[str, Any]
+    json: object
+    seconds: float
 
 
 class Wire:
@@ -126,23 +140,15 @@ class Wire:
                 continue
             return response
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        json: Any = None,
-        seconds: float | None = None,
-    ) -> Any:
+    def _request(self, method: str, path: str, **carried: Unpack[Carried]) -> object:
         """One call; answers the parsed JSON, or None where the body is empty."""
         what = f"{method} {path}"
-        limit = max(seconds or 0.0, self.timeout)
+        limit = max(carried.get("seconds", 0.0), self.timeout)
         request = self._http.build_request(
             method,
             self.base.join(path),
-            params=params,
-            json=json,
+            params=carried.get("params"),
+            json=carried.get("json"),
             timeout=httpx.Timeout(limit, connect=min(self.timeout, 10.0)),
         )
         response = self._send(request, what, seconds=limit)
@@ -155,14 +161,14 @@ class Wire:
             raise unreadable(str(self.base), what, response)
         return body
 
-    def _object(self, method: str, path: str, **kw: Any) -> Json:
-        body = self._request(method, path, **kw)
+    def _object(self, method: str, path: str, **carried: Unpack[Carried]) -> Json:
+        body = self._request(method, path, **carried)
         if not isinstance(body, dict):
             raise self._odd(method, path, "an object")
         return body
 
-    def _objects(self, method: str, path: str, **kw: Any) -> list[Json]:
-        body = self._request(method, path, **kw)
+    def _objects(self, method: str, path: str, **carried: Unpack[Carried]) -> list[Json]:
+        body = self._request(method, path, **carried)
         if not isinstance(body, list) or not all(isinstance(entry, dict) for entry in body):
             raise self._odd(method, path, "a list of objects")
         return body

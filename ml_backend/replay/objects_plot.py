@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml_backend.errors import BadRequest
 from ml_backend.replay.objects import ObjectReplay
 from ml_backend.replay.objects_report import AT, Sample
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def plot(replayed: ObjectReplay, path: Path) -> None:
@@ -33,7 +36,7 @@ def plot(replayed: ObjectReplay, path: Path) -> None:
         raise BadRequest(f"The picture cannot be written to {path} ({error}); name another file.") from error
 
 
-def _side(axes: Any, replayed: ObjectReplay, whole: Sample, effort: str) -> None:
+def _side(axes: Axes, replayed: ObjectReplay, whole: Sample, effort: str) -> None:
     for name, curves in whole.curves.items():
         style = "--" if name == "uniform" else "-"
         line = axes.plot(getattr(curves, effort), curves.ap50, style, marker="o", markersize=4, label=name)[0]

@@ -65,7 +65,7 @@ class Rounds:
             self.terms = dict(terms)
             write_json_atomic(path, self.terms)
 
-    def note(self, key: str, value: Any) -> None:
+    def note(self, key: str, value: object) -> None:
         """Add what was found out while replaying, for instance how many steps a minute has."""
         self.terms[key] = value
         write_json_atomic(self.root / TERMS, self.terms)

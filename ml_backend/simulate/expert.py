@@ -104,13 +104,21 @@ class Annotator(ABC):
     def answer(self, task: Mapping[str, Any]) -> bool:
         """Submit the truth of a task, or skip it and answer False when it is not known."""
 
-    def _submit(self, task_id: int, result: list[dict[str, Any]], lead_time: float, **fields: Any) -> None:
+    def _submit(
+        self,
+        task_id: int,
+        result: list[dict[str, Any]],
+        lead_time: float,
+        *,
+        was_cancelled: bool = False,
+        parent_prediction: int | None = None,
+    ) -> None:
         """Hand in an answer as a patient person does: when it fails, look whether it arrived, and try again."""
         for attempt in range(ATTEMPTS):
             try:
                 if attempt and self.client.task_annotations(task_id):
                     return
-                self.client.create_annotation(task_id, result, lead_time, **fields)
+                self.client.create_annotation(task_id, result, lead_time, was_cancelled, parent_prediction)
                 return
             except LabelStudioUnavailable:
                 if attempt == ATTEMPTS - 1:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
     DataError,
@@ -27,6 +28,7 @@ from sqlalchemy.exc import (
     StatementError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from ml_backend.errors import BadRequest, Conflict, PapLoopError, Unavailable
 
@@ -106,9 +108,9 @@ class Database:
         """Give all connections back."""
         self.engine.dispose()
 
-    def _connected(self, connection: Any, record: Any) -> None:
+    def _connected(self, connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         record.info["pid"] = os.getpid()
-        if self.is_sqlite:
+        if isinstance(connection, sqlite3.Connection):
             connection.isolation_level = None  # transactions are begun by `_begun`, not by the driver's guess
             connection.execute(f"PRAGMA busy_timeout={int(self._lock_wait * 1000)}")
             connection.execute("PRAGMA foreign_keys=ON")
@@ -126,7 +128,7 @@ class Database:
         finally:
             raw.execute(f"PRAGMA busy_timeout={int(self._lock_wait * 1000)}")
 
-    def _take_write_lock(self, raw: Any) -> None:
+    def _take_write_lock(self, raw: sqlite3.Connection) -> None:
         end = time.monotonic() + self._lock_wait
         while True:
             try:
@@ -191,7 +193,11 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
         ) from error
 
 
-def _refuse_inherited(_connection: Any, record: Any, proxy: Any) -> None:
+def _refuse_inherited(
+    _connection: object,
+    record: Any,  # noqa: ANN401  (SQLAlchemy's own recipe sets what its types make read-only)
+    proxy: Any,  # noqa: ANN401
+) -> None:
     # A forked child must not talk through its parent's sockets and file handles.
     if record.info["pid"] != os.getpid():
         record.dbapi_connection = proxy.dbapi_connection = None
@@ -239,7 +245,7 @@ def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
     return Unavailable(f"The database failed ({str(cause).strip()}); check that it runs and try again.")
 
 
-def to_json(value: Any) -> str:
+def to_json(value: object) -> str:
     """JSON for a column; numpy numbers and arrays are welcome, NaN and infinity are not.
 
     Raises:
@@ -251,7 +257,7 @@ def to_json(value: Any) -> str:
         raise BadRequest(f"A value cannot be stored as JSON ({error}); correct it and send it again.") from error
 
 
-def _plain_json(value: Any) -> Any:
+def _plain_json(value: object) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, set | frozenset):
@@ -259,7 +265,7 @@ def _plain_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """A numpy scalar as a Python one; drivers would store it as raw bytes."""
     return value.item() if isinstance(value, np.generic) else value
 

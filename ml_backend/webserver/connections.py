@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from socket import socket
-from typing import Any, Final
+from typing import Final
 
+from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 
 from ml_backend.webserver.requests import ArrivingRequest
@@ -27,14 +28,14 @@ class Connection(HTTPChannel):
     runs from the start of a wait, and only progress at a real rate extends it.
     """
 
-    def __init__(self, server: Any, sock: socket, addr: Any, adj: Any, map: Any = None) -> None:
+    def __init__(self, server: object, sock: socket, addr: object, adj: Adjustments, map: object = None) -> None:
         super().__init__(server, sock, addr, adj, map=map)
         self.parser_class = self._arriving
         self._wait: object = None
         self._since = time.monotonic()
         self._unsent = 0
 
-    def _arriving(self, adj: Any) -> ArrivingRequest:
+    def _arriving(self, adj: Adjustments) -> ArrivingRequest:
         return ArrivingRequest(adj, self.server.admits, str(self.addr[0]))
 
     @property

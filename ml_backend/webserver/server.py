@@ -9,7 +9,8 @@ import signal
 import socket
 import time
 from types import FrameType
-from typing import Any, Final
+from typing import Final
+from wsgiref.types import WSGIApplication
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
@@ -43,7 +44,7 @@ class Server(TcpWSGIServer):
     channel_class = Connection
 
     def __init__(
-        self, application: Any, listener: socket.socket, admits: Admits, *, threads: int, max_body: int
+        self, application: WSGIApplication, listener: socket.socket, admits: Admits, *, threads: int, max_body: int
     ) -> None:
         self.admits = admits
         self._looked = 0.0

@@ -40,18 +40,19 @@ class ApproximateIndex(NeighbourSearch):
         lists = faiss.IndexIVFFlat(self._coarse, dimension, len(self.centres), faiss.METRIC_INNER_PRODUCT)
         lists.make_direct_map(True)
         super().__init__(dimension, lists)
+        self._lists = lists
         self.probes = probes
 
     @property
     def probes(self) -> int:
         """Cells visited a query."""
-        return int(self._index.nprobe)
+        return int(self._lists.nprobe)
 
     @probes.setter
     def probes(self, count: int) -> None:
         if count < 1:
             raise StrategyError(f"{count} cells cannot be visited; give 1 or more.")
-        self._index.nprobe = min(count, len(self.centres))
+        self._lists.nprobe = min(count, len(self.centres))
 
     def add(self, vectors: FloatArray) -> None:
         """Append `(n, d)` unit vectors; they get the next n positions.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import faiss
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +71,7 @@ class NeighbourSearch:
         index: the FAISS index.
     """
 
-    def __init__(self, dimension: int, index: Any) -> None:
+    def __init__(self, dimension: int, index: faiss.Index) -> None:
         self.dimension = dimension
         self._index = index
 

@@ -60,7 +60,7 @@ class FakeLabelStudio:
         clock: where its times come from.
     """
 
-    def __init__(self, prefix: str = "", clock: Callable[[], datetime] | None = None):
+    def __init__(self, prefix: str = "", clock: Callable[[], datetime] | None = None) -> None:
         from tests.fakes.label_studio_routes import Prefixed, build_app
 
         self.state = State(clock)

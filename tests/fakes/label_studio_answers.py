@@ -14,7 +14,7 @@ from tests.fakes.label_studio_state import Row
 class Refused(Exception):
     """An answer that is no success."""
 
-    def __init__(self, status: int, detail: str, errors: Any = None):
+    def __init__(self, status: int, detail: str, errors: Any = None) -> None:
         super().__init__(detail)
         self.status = status
         self.body = {

@@ -55,7 +55,7 @@ class Faults:
 class FaultyTransport(httpx.BaseTransport):
     """`httpx.WSGITransport` with the faults of a network before it."""
 
-    def __init__(self, inner: httpx.BaseTransport, faults: Faults, calls: list[tuple[str, str]]):
+    def __init__(self, inner: httpx.BaseTransport, faults: Faults, calls: list[tuple[str, str]]) -> None:
         self._inner = inner
         self._faults = faults
         self._calls = calls

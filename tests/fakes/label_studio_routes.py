@@ -33,7 +33,7 @@ class Prefixed:
         prefix: its path, without a slash at the end.
     """
 
-    def __init__(self, inner: Flask, prefix: str):
+    def __init__(self, inner: Flask, prefix: str) -> None:
         self._inner = inner
         self._prefix = prefix
 

@@ -46,7 +46,7 @@ def _interface(config: str) -> Any:
 class State:
     """Tables as dicts by id; every method expects the lock to be held by the caller."""
 
-    def __init__(self, clock: Callable[[], datetime] | None = None, seed: int = 0):
+    def __init__(self, clock: Callable[[], datetime] | None = None, seed: int = 0) -> None:
         self.lock = threading.RLock()
         self.projects: dict[int, Row] = {}
         self.tasks: dict[int, Row] = {}

@@ -29,7 +29,7 @@ def png(width: int = 8, height: int = 6) -> bytes:
 class World:
     """A fake Label Studio, the rest of the web, and a resolver between them."""
 
-    def __init__(self, tmp_path: Path):
+    def __init__(self, tmp_path: Path) -> None:
         self.fake = FakeLabelStudio()
         self.tmp_path = tmp_path
         self.pages: dict[str, Any] = {}

@@ -149,10 +149,10 @@ def _by_image(
     return found, lost
 
 
-def _picture(place: int, entry: Any, locate: Locate, notes: Notes) -> Listed | None:
+def _picture(place: int, entry: object, locate: Locate, notes: Notes) -> Listed | None:
     """The file of an entry of the `images` list."""
     name = text_of(entry.get("file_name")) if isinstance(entry, Mapping) else ""
-    if not name:
+    if not name or not isinstance(entry, Mapping):
         notes.image_left_out(f"Image {place} of the list has no file name; it was left out.", "it has no file name")
         return None
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -54,7 +54,7 @@ def place_of(annotation: Mapping[str, Any], size: Size) -> tuple[FloatArray, Run
     return box, mask, told
 
 
-def box_at(values: Any, size: Size) -> FloatArray:
+def box_at(values: object, size: Size) -> FloatArray:
     """The part of an `[x, y, width, height]` inside the image, x1 y1 x2 y2 px.
 
     Raises:
@@ -67,7 +67,7 @@ def box_at(values: Any, size: Size) -> FloatArray:
     return clipped(x, y, x + width, y + height, size)
 
 
-def _mask(given: Any, size: Size) -> tuple[Runs, str]:
+def _mask(given: object, size: Size) -> tuple[Runs, str]:
     """The outline, and which part of it was not used."""
     parts: list[Runs] = []
     faults: list[Unusable] = []
@@ -86,7 +86,7 @@ def _mask(given: Any, size: Size) -> tuple[Runs, str]:
     return mask, f"a part of its outline cannot be used ({faults[0]}); the others are taken." if faults else ""
 
 
-def _parts(given: Any) -> list[Any]:
+def _parts(given: object) -> list[Any]:
     """Rings and run-length codes, however they are nested."""
     if isinstance(given, Mapping):
         return [given]
@@ -105,11 +105,11 @@ def _rings(part: Sequence[Any]) -> list[Any]:
     return list(part) if deeper else [part]
 
 
-def _is_list(value: Any) -> bool:
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
-def _ring(ring: Any, size: Size) -> Runs:
+def _ring(ring: object, size: Size) -> Runs:
     """A ring as `[x1, y1, x2, y2, ...]` or `[[x1, y1], [x2, y2], ...]`."""
     if not _is_list(ring):
         raise Unusable("its outline is no polygon and no run-length code")

@@ -21,7 +21,7 @@ GEO = "GeoJSON, as slide viewers write it; export the annotations as COCO JSON."
 SUPERVISELY = "the file of one image's objects, as Supervisely writes it; export the project as COCO JSON there."
 
 
-def described(content: Any) -> str | None:
+def described(content: object) -> str | None:
     """What a parsed JSON file is and what to do with it; None where nothing tells."""
     if isinstance(content, list):
         first = next((entry for entry in content if isinstance(entry, Mapping)), None)

@@ -101,7 +101,7 @@ def _sample(fields: dict[str, Any]) -> ObjectSample:
     )
 
 
-def _boxes(values: Any) -> FloatArray:
+def _boxes(values: object) -> FloatArray:
     return np.array(values, dtype=np.float32).reshape(-1, 4)
 
 

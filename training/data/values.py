@@ -74,7 +74,7 @@ def begins_with(path: Path, sign: str) -> bool:
     return head.lstrip(b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n").startswith(sign.encode())
 
 
-def number(value: Any) -> float:
+def number(value: object) -> float:
     """A finite number, be it written as one or as text in any notation ("60.0", "1e3").
 
     Raises:
@@ -101,7 +101,7 @@ def number(value: Any) -> float:
     return found
 
 
-def numbers(values: Any) -> list[float]:
+def numbers(values: object) -> list[float]:
     """A list of finite numbers.
 
     Raises:
@@ -112,7 +112,7 @@ def numbers(values: Any) -> list[float]:
     return [number(value) for value in values]
 
 
-def whole(value: Any) -> int:
+def whole(value: object) -> int:
     """A whole number in any notation ("0.0", "1.000000e+00").
 
     Raises:
@@ -126,7 +126,7 @@ def whole(value: Any) -> int:
     return int(found)
 
 
-def flag(value: Any) -> bool:
+def flag(value: object) -> bool:
     """Yes or no, as true, 1, "1" or "true".
 
     Raises:
@@ -141,14 +141,14 @@ def flag(value: Any) -> bool:
     return number(value) != 0
 
 
-def text_of(value: Any) -> str:
+def text_of(value: object) -> str:
     """A name without the blanks around it; empty where there is none."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
-def id_key(value: Any) -> int | str | None:
+def id_key(value: object) -> int | str | None:
     """What an id is compared by: its number where it is one, in any notation, else its text; None where it is no id."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None

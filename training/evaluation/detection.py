@@ -84,7 +84,7 @@ def scored(found: Detections) -> tuple[FloatArray, NDArray[np.int64]]:
     return mean.max(axis=1, initial=0.0), mean.argmax(axis=1).astype(np.int64)
 
 
-def _run(data: DetectionSet, found: Sequence[Detections], kind: Kind) -> Any:
+def _run(data: DetectionSet, found: Sequence[Detections], kind: Kind) -> COCOeval:
     if len(found) != len(data.images):
         raise TrainingError(f"There are {len(data.images)} images but {len(found)} answers; predict every image once.")
     truth, answers = _entries(data, found, kind)
@@ -107,7 +107,7 @@ def _limit(data: DetectionSet, found: Sequence[Detections]) -> int:
     return max(100, min(2 * densest, max((len(each.boxes) for each in found), default=0)))
 
 
-def _indexed(data: DetectionSet, annotations: list[dict[str, Any]]) -> Any:
+def _indexed(data: DetectionSet, annotations: list[dict[str, Any]]) -> COCO:
     coco = COCO()
     coco.dataset = {
         "images": [
@@ -179,7 +179,7 @@ def _checked(image: LabelledImage, boxes: FloatArray) -> NDArray[np.bool_]:
     return inside
 
 
-def _average(data: DetectionSet, run: Any) -> dict[str, Any]:
+def _average(data: DetectionSet, run: COCOeval) -> dict[str, Any]:
     # (IoU thresholds, recalls, classes, sizes, limits) and (IoU thresholds, classes, sizes, limits); -1 = no object.
     precision, recall = run.eval["precision"][..., -1], run.eval["recall"][..., -1]
     counts = data.counts()

@@ -64,7 +64,7 @@ class _Refused(ValueError):
     """The file holds something else than numbers and text."""
 
 
-def read_plain(file: IO[bytes]) -> Any:
+def read_plain(file: IO[bytes]) -> object:
     """The dictionary, list, array, number or text that a pickle file describes.
 
     Args:
@@ -90,7 +90,7 @@ class _Reader:
         self._stack: _Values = []
         self._memo: dict[int, Any] = {}
 
-    def read(self, file: IO[bytes]) -> Any:
+    def read(self, file: IO[bytes]) -> object:
         for opcode, argument, _ in pickletools.genops(file):
             if opcode.name == "STOP":
                 return self._stack.pop()
@@ -160,7 +160,7 @@ class _Reader:
             raise _Refused("an object with a state of its own")
 
 
-def _called(meaning: str, arguments: tuple[Any, ...]) -> Any:
+def _called(meaning: str, arguments: tuple[Any, ...]) -> object:
     if meaning == "array":
         return _Array()
     if meaning == "dtype" and NUMBERS.fullmatch(str(arguments[0])):
@@ -186,7 +186,7 @@ def _array(kind: object, shape: tuple[Any, ...], content: object, fortran: bool)
     return found.reshape(shape, order="F" if fortran else "C")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """The value with arrays in place of what they were made from."""
     if isinstance(value, _Array):
         if value.value is None:

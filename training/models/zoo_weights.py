@@ -11,7 +11,7 @@ import tempfile
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -118,7 +118,7 @@ def _check(file: IO[bytes], sha256: str) -> None:
     file.seek(0)
 
 
-def _tensors(content: Any) -> dict[str, torch.Tensor]:
+def _tensors(content: object) -> dict[str, torch.Tensor]:
     model = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(model, Mapping):
         raise TrainingError(

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, select, update
 
 from ml_backend.state.database import chunks, paced
 from ml_backend.state.records import AnnotationRow
@@ -131,7 +130,7 @@ class AnnotationRows(Rows):
         return None if found is None else float(found)
 
     def _delete_annotations(
-        self, project_id: int, column: Any, values: Iterable[int], now: float | None, empty_counts: bool
+        self, project_id: int, column: ColumnElement[int], values: Iterable[int], now: float | None, empty_counts: bool
     ) -> int:
         changed = 0
         for part in paced(sorted({int(value) for value in values})):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from ml_backend.errors import NotFound
 from ml_backend.state.records import EventRow
@@ -61,7 +61,7 @@ class EventRows(Rows):
         of_project = [] if project_id is None else [events.c.project_id == int(project_id)]
         return self._select_events(events.c.set_aside.is_(True), *of_project, limit=limit)
 
-    def _select_events(self, *conditions: Any, limit: int) -> list[EventRow]:
+    def _select_events(self, *conditions: ColumnElement[bool], limit: int) -> list[EventRow]:
         query = select(*_COLUMNS).where(*conditions).order_by(events.c.id).limit(limit)
         with self._db.read() as connection:
             return [EventRow(*row) for row in connection.execute(query)]
@@ -79,7 +79,7 @@ class EventRows(Rows):
         later = (events.c.id > event.id, events.c.processed_at.is_not(None), events.c.error == "")
         return self._count(events.c.project_id == event.project_id, events.c.action == event.action, *later) > 0
 
-    def _count(self, *conditions: Any) -> int:
+    def _count(self, *conditions: ColumnElement[bool]) -> int:
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one())
 
@@ -87,7 +87,7 @@ class EventRows(Rows):
         """Note that an event was dealt with, or why it could not be; `set_aside` keeps it for a person."""
         self.update_event(event_id, processed_at=now, error=error, set_aside=set_aside)
 
-    def update_event(self, event_id: int, **values: Any) -> None:
+    def update_event(self, event_id: int, **values: object) -> None:
         """Set columns of an event."""
         change = update(events).where(events.c.id == int(event_id)).values(checked(events, values))
         with self._db.write() as connection:

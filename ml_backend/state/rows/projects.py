@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import delete, select, update
 
 from ml_backend.project_settings import ProjectSettings
@@ -88,7 +86,7 @@ class ProjectRows(Rows):
         with self._db.read() as connection:
             return [ProjectRow(*row) for row in connection.execute(select(*_COLUMNS).order_by(projects.c.id))]
 
-    def update_project(self, project_id: int, **values: Any) -> None:
+    def update_project(self, project_id: int, **values: object) -> None:
         """Set columns of a project.
 
         Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from ml_backend.errors import Busy, Conflict, NotFound
 from ml_backend.state.database import paced, plain
@@ -124,7 +124,7 @@ class RankingRows(Rows):
         narrowed = [] if states is None else [rankings.c.state.in_(sorted(states))]
         return self._select_rankings(rankings.c.project_id == int(project_id), *narrowed)
 
-    def _select_rankings(self, *conditions: Any) -> list[RankingRow]:
+    def _select_rankings(self, *conditions: ColumnElement[bool]) -> list[RankingRow]:
         query = select(*_COLUMNS).where(rankings.c.state != _BUILDING, *conditions).order_by(rankings.c.id.desc())
         with self._db.read() as connection:
             return [RankingRow(*row) for row in connection.execute(query)]

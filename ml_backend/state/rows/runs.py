@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Update, func, insert, select, update
+from sqlalchemy import Connection, Executable, Update, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ml_backend.errors import Busy, Conflict, NotFound
@@ -42,7 +42,7 @@ class RunRows(Rows):
     """SQL of the runs table."""
 
     def open_run(
-        self, project_id: int, *, kind: str, reason: str, seed: int, change: int, now: float, **values: Any
+        self, project_id: int, *, kind: str, reason: str, seed: int, change: int, now: float, **values: object
     ) -> RunRow | None:
         """Open a run, in state "prepare" unless `values` say otherwise; None when the project has an open one.
 
@@ -166,11 +166,11 @@ class RunRows(Rows):
             failed.append(run)
         return failed
 
-    def _select_runs(self, query: Any) -> list[RunRow]:
+    def _select_runs(self, query: Executable) -> list[RunRow]:
         with self._db.read() as connection:
             return [RunRow(*row) for row in connection.execute(query)]
 
-    def update_run(self, run_id: int, **values: Any) -> None:
+    def update_run(self, run_id: int, **values: object) -> None:
         """Set columns of a run.
 
         Raises:
@@ -180,7 +180,7 @@ class RunRows(Rows):
         if self._update_runs(update(runs).where(runs.c.id == int(run_id)).values(checked(runs, values))) == 0:
             raise _unknown(run_id)
 
-    def advance_run(self, run_id: int, from_state: str, to_state: str, **values: Any) -> RunRow:
+    def advance_run(self, run_id: int, from_state: str, to_state: str, **values: object) -> RunRow:
         """Move a run to its next state, if it still is where the caller thinks.
 
         Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
-from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
@@ -168,7 +167,7 @@ def _parse(content: bytes) -> ElementTree.Element:
     """XML without document types and entities, the ways to make a small file explode."""
     builder = ElementTree.TreeBuilder()
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: object) -> None:
         raise Unusable("it declares a document type or an entity")
 
     parser = expat.ParserCreate()
