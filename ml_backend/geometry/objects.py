@@ -10,54 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.geometry.results import Control, Region
-from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, Shape, Size, bounding_box, mask_of
+from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, Shape, Size, mask_of
 from training.geometry.polygons import TOLERANCE, Outline, outline
-from training.geometry.runs import Runs, pixels, trim
-from training.types import Detections, FloatArray, IntArray
+from training.geometry.runs import Runs, trim
+from training.types import Detections
 
 MANY = 40
 """From this many regions on an image, brush masks make the editor slow: polygons or boxes go out instead."""
 FORMS = {"rectanglelabels": "boxes", "polygonlabels": "polygons", "ellipselabels": "ellipses", "brushlabels": "brush"}
-
-
-@dataclass(frozen=True)
-class Objects:
-    """Labeled objects of one image, as a detector learns them.
-
-    Attributes:
-        boxes: `(r, 4)` float32 px.
-        classes: `(r,)` int64.
-        masks: run-length mask of each object, or None where only boxes were drawn.
-        left_out: one sentence for each region that has no area inside the image.
-    """
-
-    boxes: FloatArray
-    classes: IntArray
-    masks: tuple[Runs, ...] | None
-    left_out: tuple[str, ...]
-
-
-def objects_of(regions: Sequence[Region], classes: Sequence[str], size: Size) -> Objects:
-    """Learnable objects of an image of `(height, width)` px; masks only where every region has a true outline."""
-    number = {name: index for index, name in enumerate(classes)}
-    outlined = bool(regions) and all(not isinstance(region.shape, Rectangle) for region in regions)
-    boxes, labels, masks, left_out = [], [], [], []
-    for region in regions:
-        box = bounding_box(region.shape, size)
-        mask = mask_of(region.shape, size) if outlined and box is not None else None
-        if box is None or region.label not in number or (mask is not None and not pixels(mask)):
-            left_out.append(f"Region {region.id} covers no pixel of the image; draw it again.")
-            continue
-        boxes.append(box)
-        labels.append(number[region.label])
-        if mask is not None:
-            masks.append(mask)
-    return Objects(
-        np.array(boxes, dtype=np.float32).reshape(-1, 4),
-        np.array(labels, dtype=np.int64),
-        tuple(masks) if outlined else None,
-        tuple(left_out),
-    )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ MASK: Final = re.compile(r"task-\d+-annotation-\d+-by-.*\.(?:png|npy)", re.DOTAL
 """Name of a brush mask as a file."""
 
 TABLES: Final = (".csv", ".tsv")
-FORMATS: Final = ("auto", "coco", "yolo", "voc", "folder", "csv", "label-studio")
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Source:
     """Labels as they were read.
 
     Attributes:
-        form: of `FORMATS`.
+        form: what it is: "coco", "yolo", "voc", "folder", "csv" or "label-studio".
         classes: class names; for objects an index into them is a class number.
         entries: one an image.
         problems: what was left out while reading, one sentence each.
@@ -76,7 +75,7 @@ def read_source(source: Path, form: str, find: Find | None = None, words: Words 
 
     Args:
         source: a COCO, YOLO, VOC or class folder, a COCO file, or a CSV file of file name and label.
-        form: of `FORMATS`; "auto" looks.
+        form: "coco", "yolo", "voc", "folder", "csv" or "label-studio"; "auto" looks.
         find: finds images that are not beside the labels; None: nobody knows them.
         words: what the cells of a table may mean.
 

@@ -69,23 +69,18 @@ class Line:
     label: str
 
 
-def read_table(file: Path, words: Words = ANY_WORDS) -> tuple[list[Line], list[str], LeftOut]:
-    """The labeled images of a table, one sentence for each kind of line that says nothing, and how many these are.
-
-    Raises:
-        TrainingError: it cannot be read as text.
-        BadRequest: it is no table, or does not say which column is which.
-    """
-    return lines_of(file.name, table_rows(file), words)
-
-
 def lines_of(
     title: str, rows: Sequence[tuple[int, Sequence[str]]], words: Words = ANY_WORDS
 ) -> tuple[list[Line], list[str], LeftOut]:
-    """The same of rows that were read already, each with its number.
+    """The labeled images of a table, one sentence for each kind of line that says nothing, and how many these are.
+
+    Args:
+        title: name of the table, for messages.
+        rows: its rows as `table_rows` reads them, each with its number.
+        words: what its cells may mean.
 
     Raises:
-        BadRequest: they do not say which column is which.
+        BadRequest: the rows do not say which column is which.
     """
     image, label, first = _columns(title, [row for _, row in rows], words)
     lines: list[Line] = []

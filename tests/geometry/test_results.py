@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml_backend.geometry.objects import choose_form, objects_of, regions_of
-from ml_backend.geometry.results import Control, Region, read_results, write_results
-from ml_backend.geometry.shapes import Brush, Polygon, Rectangle
+from ml_backend.geometry.objects import choose_form, regions_of
+from ml_backend.geometry.results import Control, read_results, write_results
+from ml_backend.geometry.shapes import Rectangle, bounding_box, mask_of
 from training.geometry.runs import from_window, mask_iou
 from training.types import Detections
 
@@ -117,29 +117,11 @@ def test_answers_of_a_model_go_out_and_come_back(control: Control) -> None:
     regions = regions_of(answer, ("cell", "debris"), control, str)
     reading = read_results(write_results(regions, SIZE), [control], SIZE)
     assert [region.score for region in reading.regions] == pytest.approx([0.7] * 5)
-    objects = objects_of(reading.regions, ("cell", "debris"), SIZE)
-    np.testing.assert_allclose(objects.boxes, answer.boxes, atol=1.0)
-    assert (objects.classes == 0).all()
+    assert {region.label for region in reading.regions} == {"cell"}
+    boxes = [bounding_box(region.shape, SIZE) for region in reading.regions]
+    np.testing.assert_allclose(np.array(boxes), answer.boxes, atol=1.0)
     if control in (POLYGON, BRUSH):
-        assert objects.masks is not None
         assert answer.masks is not None
-        assert np.diag(mask_iou(objects.masks, list(answer.masks))).min() >= 0.99
-    elif control is BOX:
-        assert objects.masks is None
+        masks = [mask_of(region.shape, SIZE) for region in reading.regions]
+        assert np.diag(mask_iou(masks, list(answer.masks))).min() >= 0.99
     assert not regions_of(answer, ("cell", "debris"), control, str, thresholds={"cell": 0.8})
-
-
-def test_objects_outside_of_the_image_are_named() -> None:
-    regions = [
-        Region("far", "cell", Rectangle(400, 10, 5, 5), BOX),
-        Region("flat", "cell", Rectangle(10, 10, 0, 5), BOX),
-        Region("edge", "cell", Rectangle(310, 230, 50, 50), BOX),
-        Region("one", "cell", Rectangle(7, 7, 1, 1), BOX),
-    ]
-    objects = objects_of(regions, ("cell",), SIZE)
-    np.testing.assert_array_equal(objects.boxes, [[310, 230, 320, 240], [7, 7, 8, 8]])
-    assert len(objects.left_out) == 2
-    thin = Region("thin", "cell", Polygon(((1.0, 1.1), (4.0, 1.2), (4.0, 1.3))), POLYGON)
-    assert len(objects_of([thin], ("cell",), SIZE).left_out) == 1
-    brush = Region("brush", "cell", Brush(from_window(np.zeros((1, 1), np.uint8), (0, 0), SIZE)), BRUSH)
-    assert len(objects_of([brush], ("cell",), SIZE).left_out) == 1

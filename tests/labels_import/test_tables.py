@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ml_backend.errors import BadRequest
-from ml_backend.labels_import.tables import Words, read_table
+from ml_backend.labels_import.tables import Words, lines_of, table_rows
 from training.types import TrainingError
 
 CATS = Words(("Cat", "Dog"), ("choice",), ("image",), lambda cell: cell.startswith("cell"))
@@ -17,7 +17,7 @@ BOOKS = "1,11,2024-01-01,2024-01-01,3.2\n"
 
 def read(tmp_path: Path, text: str, words: Words = CATS, name: str = "labels.csv") -> list[tuple[str, str]]:
     (tmp_path / name).write_bytes(text.encode())
-    return [(line.name, line.label) for line in read_table(tmp_path / name, words)[0]]
+    return [(line.name, line.label) for line in lines_of(name, table_rows(tmp_path / name), words)[0]]
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_quotes_line_breaks_and_marks(tmp_path: Path) -> None:
 
 def test_lines_that_say_nothing_are_counted(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text('file,label\ncell0.png\n,Cat\ncell1.png,\ncell2.png,"[""Cat"", ""Dog""]"\n')
-    lines, problems, _ = read_table(tmp_path / "t.csv", CATS)
+    lines, problems, _ = lines_of("t.csv", table_rows(tmp_path / "t.csv"), CATS)
     assert not lines
     assert [sentence.split(" of ")[0] for sentence in problems] == ["Line 2, 3", "Line 5", "1 lines"]
 
 
 def test_other_text_encodings(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("file\tlabel\ncell0.png\tCat\n", encoding="utf-16")
-    assert len(read_table(tmp_path / "t.tsv", CATS)[0]) == 1
+    assert len(lines_of("t.tsv", table_rows(tmp_path / "t.tsv"), CATS)[0]) == 1
     (tmp_path / "t.csv").write_bytes(b"file,label\ncaf\xe9.png,Cat\n")
     with pytest.raises(TrainingError, match="UTF-8"):
-        read_table(tmp_path / "t.csv", CATS)
+        lines_of("t.csv", table_rows(tmp_path / "t.csv"), CATS)

@@ -149,6 +149,16 @@ def test_outlines_are_masks_and_boxes_are_none() -> None:
     assert known.classes.tolist() == [0, 1]
 
 
+def test_regions_without_a_pixel_inside_of_the_image_are_named() -> None:
+    far, flat = drawn("A", Rectangle(250, 10, 5, 5)), drawn("A", Rectangle(10, 10, 0, 5))
+    thin = drawn("A", Polygon(((1.0, 1.1), (4.0, 1.2), (4.0, 1.3))), control=1)
+    edge, one = drawn("A", Rectangle(190, 90, 50, 50)), drawn("A", Rectangle(7, 7, 1, 1))
+    known = objects_on([far, flat, thin, edge, one], JOB, SIZE)
+    np.testing.assert_allclose(known.boxes, [[190, 90, 200, 100], [7, 7, 8, 8]], atol=1e-3)
+    assert len(known.left_out) == 3
+    assert all("covers no pixel of the image" in sentence for sentence in known.left_out)
+
+
 @pytest.mark.parametrize(
     "junk",
     [

@@ -37,7 +37,6 @@ def test_lookups(store: Store) -> None:
     a, b, c = store.add_items(1, [NewItem("a", content_hash="x"), NewItem("b", content_hash="x"), NewItem("c")], 1.0)
     store.set_tasks(1, {np.int64(a): np.int64(11), b: 12})
     assert {task: row.id for task, row in store.items_by_task(1, [11, 12, 13]).items()} == {11: a, 12: b}
-    assert store.items_by_source(1, ["c"])["c"].id == c
     assert set(store.items_by_id(1, [a, c, 10**6])) == {a, c}
     assert store.item(b).source == "b"
     with pytest.raises(NotFound, match="no item 1000000"):

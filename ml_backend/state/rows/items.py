@@ -88,10 +88,6 @@ class ItemRows(Rows):
         rows = self._select_items(project_id, items.c.task_id, map(int, task_ids))
         return {row.task_id: row for row in rows if row.task_id is not None}
 
-    def items_by_source(self, project_id: int, sources: Iterable[str]) -> dict[str, ItemRow]:
-        """Known items by source."""
-        return {row.source: row for row in self._select_items(project_id, items.c.source, sources)}
-
     def _select_items(self, project_id: int, column: Column[Any], values: Iterable[Any]) -> list[ItemRow]:
         wanted = sorted(set(values))
         found: list[ItemRow] = []
