@@ -79,17 +79,15 @@ def fit_temperature(probs: FloatArray, truth: IntArray) -> float:
     """
     if len(truth) == 0:
         raise TrainingError("A temperature needs held-out items and there is none; label some validation images.")
-    logits = _logits(probs)
-    low, high = np.log(_LOWEST), np.log(_HIGHEST)
-    golden = (np.sqrt(5) - 1) / 2
-    # The loss is convex in 1 / T and the prior in log T: one valley in practice, so golden section finds it.
-    for _ in range(60):
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        if _loss(logits, truth, left) <= _loss(logits, truth, right):
-            high = right
-        else:
-            low = left
-    return float(np.exp((low + high) / 2))
+    # pages show calibrations too, and need no optimizer for that
+    from scipy.optimize import minimize_scalar
+
+    logits, bounds = _logits(probs), (np.log(_LOWEST), np.log(_HIGHEST))
+    # The loss is convex in 1 / T and the prior in log T: one valley in practice.
+    found = minimize_scalar(
+        lambda at: _loss(logits, truth, at), bounds=bounds, method="bounded", options={"xatol": 1e-9}
+    )
+    return float(np.exp(found.x))
 
 
 def cross_fitted(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray | None = None) -> FloatArray:

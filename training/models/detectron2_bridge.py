@@ -56,7 +56,7 @@ prepare()
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from detectron2.config import CfgNode, get_cfg
-    from detectron2.layers import ShapeSpec, batched_nms
+    from detectron2.layers import ShapeSpec
     from detectron2.modeling import (
         BACKBONE_REGISTRY,
         FPN,
@@ -93,7 +93,6 @@ __all__ = [
     "ShapeSpec",
     "StandardROIHeads",
     "add_ground_truth_to_proposals",
-    "batched_nms",
     "build_model",
     "get_cfg",
     "pairwise_iou",

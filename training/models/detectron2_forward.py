@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torchvision.ops import batched_nms, nms
 
 from training.data.images import RGBArray
 from training.geometry.boxes import VIEWS, Float32, flip, paired_iou, seen
@@ -164,8 +165,8 @@ def _chosen(network: Any, found: Found) -> Found:
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     usable = np.flatnonzero((best >= SCORE) & (sides.min(axis=1) > 0) & np.isfinite(found.boxes).all(axis=1))
     boxes, scores = torch.from_numpy(found.boxes[usable]), torch.from_numpy(best[usable])
-    kept = d2.batched_nms(boxes, scores, torch.from_numpy(label[usable]), SAME)
-    kept = kept[d2.batched_nms(boxes[kept], scores[kept], torch.zeros(len(kept), dtype=torch.int64), ONE_PLACE)]
+    kept = batched_nms(boxes, scores, torch.from_numpy(label[usable]), SAME)
+    kept = kept[nms(boxes[kept], scores[kept], ONE_PLACE)]
     most = (
         network.max_detections_per_image if _one_stage(network) else network.roi_heads.box_predictor.test_topk_per_image
     )
