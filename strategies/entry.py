@@ -69,7 +69,14 @@ def _waves(pool: Pool) -> IntArray:
     """0 for what may be chosen, 1, 2, ... for what waits, -1 for labelled items.
 
     The first open member of a group waits for nobody, the second waits for all first ones; a group with a labelled
-    member waits for all others.
+    member waits for all others. Nine items in four groups, of which one is labelled (L):
+
+        item    0  1  2    3  4  5    6  7    8
+        group   A  A  A    B  B  B    C  C    D
+        state                 L
+        wave    0  1  2    3 -1  4    0  1    0
+
+    A strategy chooses among 0, 6 and 8; then follow 1 and 7, then 2, and last 3 and 5, whose copy has a label.
     """
     n = len(pool)
     if pool.candidates is None and np.all(pool.groups[1:] > pool.groups[:-1]):

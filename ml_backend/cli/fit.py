@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
         from ml_backend.labels_import.exported import labels_in, named, objects
-        from training.standalone.layout import data_kind
+        from training.standalone.layout import HoldOut, data_kind
 
         heed_settings()
         given = labels_in(data)
@@ -63,8 +63,7 @@ def register(app: typer.Typer) -> None:
                     recipe,
                     progress,
                     init=init,
-                    fraction=held_out,
-                    pattern=groups,
+                    hold_out=HoldOut(held_out, groups),
                     allow_left_out=allow_left_out,
                 )
             else:
@@ -76,8 +75,7 @@ def register(app: typer.Typer) -> None:
                     progress,
                     method=method,
                     init=init,
-                    fraction=held_out,
-                    pattern=groups,
+                    hold_out=HoldOut(held_out, groups),
                     seed=seed,
                     threads=threads,
                 )

@@ -22,6 +22,7 @@ from training.models.detectron2_network import build
 from training.models.detectron2_rcnn import Detector, pick_device
 from training.models.detectron2_training import fit
 from training.models.recipe import Recipe
+from training.standalone.layout import HoldOut
 from training.standalone.objects import evaluate_objects, fit_objects, predict_objects
 
 ONE_STEP = Recipe(iterations=1, checks=0, zoom=1.0, device="cpu")
@@ -33,7 +34,7 @@ def quiet(fraction: float, message: str) -> None:
 
 def fitted(data: Path, out: Path, **fields: Any) -> dict[str, Any]:
     return fit_objects(
-        data, out, replace(ONE_STEP, **fields), quiet, init=None, fraction=0.3, pattern="", allow_left_out=True
+        data, out, replace(ONE_STEP, **fields), quiet, init=None, hold_out=HoldOut(0.3), allow_left_out=True
     )
 
 

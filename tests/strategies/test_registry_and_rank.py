@@ -11,6 +11,7 @@ import pytest
 import strategies
 from strategies.base import Pool, Ranking, StrategyError
 from strategies.checks import check_answer
+from strategies.entry import _waves
 from tests.contracts.pools import make_pool
 
 
@@ -43,6 +44,16 @@ def test_first_copies_then_second_then_groups_with_a_labelled_member() -> None:
     order = strategies.rank("uniform", pool, 99, rng()).order.tolist()
     assert set(order[:3]) == {2, 5, 6}
     assert order[3:] == [3, 4, 1]
+
+
+def test_the_waves_are_as_they_are_drawn() -> None:
+    drawn = {
+        line.split()[0]: line.split()[1:] for line in (_waves.__doc__ or "").splitlines() if line.startswith(" " * 8)
+    }
+    labelled = np.arange(9) == 4
+    groups = np.array([ord(letter) for letter in drawn["group"]])
+    pool = dataclasses.replace(make_pool(9), labelled=labelled, labels=np.where(labelled, 0, -1), groups=groups)
+    assert _waves(pool).tolist() == [int(wave) for wave in drawn["wave"]]
 
 
 def test_a_pool_may_narrow_the_choice() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -170,8 +170,7 @@ def _one_epoch(
             logits = network(images)
         loss = functional.cross_entropy(logits.float(), target, weight=weights, label_smoothing=plan.smoothing)
         optimizer.zero_grad(set_to_none=True)
-        backward: Callable[[], None] = scaler.scale(loss).backward
-        backward()
+        torch.autograd.backward(scaler.scale(loss))
         scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         scaler.step(optimizer)

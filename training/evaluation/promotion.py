@@ -21,6 +21,12 @@ from training.evaluation.bootstrap import Interval, paired_interval
 from training.evaluation.classification import check_probabilities, evaluate
 from training.types import FloatArray, IntArray
 
+FLOOR = 0.05
+"""How far the recall of a class may fall."""
+
+MIN_ITEMS = 30
+"""Fewer held-out items are too little evidence, whatever the interval says."""
+
 CLASS_LOSS_P = 0.1
 """One-sided level at which a class counts as given up: 4 items lost and none won is (1/16), 3 lost are not (1/8)."""
 
@@ -54,15 +60,13 @@ def judge(
     *,
     seed: int,
     groups: IntArray | None = None,
-    floor: float = 0.05,
-    min_items: int = 30,
     samples: int = 2000,
     absent: str = NONE_BEFORE,
 ) -> Verdict:
     """Promote the candidate or keep the incumbent.
 
-    The rule, in this order. No incumbent: promote. A class whose recall falls by more than `floor` and by more than
-    chance explains: keep. At least `min_items` items and an interval that leaves zero out: go by macro-F1. Otherwise
+    The rule, in this order. No incumbent: promote. A class whose recall falls by more than `FLOOR` and by more than
+    chance explains: keep. At least `MIN_ITEMS` items and an interval that leaves zero out: go by macro-F1. Otherwise
     there is too little evidence: keep if macro-F1 was lower in more than four of five resamples, else promote if the
     class-balanced log loss is lower, which is what the items say in expectation.
 
@@ -73,8 +77,6 @@ def judge(
         classes: c names.
         seed: of the bootstrap.
         groups: `(n,)` equal numbers are resampled together; by default every item alone.
-        floor: how far the recall of a class may fall.
-        min_items: fewer items are too little evidence, whatever the interval says.
         samples: bootstrap resamples.
         absent: where there is no incumbent, why.
 
@@ -91,15 +93,15 @@ def judge(
     evidence["candidate"] = evaluate(truth, candidate, classes)
     if incumbent is None:
         score = evidence["candidate"]["macro_f1"]
-        few = ", too few to tell how good it is" if n < min_items else ""
+        few = ", too few to tell how good it is" if n < MIN_ITEMS else ""
         said = f"{first(absent)}: macro-F1 {score:.3f} on {n} held-out items{few}; {absent}."
         return Verdict("promoted", said, evidence)
     evidence["incumbent"] = evaluate(truth, incumbent, classes)
     predicted, before = candidate.argmax(axis=1), incumbent.argmax(axis=1)
     interval = paired_interval(truth, predicted, before, len(classes), groups=groups, seed=seed, samples=samples)
     evidence |= _differences(evidence["candidate"], evidence["incumbent"], interval)
-    evidence["too_little_evidence"] = n < min_items or interval.low <= 0 <= interval.high
-    evidence["classes_given_up"] = _given_up(truth, predicted, before, classes, floor)
+    evidence["too_little_evidence"] = n < MIN_ITEMS or interval.low <= 0 <= interval.high
+    evidence["classes_given_up"] = _given_up(truth, predicted, before, classes)
     return _decide(evidence, interval, n)
 
 
@@ -153,10 +155,8 @@ def _without_items(is_alone: bool, absent: str) -> Verdict:
     return Verdict("kept", reason, evidence)
 
 
-def _given_up(
-    truth: IntArray, predicted: IntArray, before: IntArray, classes: Sequence[str], floor: float
-) -> dict[str, list[float]]:
-    """Class -> recall before and after, where it fell beyond `floor` and beyond chance (exact one-sided sign test)."""
+def _given_up(truth: IntArray, predicted: IntArray, before: IntArray, classes: Sequence[str]) -> dict[str, list[float]]:
+    """Class -> recall before and after, where it fell beyond `FLOOR` and beyond chance (exact one-sided sign test)."""
     lost = {}
     for index, name in enumerate(classes):
         own = truth == index
@@ -165,7 +165,7 @@ def _given_up(
         old_hit, new_hit = before[own] == index, predicted[own] == index
         old_recall, new_recall = float(old_hit.mean()), float(new_hit.mean())
         losses, gains = int((old_hit & ~new_hit).sum()), int((new_hit & ~old_hit).sum())
-        if old_recall - new_recall > floor and _sign_test(losses, gains) <= CLASS_LOSS_P:
+        if old_recall - new_recall > FLOOR and _sign_test(losses, gains) <= CLASS_LOSS_P:
             lost[name] = [old_recall, new_recall]
     return lost
 

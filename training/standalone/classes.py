@@ -18,7 +18,7 @@ from training.evaluation.classification import evaluate
 from training.files import write_json_atomic
 from training.jobs import load_model, train
 from training.request import MANIFEST, REQUEST
-from training.standalone.layout import model_kind, remember, split_seen
+from training.standalone.layout import HoldOut, model_kind, remember, split_seen
 from training.types import Progress, TrainingError
 
 
@@ -29,8 +29,7 @@ def fit_classes(
     *,
     method: str,
     init: Path | None,
-    fraction: float,
-    pattern: str,
+    hold_out: HoldOut,
     seed: int,
     threads: int,
 ) -> dict[str, Any]:
@@ -42,8 +41,7 @@ def fit_classes(
         progress: told how far it is.
         method: of `training.classifiers`.
         init: a fitted classifier to go on from.
-        fraction: share of the groups held out.
-        pattern: regular expression that finds the source group in a path; empty: every file is its own.
+        hold_out: what is not learned from; without a pattern every file is a group of its own.
         seed: of every random choice.
         threads: CPU threads.
 
@@ -51,7 +49,7 @@ def fit_classes(
         TrainingError: nothing can be learned from the folder.
     """
     start = str(_classifier_folder(init).resolve()) if init else None
-    samples = read_class_folder(data, pattern=pattern, fraction=fraction)
+    samples = read_class_folder(data, pattern=hold_out.pattern, fraction=hold_out.fraction)
     out.mkdir(parents=True, exist_ok=True)
     classes = sorted({str(sample.label) for sample in samples})
     request = {"classes": classes, "method": method, "seed": seed, "threads": threads, "init": start}

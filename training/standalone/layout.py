@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,19 @@ CHECKPOINT, METRICS, SEEN = "checkpoint", "metrics.json", "trained_on.json"
 Kind = Literal["objects", "classes"]
 Labels = Path | DetectionSet | ClassList
 """A folder of one of the known layouts, or labels that were read already."""
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Which images of a folder are kept out of training, to measure the model on; whole groups, never a part of one.
+
+    Attributes:
+        fraction: share of the images in (0, 1).
+        pattern: regular expression that finds the group (patient, slide) in a file's name; empty: by the kind of data.
+    """
+
+    fraction: float
+    pattern: str = ""
 
 
 def data_kind(folder: Labels) -> Kind:

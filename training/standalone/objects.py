@@ -17,7 +17,7 @@ from training.geometry.runs import pixels
 from training.models.detectron2_rcnn import Detector
 from training.models.detectron2_training import fit
 from training.models.recipe import Recipe
-from training.standalone.layout import CHECKPOINT, METRICS, model_kind, remember, split_seen
+from training.standalone.layout import CHECKPOINT, METRICS, HoldOut, model_kind, remember, split_seen
 from training.types import Detections, Progress, TrainingError
 
 
@@ -28,8 +28,7 @@ def fit_objects(
     progress: Progress,
     *,
     init: Path | None,
-    fraction: float,
-    pattern: str,
+    hold_out: HoldOut,
     allow_left_out: bool = False,
 ) -> dict[str, Any]:
     """Train a detector on a COCO, YOLO or VOC folder and measure it on the groups that were held out.
@@ -40,8 +39,7 @@ def fit_objects(
         recipe: how to train.
         progress: told how far it is.
         init: a fitted detector to go on from.
-        fraction: share of the images held out, whole groups.
-        pattern: regular expression that finds the source group in a file name; empty: see `default_group`.
+        hold_out: what is not learned from; without a pattern see `default_group`.
         allow_left_out: go on where more than a few percent of the objects cannot be read.
 
     Returns:
@@ -51,8 +49,8 @@ def fit_objects(
         TrainingError: nothing can be learned from the folder.
     """
     start = _detector_folder(init) if init else None
-    whole = grouped(read_objects(data, allow_left_out=allow_left_out), pattern)
-    train, held_out = split(whole, fraction, "paploop")
+    whole = grouped(read_objects(data, allow_left_out=allow_left_out), hold_out.pattern)
+    train, held_out = split(whole, hold_out.fraction, "paploop")
     facts = fit(train, held_out, out / CHECKPOINT, recipe, lambda part, text: progress(0.95 * part, text), init=start)
     if facts["rank"]:
         # Started by torchrun beside the process that measures and writes.
