@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_backend import kin, probes
+from ml_backend import kin
+from ml_backend.launch import probes
 from ml_backend.launch.stack import Stack
 from ml_backend.services import Services
 from ml_backend.settings import Settings
