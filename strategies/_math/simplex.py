@@ -59,8 +59,8 @@ def entropy(probs: Float32) -> Float32:
     """Shannon entropy in nats, `(..., c)` -> `(...)`; 0 log 0 = 0.
 
     Example:
-        >>> float(entropy(np.array([[0.5, 0.5]], np.float32))[0])
-        0.6931471824645996
+        >>> round(float(entropy(np.array([[0.5, 0.5]], np.float32))[0]), 4)
+        0.6931
     """
     sums = _products(probs, probs)
     if np.isnan(sums).any():

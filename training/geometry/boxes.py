@@ -29,8 +29,8 @@ def iou(first: Float32, second: Float32) -> Float32:
     """Intersection over union of every pair, `(r, 4)` and `(s, 4)` -> `(r, s)` in [0, 1]; 0 for boxes without area.
 
     Example:
-        >>> iou(np.float32([[0, 0, 2, 2]]), np.float32([[1, 0, 3, 2]])).round(3).tolist()
-        [[0.3330000042915344]]
+        >>> round(float(iou(np.float32([[0, 0, 2, 2]]), np.float32([[1, 0, 3, 2]]))[0, 0]), 3)
+        0.333
     """
     shared = overlap(first, second)
     union = area(first)[:, None] + area(second)[None, :] - shared
