@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
 from ml_backend.label_config.smart import has_smart_tools
@@ -14,16 +15,20 @@ from ml_backend.settings import Settings
 
 TITLE = "PapLoop"
 
-ACTIONS = (
-    "ANNOTATION_CREATED",
-    "ANNOTATION_UPDATED",
-    "ANNOTATIONS_CREATED",
-    "ANNOTATIONS_DELETED",
-    "TASKS_CREATED",
-    "TASKS_DELETED",
-    "PROJECT_UPDATED",
-)
-"""The events PapLoop listens to."""
+ACTIONS: Final[Mapping[str, str]] = {
+    "ANNOTATION_CREATED": "annotation",
+    "ANNOTATION_UPDATED": "annotation",
+    "ANNOTATIONS_CREATED": "annotation",
+    "ANNOTATIONS_DELETED": "annotations",
+    "TASKS_CREATED": "tasks",
+    "TASKS_DELETED": "tasks",
+    "PROJECT_UPDATED": "",
+}
+"""The events that PapLoop's webhook asks for, with the field of the body that says what each is about; every event
+names its project, so that one about the project needs no other."""
+
+START_TRAINING: Final = "START_TRAINING"
+"""What Label Studio sends to the ML backend when somebody presses "Start Training"; no webhook asks for it."""
 
 
 @dataclass
@@ -66,16 +71,28 @@ def connect(label_studio: LabelStudio, settings: Settings, project_id: int) -> C
     return Connection(backend, webhook_id, done, warnings)
 
 
-def disconnect(label_studio: LabelStudio, settings: Settings, project_id: int) -> int:
-    """Take ML backend and webhooks of this PapLoop out of a project; answers how many things were removed."""
+def disconnect(label_studio: LabelStudio, settings: Settings, project_id: int) -> list[str]:
+    """Take ML backend and webhooks of this PapLoop out of a project; labels, predictions and other backends stay.
+
+    Returns:
+        What was removed, in words; empty when nothing was left of PapLoop.
+
+    Raises:
+        NotFound: Label Studio has no such project.
+    """
+    # Listings of a project that is not there are empty or refused; only this tells.
+    label_studio.project(project_id)
     everyone = label_studio.ml_backends(project_id)
-    ours = [entry for entry in everyone if _is_ours(entry, settings)]
-    for entry in ours:
-        label_studio.delete_ml_backend(int(entry["id"]))
     hooks = _our_webhooks(label_studio, settings, project_id, everyone)
+    done = []
     for hook in hooks:
         label_studio.delete_webhook(int(hook["id"]))
-    return len(ours) + len(hooks)
+        done.append(f"removed the webhook {hook.get('url')}")
+    for entry in everyone:
+        if _is_ours(entry, settings):
+            label_studio.delete_ml_backend(int(entry["id"]))
+            done.append(f"removed the ML backend {entry.get('url')}")
+    return done
 
 
 def _require_secrets(settings: Settings) -> None:

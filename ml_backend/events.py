@@ -119,11 +119,16 @@ def apply_event(services: Services, event: EventRow) -> None:
         BadRequest: the event lacks what its action needs.
     """
     project = services.store.project(event.project_id)
-    if project.gone_at is not None:
+    left_at = project.gone_at
+    if left_at is not None and event.received_at > left_at:
         # It speaks, so it is there: the next poll tells.
         services.store.update_project(event.project_id, gone_at=None, reconciled_at=0.0)
+        left_at = None
     handler = HANDLERS.get(event.action)
     if event.action == "PROJECT_UPDATED" and services.store.is_superseded(event):
         return
     if handler is not None:
         handler(services, event.project_id, event.body)
+    if left_at is not None:
+        # It said so before it was left alone, which does not take it up again.
+        services.store.update_project(event.project_id, gone_at=left_at)

@@ -202,8 +202,9 @@ def _gone(project: ProjectRow) -> str:
     if project.gone_at is None:
         return ""
     return (
-        f"Label Studio said at {utc_minute(project.gone_at)} that it has no project {project.id}: it was deleted, or "
-        f"the token's user may not see it. It is not polled any more; `paploop connect {project.id}` takes it up again."
+        f"Project {project.id} has been left alone since {utc_minute(project.gone_at)}: `paploop disconnect` let go of "
+        "it, or Label Studio said that it has no such project because it was deleted or the token's user may not see "
+        f"it. `paploop connect {project.id}` takes it up again."
     )
 
 

@@ -5,31 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ml_backend.connect import ACTIONS as WEBHOOK
+from ml_backend.connect import START_TRAINING
 from ml_backend.errors import BadRequest
 from ml_backend.row_ids import identifier, identifier_of, project_number, seconds
 
-ACTIONS = frozenset(
-    {
-        "ANNOTATION_CREATED",
-        "ANNOTATIONS_CREATED",
-        "ANNOTATION_UPDATED",
-        "ANNOTATIONS_DELETED",
-        "TASKS_CREATED",
-        "TASKS_DELETED",
-        "PROJECT_UPDATED",
-        "START_TRAINING",
-    }
-)
+ACTIONS = frozenset({*WEBHOOK, START_TRAINING})
 """Actions that mean something to the worker; others are acknowledged and forgotten."""
-
-NEEDED = {
-    "ANNOTATION_CREATED": "annotation",
-    "ANNOTATIONS_CREATED": "annotation",
-    "ANNOTATION_UPDATED": "annotation",
-    "ANNOTATIONS_DELETED": "annotations",
-    "TASKS_CREATED": "tasks",
-    "TASKS_DELETED": "tasks",
-}
 
 PROJECT_FIELDS = (
     "id",
@@ -72,8 +54,8 @@ def event_action(body: Mapping[str, Any]) -> str:
 
 def says_nothing(body: Mapping[str, Any]) -> bool:
     """Whether an event lacks what it is about, as in the bare events of test programs; there is nothing to apply."""
-    needed = NEEDED.get(event_action(body))
-    return needed is not None and body.get(needed) is None
+    needed = WEBHOOK.get(event_action(body), "")
+    return needed != "" and body.get(needed) is None
 
 
 def redact(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,8 +72,8 @@ def redact(body: Mapping[str, Any]) -> dict[str, Any]:
     """
     action = event_action(body)
     kept: dict[str, Any] = {"action": action, "project": _project(body.get("project"))}
-    needed = NEEDED.get(action)
-    if needed is not None and not isinstance(body.get(needed), dict | list):
+    needed = WEBHOOK.get(action)
+    if needed and not isinstance(body.get(needed), dict | list):
         raise BadRequest(f"'{needed}' of the webhook {action} is no object; send Label Studio's body unchanged.")
     for name, keep in (("annotation", _annotation), ("annotations", _annotation), ("task", _task), ("tasks", _task)):
         value = body.get(name)

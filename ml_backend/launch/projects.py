@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from xml.sax.saxutils import quoteattr
 
-from ml_backend.connect import Connection, connect
+from ml_backend.connect import Connection, connect, disconnect
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.ingest import names_below
 from ml_backend.label_config import parse_label_config
@@ -113,6 +113,47 @@ def attach(services: Services, project_id: int) -> tuple[ProjectRow, Connection]
     parse_label_config(config)
     row = services.store.upsert_project(project_id, str(project.get("title") or ""), config, services.clock())
     return row, connect(services.label_studio, services.settings, project_id)
+
+
+@dataclass(frozen=True)
+class Detached:
+    """What letting go of a project changed.
+
+    Attributes:
+        project: Label Studio's project id.
+        done: in words; empty when PapLoop had let go of it before.
+    """
+
+    project: int
+    done: list[str]
+
+
+def detach(services: Services, project_id: int) -> Detached:
+    """Let go of a project: PapLoop leaves Label Studio's side, polls it no more and starts no run in it.
+
+    Labels, predictions, models and everything recorded about the project stay, so that `attach` takes it up again.
+
+    Raises:
+        NotFound: neither PapLoop nor Label Studio knows the project.
+        LabelStudioUnavailable: it does not answer; nothing was recorded, so the same call goes on where it stopped.
+    """
+    store = services.store
+    known = any(row.id == project_id for row in store.projects())
+    try:
+        done = disconnect(services.label_studio, services.settings, project_id)
+    except NotFound:
+        if not known:
+            raise
+        done = []
+    if known:
+        # Only now, so that what Label Studio still sent meanwhile is older than this.
+        if store.project(project_id).gone_at is None:
+            store.update_project(project_id, gone_at=services.clock())
+            done.append("polls and runs have ended")
+        run = store.open_run_of(project_id)
+        if run is not None and store.end_run(run.id, "The project was disconnected.", services.clock()):
+            done.append(f"ended run {run.id}")
+    return Detached(project_id, done)
 
 
 def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str], kind: Kind = "classes") -> int:

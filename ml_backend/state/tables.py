@@ -37,7 +37,7 @@ projects = Table(
     Column("active_version", String(200), nullable=False, default="", doc="model_version Label Studio sorts by"),
     Column("reconciled_until", String(40), nullable=False, default="", doc="cursor of the updated_at poll"),
     Column("reconciled_at", Float, nullable=False, default=0.0),
-    Column("gone_at", Float, nullable=True, doc="when Label Studio said that it has no such project, or NULL"),
+    Column("gone_at", Float, nullable=True, doc="since when it is left alone: disconnected or not in Label Studio"),
     Column("drift", String(60), nullable=False, default="", doc="difference in counts that a full poll left, as JSON"),
     Column("created_at", Float, nullable=False),
 )

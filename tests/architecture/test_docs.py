@@ -13,6 +13,7 @@ import strategies
 from ml_backend.app import create_app
 from ml_backend.cli import build_app
 from ml_backend.project_settings import ProjectSettings
+from ml_backend.redaction import ACTIONS
 from ml_backend.services import build_services
 from ml_backend.settings import Settings
 from tests.architecture.source import ROOT
@@ -49,6 +50,11 @@ def test_project_settings(name: str) -> None:
 
 @pytest.mark.parametrize("name", commands())
 def test_commands(name: str) -> None:
+    assert in_code(name)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_webhook_actions(name: str) -> None:
     assert in_code(name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ml_backend.errors import NotFound
-from ml_backend.launch.projects import attach
+from ml_backend.launch.projects import attach, detach
 from ml_backend.overview import overview
 from ml_backend.pulse import beat
 from ml_backend.reconcile import reconcile
@@ -152,3 +152,18 @@ def test_a_project_that_speaks_is_there(polled: Loop) -> None:
     polled.label(1)
     polled.apply()
     assert polled.store.project(polled.project).gone_at is None
+
+
+def test_what_it_said_before_it_was_let_go_of_does_not_take_it_up_again(polled: Loop) -> None:
+    client, project = polled.services.label_studio, polled.project
+    client.update_project(project, title="Another title")
+    polled.label(1)
+    polled.deliver()
+    before = len(polled.store.annotations(project))
+    detach(polled.services, project)
+    left_at = polled.store.project(project).gone_at
+    assert left_at is not None
+    beat(polled.services)
+    assert len(polled.store.annotations(project)) == before + 1, "no label is lost"
+    assert polled.store.project(project).gone_at == left_at
+    assert ("reconcile_job", (project,)) not in polled.jobs

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request
 from ml_backend.bodies import json_object
 from ml_backend.errors import BadRequest
 from ml_backend.event_queue import apply_open_events
+from ml_backend.events import HANDLERS
 from ml_backend.inbox import Inbox
 from ml_backend.redaction import ACTIONS, redact
 from tests.web.conftest import CONFIG, FIXTURES, World, basic, bearer, recorded
@@ -38,7 +39,7 @@ def post(world: World, body: Any) -> Any:
 
 
 def test_there_are_recordings_of_every_action() -> None:
-    assert {recorded(name)["request"]["body"]["action"] for name in RECORDED} == ACTIONS
+    assert {recorded(name)["request"]["body"]["action"] for name in RECORDED} == ACTIONS == set(HANDLERS)
 
 
 @pytest.mark.parametrize("name", RECORDED)

@@ -1,0 +1,30 @@
+"""`paploop disconnect`: let go of a Label Studio project."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli._open import opened
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command(epilog="Example: paploop disconnect 7")
+    def disconnect(
+        project: Annotated[int, typer.Argument(help="Label Studio's project id.")],
+        as_json: AsJson = False,
+    ) -> None:
+        """Remove this backend and its webhook from a project and leave it alone; labels, models and history stay.
+
+        `paploop connect` takes the project up again.
+        """
+        from ml_backend.launch.projects import detach
+
+        with opened() as services:
+            facts = asdict(detach(services, project))
+        print_json(facts) if as_json else print_facts(facts, title="Disconnected")
