@@ -35,5 +35,5 @@ def after_ingest(services: Services, project_id: int, report: IngestReport) -> l
             f"`paploop groups {project_id}` lists the pairs."
         )
     if report.tasks or order_due(services, project_id) is not None:
-        said.append(ask_for_order(services, project_id, "New images were ingested.")[1])
+        said.append(ask_for_order(services, project_id, "New images were added.")[1])
     return said

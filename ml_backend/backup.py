@@ -75,7 +75,7 @@ def backup(
     """
     data = DataDir(settings.data_dir)
     if target.exists() and not force:
-        raise Conflict(f"{target} exists already; choose another name, or replace it with --force.")
+        raise Conflict(f"{target} already exists. Choose another name, or replace it with --force.")
     with in_words(f"write {target}"):
         target.parent.mkdir(parents=True, exist_ok=True)
     with _scratch(data, ()) as folder:
@@ -110,7 +110,7 @@ def _vector_members(data: DataDir) -> Iterator[Member]:
             size = int(values["rows"]) * int(values["dimension"]) * 4
         except (ValueError, KeyError, TypeError) as error:
             raise Conflict(
-                f"{state} cannot be read ({error}); remove that folder and embed the images again."
+                f"{state} cannot be read ({error}). Remove that folder and embed the images again."
             ) from error
         name = f"vectors/{state.parent.name}"
         yield Member(f"{name}/rows.json", len(content), content)
@@ -171,7 +171,7 @@ def restore(
     with _scratch(data, SERVICE_LOCKS) as unpacked:
         if not force and _holds_state(data, database):
             raise Conflict(
-                f"{data.root} holds state already; repeat with --force to replace it (it is moved aside, not deleted)."
+                f"{data.root} already contains state. Use --force to replace it (it is moved aside, not deleted)."
             )
         contents = read_archive(source, unpacked, progress)
         projects = _check(unpacked / "paploop.db", time.time() if now is None else now)
@@ -185,8 +185,8 @@ def _database_file(settings: Settings) -> Path:
     url = make_url(settings.resolved_database_url)
     if url.get_backend_name() != "sqlite" or not url.database:
         raise Conflict(
-            "The state lives in PostgreSQL: bring it back with `pg_restore`, and copy the folders 'vectors' and 'runs' "
-            "and the file 'secrets.json' into the data directory."
+            "The state is in PostgreSQL. Restore it with `pg_restore`, then copy the folders 'vectors' and "
+            "'runs' and the file 'secrets.json' into the data directory."
         )
     return Path(url.database)
 
@@ -208,10 +208,10 @@ def _check(database: Path, now: float) -> int:
     check_integrity(database)
     with _opened(database) as store:
         if revision(store.database) is None:
-            raise BadRequest("The database in the backup is not one of PapLoop; use another backup.")
+            raise BadRequest("The backup does not contain a PapLoop database. Use another backup.")
     with _opened(database, migrated=True) as store:
         for run in store.open_runs():
-            reason = "It was open when the backup was made; a new run starts when one is due."
+            reason = "The run was open when the backup was made. A new run starts when one is due."
             store.update_run(run.id, state="failed", error=reason, finished_at=now)
         projects = store.projects()
         for project in projects:

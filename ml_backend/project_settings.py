@@ -20,57 +20,64 @@ class ProjectSettings(BaseModel):
 
     strategy: str = Field("auto", min_length=1, max_length=60, description="Acquisition strategy.")
     strategy_params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the strategy.")
-    window: int = Field(1000, ge=1, le=1_000_000, description="How many items the strategy orders; the rest follows.")
-    auto_train: bool = Field(True, description="Retrain by itself when due.")
+    window: int = Field(
+        1000, ge=1, le=1_000_000, description="Number of items that the strategy ranks; the rest follow."
+    )
+    auto_train: bool = Field(True, description="Retrain automatically when due.")
     retrain_labels: int = Field(20, ge=1, le=1_000_000, description="New or changed labels that make a run due.")
     retrain_minutes: float = Field(
         30.0, gt=0, le=525_600, description="Minutes after which a single new label makes a run due."
     )
-    method: Literal["auto", "head", "finetune"] = Field("auto", description="How to train; auto chooses by policy.")
+    method: Literal["auto", "head", "finetune"] = Field("auto", description="Training method; auto chooses by policy.")
     train_minutes: float = Field(
-        8.0, gt=0, le=10_080, description="Time that training a detector may take, measuring included."
+        8.0, gt=0, le=10_080, description="Time limit for training a detector, minutes, including evaluation."
     )
     train_steps: int = Field(
-        0, ge=0, le=1_000_000, description="Steps of training a detector; 0 = as many as fit into train_minutes."
+        0, ge=0, le=1_000_000, description="Training steps of a detector; 0 = as many as fit into train_minutes."
     )
     backbone: Literal["lite0", "r18", "r50", "r50-zoo"] = Field("lite0", description="Backbone of a detector.")
-    backbone_weights: str = Field("", max_length=500, description="Where r50-zoo starts: an address or a file.")
-    backbone_sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="SHA-256 that these weights must have.")
+    backbone_weights: str = Field("", max_length=500, description="Initial weights for r50-zoo: an address or a file.")
+    backbone_sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="Required SHA-256 of these weights.")
     stages: Literal[1, 2] = Field(
-        2, description="Of a detector: 2 = Faster and Mask R-CNN, 1 = RetinaNet, boxes alone."
+        2, description="Detector stages: 2 = Faster or Mask R-CNN, 1 = RetinaNet (boxes only)."
     )
     shown_from: float = Field(
-        0.5, gt=0, le=1, description="Least score of a pre-annotated object, where no better threshold is known."
+        0.5, gt=0, le=1, description="Lowest score of objects to show, unless a better threshold is known."
     )
     choose_shown_from: bool = Field(
-        True, description="Choose for each class from which score objects are shown, by the corrections to expect."
+        True, description="Choose each class's score threshold to minimize the expected corrections."
     )
     shown_from_class: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
-        default_factory=dict, description="Least score of pre-annotated objects by class, over what was chosen."
+        default_factory=dict, description="Score threshold by class; overrides the chosen one."
     )
     hold_back: bool = Field(
-        True, description="Show no objects of a detector while correcting them costs more than drawing from nothing."
+        True, description="Show no objects while correcting them costs more than drawing from scratch."
     )
     cost_delete: float = Field(1.0, gt=0, le=1000, description="Cost of deleting a pre-annotated object.")
     cost_add: float = Field(1.0, gt=0, le=1000, description="Cost of drawing an object that was not pre-annotated.")
-    cost_relabel: float = Field(1.0, gt=0, le=1000, description="Cost of giving an object another class.")
+    cost_relabel: float = Field(1.0, gt=0, le=1000, description="Cost of changing the class of an object.")
     outline_tolerance: float = Field(
-        0.01, ge=0, le=0.2, description="Share of IoU that a pre-annotated polygon may lose to have fewer corners."
+        0.01,
+        ge=0,
+        le=0.2,
+        description="IoU that a pre-annotated polygon may lose to have fewer corners, as a fraction.",
     )
     shown_as: Literal["auto", "boxes", "polygons", "ellipses", "brush"] = Field(
         "auto", description="How pre-annotated objects are drawn; auto chooses for each image."
     )
     encoder: str = Field("lite0", min_length=1, max_length=150, description="Image encoder.")
-    validation_fraction: float = Field(0.2, ge=0, lt=1, description="Share of groups put into validation.")
-    validation_cap: int = Field(200, ge=0, le=1_000_000, description="Labeled validation items used at most.")
-    group_pattern: str = Field("", max_length=500, description="Regex that finds the patient or slide in a file name.")
+    validation_fraction: float = Field(0.2, ge=0, lt=1, description="Fraction of groups held out for validation.")
+    validation_cap: int = Field(200, ge=0, le=1_000_000, description="Most labeled validation items to use.")
+    group_pattern: str = Field(
+        "", max_length=500, description="Regular expression that finds the patient or slide in a file name."
+    )
     duplicate_radius: float = Field(
         0.08, ge=0, le=2, description="Cosine distance under which the pixels of two images are compared."
     )
     duplicate_share: float = Field(
-        0.7, ge=0.3, le=1, description="Part of the textured pixels in common that must agree in duplicates."
+        0.7, ge=0.3, le=1, description="Fraction of the shared textured pixels that must agree in duplicates."
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of all random choices.")
 
     @field_validator("group_pattern")
     @classmethod
@@ -114,12 +121,12 @@ def _in_words(error: ValidationError, known: list[str]) -> str:
     for problem in error.errors(include_url=False):
         name = ".".join(str(part) for part in problem["loc"]) or "settings"
         if problem["type"] == "extra_forbidden":
-            parts.append(f"there is no project setting '{name}' (known: {', '.join(known)})")
+            parts.append(f"there is no project setting '{name}'; the settings are {', '.join(known)}")
         else:
             what = problem["msg"].removeprefix("Value error, ")
             what = what[:1].lower() + what[1:]
             parts.append(f"'{name}' cannot be {problem['input']!r:.80}: {what}")
-    return f"The project settings were not changed: {'; '.join(parts)}. Correct that and send them again."
+    return f"The project settings were not changed: {'; '.join(parts)}. Correct them and try again."
 
 
 @lru_cache(maxsize=256)

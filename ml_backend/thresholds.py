@@ -1,4 +1,4 @@
-"""From which score on an object is shown: set by the lead, chosen by the corrections to expect, or the usual one."""
+"""From which score on an object is shown: set by the lead, chosen by the corrections to expect, or the default."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ClassLimit:
         name: the class.
         shown_from: least score shown.
         basis: "set": by the project's settings; "own": chosen for this class; "all": chosen for all classes together,
-            for want of objects of this one; "default": the usual one.
+            for want of objects of this one; "default": the default.
         objects: objects of the class that the choice rests on.
     """
 

@@ -16,13 +16,13 @@ from ml_backend.plain_text import plain
 if TYPE_CHECKING:
     from training.types import Progress as Report
 
-AsJson = Annotated[bool, typer.Option("--json", help="Answer with JSON on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
 AllowLeftOut = Annotated[
     bool,
     typer.Option(
         "--allow-left-out",
-        help="Go on where more than 5 % of the labels cannot be read; those places are neither learned from nor "
-        "treated as empty.",
+        help="Continue although more than 5 % of the labels cannot be read; their places count neither as objects "
+        "nor as empty.",
     ),
 ]
 

@@ -16,7 +16,7 @@ def warn(problems: Sequence[str]) -> None:
     for problem in problems[:SHOWN]:
         sys.stderr.write(f"{problem}\n")
     if len(problems) > SHOWN:
-        sys.stderr.write(f"... and {len(problems) - SHOWN} more like these.\n")
+        sys.stderr.write(f"... and {len(problems) - SHOWN} more.\n")
 
 
 def summary(measured: Mapping[str, Any] | None) -> dict[str, str]:

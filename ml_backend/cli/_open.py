@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from ml_backend.services import Services
 
 ProjectId = Annotated[
-    int | None, typer.Argument(help="Label Studio's project id; may be left out when there is one project.")
+    int | None, typer.Argument(help="Label Studio's project id; not needed if there is only one project.")
 ]
 
 GroupPattern = Annotated[
     str,
     typer.Option(
-        help="Regex that finds the patient or slide in a file name; 'auto' = the proposed one, 'none' = names tell "
-        "nothing."
+        help="Regular expression that finds the patient or slide in a file name; 'auto' = use the proposed one, "
+        "'none' = names carry no such information."
     ),
 ]
 
@@ -57,8 +57,8 @@ def chosen_project(services: Services, project_id: int | None) -> int:
         return services.store.project(project_id).id
     known = services.store.projects()
     if not known:
-        raise NotFound("There is no project yet; say `paploop connect PROJECT` or `paploop up` first.")
+        raise NotFound("There is no project yet. Run `paploop connect PROJECT` or `paploop up` first.")
     if len(known) > 1:
         listed = ", ".join(f"{row.id} ({row.title})" for row in known)
-        raise BadRequest(f"There are several projects, say which one: {listed}.")
+        raise BadRequest(f"There are several projects; name one of them: {listed}.")
     return known[0].id

@@ -83,7 +83,7 @@ def _measured(run: Mapping[str, Any]) -> str:
 
 def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:
     """A table of runs, newest first."""
-    columns = ("run", "kind", "state", "decision", "labels", "score", "started", "why it started", "outcome")
+    columns = ("run", "kind", "state", "decision", "labels", "score", "started", "reason", "outcome")
     rows = [
         (
             run["id"],

@@ -17,9 +17,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop backup paploop-monday.tar.gz")
     def backup(
-        target: Annotated[Path, typer.Argument(help="The file to write (.tar.gz); it holds keys.")],
-        force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-        all_runs: Annotated[bool, typer.Option("--all-runs", help="Take every run, not only active models.")] = False,
+        target: Annotated[Path, typer.Argument(help="The file to write (.tar.gz); it contains secret keys.")],
+        force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+        all_runs: Annotated[
+            bool, typer.Option("--all-runs", help="Include all runs, not only the active models.")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Write database, embeddings and active models into one file; safe while everything runs."""

@@ -27,13 +27,16 @@ def register(app: typer.Typer) -> None:
     @app.command("calibrate-duplicates", epilog="Example: paploop calibrate-duplicates 7 --html pairs.html --apply")
     def calibrate_duplicates(
         target: Annotated[str, typer.Argument(help="Project id, or a folder of images.")],
-        count: Annotated[int, typer.Option(min=8, max=200, help="How many pairs to ask about.")] = 30,
+        count: Annotated[int, typer.Option(min=8, max=200, help="Number of pairs to ask about.")] = 30,
         html: Annotated[Path | None, typer.Option(help="Write a page with the pairs side by side.")] = None,
         answers: Annotated[
-            Path | None, typer.Option(help="CSV with a column 'same' of yes and no; written first if it is missing.")
+            Path | None,
+            typer.Option(
+                help="CSV with a column 'same' (yes or no); if it does not exist, it is written for you to fill in."
+            ),
         ] = None,
-        precision: Annotated[float, typer.Option(min=0.5, max=0.999, help="Precision wanted.")] = 0.95,
-        seed: Annotated[int, typer.Option(help="Of the choice of pairs.")] = 0,
+        precision: Annotated[float, typer.Option(min=0.5, max=0.999, help="Required precision.")] = 0.95,
+        seed: Annotated[int, typer.Option(help="Seed for choosing the pairs.")] = 0,
         apply: Annotated[bool, typer.Option("--apply", help="Store the threshold as the project's setting.")] = False,
         as_json: AsJson = False,
     ) -> None:
@@ -44,7 +47,7 @@ def register(app: typer.Typer) -> None:
 
         project = int(target) if target.isascii() and target.isdigit() else None
         if apply and project is None:
-            raise BadRequest("--apply stores a project's setting; name a project id instead of a folder.")
+            raise BadRequest("--apply changes a project setting. Give a project id instead of a folder.")
         pairs, present = _scored(project, target)
         chosen = to_ask(pairs, present, count, seed)
         if html is not None:
@@ -85,7 +88,7 @@ def _answers(
         rows = [(n, p.first, p.second, f"{p.share:.4f}", "") for n, p in enumerate(chosen, 1)]
         with file.open("w", encoding="utf-8", newline="") as out:
             csv.writer(out).writerows([COLUMNS, *rows])
-        say(f"Wrote {len(rows)} pairs to {file}; put yes or no into the column 'same' and say the command again.")
+        say(f"Wrote {len(rows)} pairs to {file}; enter yes or no in the column 'same' and run the command again.")
         return None
     if as_json:
         print_json([pair.as_dict() for pair in chosen])
@@ -93,7 +96,7 @@ def _answers(
     table = [(n, f"{p.share:.3f}", p.first, p.second) for n, p in enumerate(chosen, 1)]
     print_table(("pair", "agree", "first", "second"), table)
     if html is not None:
-        say(f"Open {html} to see them.")
+        say(f"Open {html} to see the pairs.")
     return _ask(chosen)
 
 
@@ -103,7 +106,8 @@ def _ask(chosen: Sequence[ScoredPair]) -> dict[tuple[str, str], bool]:
         answer = ""
         while answer not in (*YES, *NO, "s", "q"):
             question = (
-                f"{number} of {len(chosen)}: do {pair.first} and {pair.second} show the same? (y, n, s skip, q end)"
+                f"{number} of {len(chosen)}: do {pair.first} and {pair.second} show the same specimen? (y, n, "
+                "s = skip, q = quit)"
             )
             answer = typer.prompt(question, default="s", show_default=False).strip().lower()
         if answer == "q":
@@ -120,7 +124,8 @@ def _read(file: Path) -> dict[tuple[str, str], bool]:
             answer = (row.get("same") or "").strip().lower()
             if answer and answer not in (*YES, *NO):
                 raise BadRequest(
-                    f"The answer {answer!r} in {file} is neither yes nor no; leave it empty to skip a pair."
+                    f"{file} contains {answer!r} where yes or no is expected. Correct it, or leave it empty to "
+                    "skip the pair."
                 )
             if answer:
                 said[row.get("first") or "", row.get("second") or ""] = answer in YES
@@ -140,8 +145,8 @@ def _print(facts: dict[str, Any]) -> None:
         low, high = facts[f"{name}_interval"]
         return f"{name} {facts[name]:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
-    say(f"Threshold {facts['threshold']:.3f}, so far {facts['present']:.3f}.")
+    say(f"Threshold {facts['threshold']:.3f}, currently {facts['present']:.3f}.")
     say(f"{interval('precision')}, {interval('recall')},")
-    say(f"from {facts['answers']} answers about {facts['pairs']} pairs in question.")
+    say(f"from {facts['answers']} answers, over {facts['pairs']} candidate pairs.")
     if facts["applied"]:
-        say("Stored as the project's duplicate_share; it holds for images that arrive from now on.")
+        say("Stored as the project's duplicate_share. It applies to images added from now on.")

@@ -19,22 +19,26 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop duplicates images --html duplicates.html")
     def duplicates(
-        folder: Annotated[Path, typer.Argument(help="Folder of images; class folders, if any, show label conflicts.")],
+        folder: Annotated[
+            Path, typer.Argument(help="Folder of images; with class folders, label conflicts are reported.")
+        ],
         html: Annotated[Path | None, typer.Option(help="Write a contact sheet to this file.")] = None,
         overlap: Annotated[
-            float, typer.Option(min=0.05, max=1, help="Part of the smaller view that both images must show.")
+            float, typer.Option(min=0.05, max=1, help="Fraction of the smaller image that both must show.")
         ] = 0.5,
         share: Annotated[
-            float, typer.Option(min=0.3, max=1, help="Part of the textured pixels in common that must agree.")
+            float, typer.Option(min=0.3, max=1, help="Fraction of the shared textured pixels that must agree.")
         ] = 0.7,
         partners: Annotated[
-            int, typer.Option(min=1, max=100, help="Images compared with each; more takes longer.")
+            int, typer.Option(min=1, max=100, help="Candidates compared with each image; more takes longer.")
         ] = 6,
         join: Annotated[
-            bool, typer.Option("--join", help="Let groups of exact copies join one another when they show the same.")
+            bool, typer.Option("--join", help="Merge groups of exact copies that show the same specimen.")
         ] = False,
-        exact: Annotated[bool, typer.Option("--exact", help="Only copies with equal bytes or equal pixels.")] = False,
-        threads: Annotated[int, typer.Option(min=1, max=64, help="Images read at the same time.")] = 2,
+        exact: Annotated[
+            bool, typer.Option("--exact", help="Find only copies with identical bytes or pixels.")
+        ] = False,
+        threads: Annotated[int, typer.Option(min=1, max=64, help="Number of images read in parallel.")] = 2,
         as_json: AsJson = False,
     ) -> None:
         """Find copies: re-encoded, resized, turned, mirrored, cropped, stained otherwise, overlapping."""
@@ -73,7 +77,7 @@ def _print(report: Report) -> None:
         )
         say(f"Different labels: {pairs}", style="yellow")
     for kin in report.kin:
-        say(f"Groups that show the same: {kin.first} and {kin.second} ({kin.relation}); --join makes one of them.")
+        say(f"Groups that show the same specimen: {kin.first} and {kin.second} ({kin.relation}); --join merges them.")
     for path, reason in report.unreadable.items():
         say(f"Cannot read {path}: {reason}", style="red")
     found = sum(len(group.members) for group in report.groups)

@@ -17,7 +17,7 @@ COLUMNS = ("run", "images", "shown", "accepted", "moved", "relabeled", "deleted"
 BASES = {
     "own": "chosen for this class",
     "all": "chosen for all classes together: too few objects of this one",
-    "default": "the usual one",
+    "default": "the default",
     "set": "set in the project's settings",
 }
 
@@ -53,16 +53,16 @@ def _print(report: EffortReport, limits: Limits | None) -> None:
     hand = report.by_hand
     if hand["images"]:
         typical = "" if hand["seconds"] is None else f", {hand['seconds']:.1f} s an image"
-        say(f"By hand: {hand['images']} images, {hand['regions']} labels{typical}.")
+        say(f"Without proposals: {hand['images']} images, {hand['regions']} labels{typical}.")
     if report.elsewhere:
-        say(f"{report.elsewhere} annotations came from imports or scripts and count nowhere here.")
+        say(f"{report.elsewhere} annotations came from imports or scripts and are not counted.")
     if report.costs:
         said = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in report.costs.items())
-        say(f"Estimated time of each action: {said}.")
+        say(f"Estimated time per action: {said}.")
     if limits is not None:
         say(limits.why)
         shown = [(each.name, f"{each.shown_from:.3g}", BASES[each.basis], each.objects) for each in limits.classes]
-        print_table(("class", "shown from", "why", "objects seen"), shown)
+        print_table(("class", "shown from", "why", "objects"), shown)
 
 
 def _row(name: object, part: Part) -> tuple[Any, ...]:

@@ -18,11 +18,14 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop evaluate model blood_cells --plots pictures")
     def evaluate(
-        model: Annotated[Path, typer.Argument(help="Folder that `paploop fit` wrote.")],
+        model: Annotated[Path, typer.Argument(help="Model folder written by `paploop fit`.")],
         data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
-        everything: Annotated[bool, typer.Option("--all", help="Also images that the model learned from.")] = False,
+        everything: Annotated[
+            bool, typer.Option("--all", help="Include images that the model was trained on.")
+        ] = False,
         plots: Annotated[
-            Path | None, typer.Option("--plots", help="Objects: write curves and the worst images.")
+            Path | None,
+            typer.Option("--plots", help="Objects: write precision-recall curves and the worst images to this folder."),
         ] = None,
         threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
         allow_left_out: AllowLeftOut = False,
@@ -36,8 +39,8 @@ def register(app: typer.Typer) -> None:
         heed_settings()
         given = labels_in(data)
         if data_kind(given) != kind:
-            found, asked = ("objects", "COCO") if kind == "objects" else ("whole-image classes", "class")
-            raise BadRequest(f"The model finds {found}; give a {asked} folder.")
+            found, asked = ("objects", "object") if kind == "objects" else ("whole-image classes", "class")
+            raise BadRequest(f"This model finds {found}. Give a folder with {asked} labels.")
         with progress_bar("Evaluate") as progress:
             if kind == "objects":
                 from training.standalone.objects import evaluate_objects
@@ -53,7 +56,7 @@ def register(app: typer.Typer) -> None:
                 )
             else:
                 if plots is not None:
-                    raise BadRequest("Pictures are drawn of objects only; leave out --plots.")
+                    raise BadRequest("--plots works only for objects. Leave it out for whole-image classes.")
                 from training.standalone.classes import evaluate_classes
 
                 measured = evaluate_classes(model, named(given), progress, everything=everything, threads=threads)
@@ -67,7 +70,8 @@ def register(app: typer.Typer) -> None:
             print_table(*class_rows(measured["masks"]), title="Outlines by class")
         if measured["left_out_as_trained_on"]:
             say(
-                f"{measured['left_out_as_trained_on']} images the model learned from were left out (--all counts them)."
+                f"{measured['left_out_as_trained_on']} images that the model was trained on were left out "
+                "(--all includes them)."
             )
         if plots is not None:
-            say(f"Precision against recall and the worst images are in {plots}.")
+            say(f"The precision-recall curves and the worst images are in {plots}.")

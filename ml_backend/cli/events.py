@@ -18,14 +18,14 @@ def register(app: typer.Typer) -> None:
     def events(
         project: ProjectId = None,
         apply: Annotated[int | None, typer.Option("--apply", help="Apply this one again.")] = None,
-        discard: Annotated[int | None, typer.Option("--discard", help="Forget about this one.")] = None,
+        discard: Annotated[int | None, typer.Option("--discard", help="Discard this one.")] = None,
         as_json: AsJson = False,
     ) -> None:
         """List webhooks that failed while others succeeded and were set aside; apply or discard one of them."""
         from ml_backend import event_queue
 
         if apply is not None and discard is not None:
-            raise BadRequest("Give --apply or --discard, not both.")
+            raise BadRequest("Give either --apply or --discard, not both.")
         with opened() as services:
             if apply is not None:
                 event, done = event_queue.apply_again(services, apply), "was applied"
@@ -41,9 +41,9 @@ def register(app: typer.Typer) -> None:
             print_json([{**event_queue.event_summary(event), "body": dict(event.body)} for event in found])
             return
         if not found:
-            say("No webhook was set aside.")
+            say("No webhooks are set aside.")
             return
-        columns = ("webhook", "project", "what", "received", "tries", "why it was set aside")
+        columns = ("webhook", "project", "what", "received", "tries", "reason")
         rows = [(e.id, e.project_id, e.action, when(e.received_at), e.tries, e.error) for e in found]
         print_table(columns, rows)
-        say("`paploop events --apply NUMBER` tries one again, `--discard NUMBER` forgets about it.")
+        say("`paploop events --apply NUMBER` applies one again; `--discard NUMBER` discards it.")

@@ -95,7 +95,7 @@ def write_rows(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
         case ".jsonl":
             write_atomic(target, "".join(json.dumps(row) + "\n" for row in rows))
         case ending:
-            raise BadRequest(f"The ending '{ending}' is unknown; name the file .csv, .json or .jsonl.")
+            raise BadRequest(f"The file name ends in '{ending}'. Use .csv, .json or .jsonl.")
 
 
 def register(app: typer.Typer) -> None:
@@ -106,7 +106,7 @@ def register(app: typer.Typer) -> None:
         target: Annotated[Path, typer.Argument(help="File to write: .csv, .json or .jsonl.")],
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
         outlines: Annotated[
-            Outlines, typer.Option(help="Outlines in a COCO file: as they were drawn, or all in one form.")
+            Outlines, typer.Option(help="Outlines in a COCO file: as drawn, or all converted to one form.")
         ] = Outlines.auto,
         as_json: AsJson = False,
     ) -> None:

@@ -19,17 +19,23 @@ def register(app: typer.Typer) -> None:
     def fit(
         data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
         out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
-        init: Annotated[Path | None, typer.Option("--init", help="A fitted model to go on from.")] = None,
-        minutes: Annotated[float, typer.Option(min=0.1, help="Time to train objects in; classes take seconds.")] = 10,
-        steps: Annotated[int | None, typer.Option(min=1, help="Train so many steps instead of by the clock.")] = None,
+        init: Annotated[Path | None, typer.Option("--init", help="A fitted model to continue from.")] = None,
+        minutes: Annotated[
+            float, typer.Option(min=0.1, help="Time limit for training on objects, minutes; classes take seconds.")
+        ] = 10,
+        steps: Annotated[
+            int | None, typer.Option(min=1, help="Number of training steps, instead of a time limit.")
+        ] = None,
         method: Annotated[str, typer.Option(help="For classes: head (seconds) or finetune (GPU).")] = "head",
         backbone: Annotated[str, typer.Option(help="For objects: lite0 (pretrained), r18, r50, r50-zoo.")] = "lite0",
         stages: Annotated[int, typer.Option(help="For objects: 2 (Faster, Mask R-CNN) or 1 (RetinaNet, boxes).")] = 2,
         weights: Annotated[str, typer.Option(help="For r50-zoo: detectron2://..., https://... or a .pkl file.")] = "",
-        weights_sha256: Annotated[str, typer.Option(help="SHA-256 that the weights must have.")] = "",
+        weights_sha256: Annotated[str, typer.Option(help="Required SHA-256 of the weights.")] = "",
         groups: Annotated[str, typer.Option(help="Regular expression that finds patient or slide in a name.")] = "",
-        held_out: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share of images kept for measuring.")] = 0.2,
-        seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+        held_out: Annotated[
+            float, typer.Option(min=0.01, max=0.9, help="Fraction of images held out for evaluation.")
+        ] = 0.2,
+        seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
         threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
         allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
@@ -86,4 +92,4 @@ def register(app: typer.Typer) -> None:
             print_json(metrics)
             return
         facts = {"model": out, "classes": ", ".join(metrics["classes"]), "trained on": metrics["train"]["images"]}
-        print_facts(facts | summary(metrics["held_out"]), title="Fit, measured on held-out images")
+        print_facts(facts | summary(metrics["held_out"]), title="Fit, evaluated on held-out images")

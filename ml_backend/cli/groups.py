@@ -14,7 +14,7 @@ from ml_backend.errors import BadRequest
 if TYPE_CHECKING:
     from ml_backend.services import Services
 
-Items = Annotated[list[int] | None, typer.Option(help="Item number; give the option once for each.")]
+Items = Annotated[list[int] | None, typer.Option(help="Item number; repeat the option for each item.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,18 +26,23 @@ def register(app: typer.Typer) -> None:
         merge: Items = None,
         split: Items = None,
         search: Annotated[
-            bool, typer.Option("--search", help="Compare all images by local features and merge what shows the same.")
+            bool,
+            typer.Option(
+                "--search", help="Compare all images by local features and merge those that show the same specimen."
+            ),
         ] = False,
-        conflicts: Annotated[bool, typer.Option("--conflicts", help="Only groups with different labels.")] = False,
+        conflicts: Annotated[
+            bool, typer.Option("--conflicts", help="List only groups with conflicting labels.")
+        ] = False,
         recheck: Annotated[
-            bool, typer.Option("--recheck", help="List images that joined a group without showing the same.")
+            bool, typer.Option("--recheck", help="List images that are in a group without showing the same specimen.")
         ] = False,
-        apply: Annotated[bool, typer.Option("--apply", help="With --recheck: take them out of their groups.")] = False,
+        apply: Annotated[bool, typer.Option("--apply", help="With --recheck: remove them from their groups.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """List duplicate groups; merge the groups of items, or split items off; it stays so whatever arrives."""
         if apply and not recheck:
-            raise BadRequest("--apply goes with --recheck; give both.")
+            raise BadRequest("--apply works only with --recheck. Give both.")
         from ml_backend.duplicates.regroup import correct
         from ml_backend.duplicates.review import group_list
 
@@ -66,7 +71,7 @@ def register(app: typer.Typer) -> None:
         print_table(("group", "item", "task", "image", "split", "label", "proposed"), table)
         covered = sum(m["task"] is None and m["offered"] is not None for row in rows for m in row["members"])
         say(f"{len(rows)} groups, {sum(row['conflict'] for row in rows)} with different labels.")
-        say(f"{covered} images without a task of their own are covered by their group's label.")
+        say(f"{covered} images without their own task are covered by their group's label.")
 
 
 def _recheck(services: Services, project_id: int, apply: bool, as_json: bool) -> None:
@@ -81,8 +86,11 @@ def _recheck(services: Services, project_id: int, apply: bool, as_json: bool) ->
     rows = [(doubt.group, doubt.item, doubt.name, doubt.shown) for doubt in doubts]
     print_table(("group", "item", "image", "not the same as"), rows)
     if not doubts:
-        say("Every image that joined a group shows the same as those that lead it.")
+        say("Every image in a group shows the same specimen as its representative.")
     elif apply:
-        say(f"{len(doubts)} images were taken out of their groups; each gets a task with the next run or ingest.")
+        say(f"{len(doubts)} images were removed from their groups. Each gets its own task with the next run or ingest.")
     else:
-        say(f"{len(doubts)} images; say `paploop groups {project_id} --recheck --apply` to take them out.")
+        say(
+            f"{len(doubts)} images. Run `paploop groups {project_id} --recheck --apply` to remove them from their "
+            "groups."
+        )

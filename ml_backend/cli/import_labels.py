@@ -19,7 +19,7 @@ SHOWN = 60
 
 
 class Kind(StrEnum):
-    """What the labels become."""
+    """What to import the labels as."""
 
     annotations = "annotations"
     predictions = "predictions"
@@ -46,15 +46,15 @@ def register(app: typer.Typer) -> None:
         source: Annotated[
             Path, typer.Argument(help="COCO, YOLO, VOC or class folder, COCO file, or CSV of file name and label.")
         ],
-        kind: Annotated[Kind, typer.Option("--as", help="What the labels become.")] = Kind.annotations,
-        form: Annotated[Form, typer.Option("--format", help="Form of the labels; auto looks.")] = Form.auto,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be added.")] = False,
+        kind: Annotated[Kind, typer.Option("--as", help="What to import the labels as.")] = Kind.annotations,
+        form: Annotated[Form, typer.Option("--format", help="Format of the labels; auto detects it.")] = Form.auto,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Only report what would be imported.")] = False,
         allow_left_out: AllowLeftOut = False,
         replace_imported: Annotated[
             bool,
             typer.Option(
                 "--replace-imported",
-                help="Also correct annotations that an earlier import made and nobody touched since.",
+                help="Also correct annotations that an earlier import created and nobody has edited since.",
             ),
         ] = False,
         as_json: AsJson = False,
@@ -105,7 +105,7 @@ def _show(report: ImportReport, title: str) -> None:
     for sentence in sentences[:SHOWN]:
         say(sentence, style="yellow")
     if len(sentences) > SHOWN:
-        say(f"{len(sentences) - SHOWN} more sentences like these are in --json.", style="yellow")
+        say(f"{len(sentences) - SHOWN} more messages are in the --json output.", style="yellow")
     more = report.unmatched_count - len(report.unmatched)
     if more:
-        say(f"{more} more are no images of the project.", style="yellow")
+        say(f"{more} more are not images of this project.", style="yellow")

@@ -18,10 +18,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop ingest ./cells --project 7 --seed-labels 50")
     def ingest(
-        folder: Annotated[Path, typer.Argument(help="Folder of images, searched with all sub-folders.")],
+        folder: Annotated[Path, typer.Argument(help="Folder of images, searched recursively.")],
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
         seed_labels: Annotated[
-            int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
+            int, typer.Option(min=0, help="Number of images that start out labeled from their class subfolders.")
         ] = 0,
         group_pattern: GroupPattern = "",
         as_json: AsJson = False,

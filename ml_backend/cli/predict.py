@@ -17,10 +17,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop predict model new_images --out found.json")
     def predict(
-        model: Annotated[Path, typer.Argument(help="Folder that `paploop fit` wrote.")],
+        model: Annotated[Path, typer.Argument(help="Model folder written by `paploop fit`.")],
         images: Annotated[Path, typer.Argument(help="Folder of images, or one image.")],
         out: Annotated[Path, typer.Option("--out", help="COCO file to write.")],
-        score: Annotated[float, typer.Option(min=0, max=1, help="Leave out objects less sure than this.")] = 0.05,
+        score: Annotated[float, typer.Option(min=0, max=1, help="Lowest score of objects to write.")] = 0.05,
         threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
         as_json: AsJson = False,
     ) -> None:

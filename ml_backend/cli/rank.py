@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop rank 7 --wait; paploop rank 7 --show 20")
     def rank(
         project: ProjectId = None,
-        show: Annotated[int, typer.Option("--show", min=0, help="Only show the first so many images and why.")] = 0,
+        show: Annotated[
+            int,
+            typer.Option("--show", min=0, help="Show the first N images and why they come first, without a new order."),
+        ] = 0,
         wait: Wait = False,
         as_json: AsJson = False,
     ) -> None:
@@ -32,5 +35,5 @@ def register(app: typer.Typer) -> None:
                 rows = [(item["position"], item["task"], item["name"], item["why"]) for item in items]
                 print_json(items) if as_json else print_table(("position", "task", "image", "why"), rows)
                 return
-            run = request_run(services, project_id, kind="rank", reason="Asked for on the command line.")
+            run = request_run(services, project_id, kind="rank", reason="Requested on the command line.")
             answer_run(followed(services, run, wait), as_json)

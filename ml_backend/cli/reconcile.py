@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop reconcile 7 --json")
     def reconcile(
         project: ProjectId = None,
-        full: Annotated[bool, typer.Option("--full", help="Read every task again, not only changed ones.")] = False,
+        full: Annotated[bool, typer.Option("--full", help="Read all tasks again, not only changed ones.")] = False,
         as_json: AsJson = False,
     ) -> None:
         """Compare with Label Studio and take over labels, tasks and deletions that webhooks lost."""

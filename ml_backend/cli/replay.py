@@ -22,32 +22,36 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    pool: Annotated[Path | None, typer.Argument(help="Folder or export of Label Studio to choose from.")] = None,
+    pool: Annotated[Path | None, typer.Argument(help="Folder or Label Studio export that serves as the pool.")] = None,
     project: Annotated[int | None, typer.Option(help="Replay on a project's own confirmed labels instead.")] = None,
     test: Annotated[
-        Path | None, typer.Option(help="Folder of the same kind to measure on; without it, part of POOL.")
+        Path | None, typer.Option(help="Test folder of the same kind; by default, part of POOL is held out.")
     ] = None,
-    strategies: Annotated[str, typer.Option(help="Names, separated by commas; empty = the usual seven.")] = "",
-    seeds: Annotated[int | None, typer.Option(help="Repetitions; 5, for objects 3.")] = None,
+    strategies: Annotated[
+        str, typer.Option(help="Strategy names, separated by commas; empty = the default seven.")
+    ] = "",
+    seeds: Annotated[int | None, typer.Option(help="Number of repetitions; default 5, for objects 3.")] = None,
     budgets: Annotated[str, typer.Option(help="Numbers of labels, separated by commas.")] = "",
     group_pattern: Annotated[
         str, typer.Option(help="Regular expression for the slide, patient or source image in a file name.")
     ] = "",
-    group_gap: Annotated[int, typer.Option(help="Group names that are numbers this close are one group.")] = 0,
-    test_fraction: Annotated[float, typer.Option(help="Share held out when there is no --test.")] = 0.3,
+    group_gap: Annotated[int, typer.Option(help="Merge groups whose names are numbers at most this far apart.")] = 0,
+    test_fraction: Annotated[float, typer.Option(help="Fraction held out if there is no --test.")] = 0.3,
     encoder: Annotated[str, typer.Option(help="Encoder of the images.")] = "lite0",
-    plot: Annotated[Path | None, typer.Option(help="Write the learning curves to this picture.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the learning curves to this image file.")] = None,
     minutes_per_round: Annotated[
-        float | None, typer.Option(min=0.01, help="Objects: training time of a round; the pace is measured once.")
+        float | None, typer.Option(min=0.01, help="Objects: training time per round, minutes; converted to steps once.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Objects: training steps of a round instead.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Objects: training steps per round, instead of a time.")
+    ] = None,
     zoom: Annotated[
-        float | None, typer.Option(min=0.01, help="Objects: network px per image px; small = fast.")
+        float | None, typer.Option(min=0.01, help="Objects: network pixels per image pixel; smaller is faster.")
     ] = None,
     backbone: Annotated[str, typer.Option(help="Objects: lite0 (pretrained), r18 or r50.")] = "lite0",
     threads: Annotated[int, typer.Option(min=1, help="Objects: CPU threads.")] = 1,
     work: Annotated[
-        Path | None, typer.Option(help="Objects: keep every round here; the same command goes on where it stopped.")
+        Path | None, typer.Option(help="Objects: save every round here; the same command resumes from it.")
     ] = None,
     allow_left_out: AllowLeftOut = False,
     as_json: AsJson = False,
@@ -97,7 +101,7 @@ def replay(
         progress(1.0, "done")
     left = sorted(set(rounds) - set(done.budgets))
     if left:
-        typer.echo(f"Left out, for the pool is too small (or they are below 2): {_listed(left)} labels.", err=True)
+        typer.echo(f"Left out because the pool is too small (or they are below 2): {_listed(left)} labels.", err=True)
     answer = report(done)
     if plot is not None:
         draw(done, plot)
@@ -115,7 +119,9 @@ def _of_objects(pool: Labels | None, project: int | None, test: Path | None) -> 
     from training.standalone.layout import data_kind
 
     if (pool is None) == (project is None) or (project is not None and test is not None):
-        raise BadRequest("Give either a folder (with or without --test) or --project, as in paploop replay cells/.")
+        raise BadRequest(
+            "Give either a folder (with or without --test) or --project, for example paploop replay cells/."
+        )
     if pool is not None:
         return data_kind(pool) == "objects"
     with opened() as services:
@@ -149,13 +155,13 @@ def _read(
         progress(1.0, "done")
     if len(sets) == 1 and not pattern:
         typer.echo(
-            "Every image counts as a source of its own: where several come from one slide or patient, give "
-            "--group-pattern, or the test part shares them and the scores are too high.",
+            "Every image counts as a separate source. If several come from one slide or patient, give "
+            "--group-pattern; otherwise they are on both sides and the scores are too high.",
             err=True,
         )
     for folder, part in zip((titles[0], titles[-1]), sets, strict=False):
         if part.left_out:
-            typer.echo(f"{part.left_out} images of {folder} cannot be read and are left out.", err=True)
+            typer.echo(f"{part.left_out} images in {folder} cannot be read and are left out.", err=True)
     return sets[0], sets[1] if len(sets) > 1 else None
 
 
@@ -173,7 +179,7 @@ def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in _names(text)]
     except ValueError as error:
-        raise BadRequest(f"Budgets are whole numbers separated by commas, not {text!r}.") from error
+        raise BadRequest(f"Budgets must be whole numbers separated by commas, not {text!r}.") from error
 
 
 def _show(answer: dict[str, Any]) -> None:

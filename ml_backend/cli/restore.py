@@ -17,8 +17,10 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: PAPLOOP_DATA_DIR=/srv/paploop paploop restore paploop-monday.tar.gz")
     def restore(
-        source: Annotated[Path, typer.Argument(help="A file that `paploop backup` wrote.")],
-        force: Annotated[bool, typer.Option("--force", help="Replace what is there; it is moved aside.")] = False,
+        source: Annotated[Path, typer.Argument(help="A backup file written by `paploop backup`.")],
+        force: Annotated[
+            bool, typer.Option("--force", help="Replace the existing state; it is moved aside, not deleted.")
+        ] = False,
         as_json: AsJson = False,
     ) -> None:
         """Put a backup into the data directory; PapLoop must not be running there."""

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop rollback 12")
     def rollback(
-        run: Annotated[int, typer.Argument(help="The promoted run whose model is wanted; see `paploop runs`.")],
+        run: Annotated[int, typer.Argument(help="The promoted run whose model to activate; see `paploop runs`.")],
         wait: Wait = False,
         as_json: AsJson = False,
     ) -> None:
@@ -26,5 +26,5 @@ def register(app: typer.Typer) -> None:
         with opened() as services:
             started = roll_back(services, services.store.run(run).project_id, run)
             if not as_json:
-                say(f"Run {started.id} opened: {started.reason}")
+                say(f"Opened run {started.id}: {started.reason}")
             answer_run(followed(services, started, wait), as_json)

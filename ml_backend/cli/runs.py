@@ -17,8 +17,8 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop runs 7 --limit 10")
     def runs(
         project: ProjectId = None,
-        run: Annotated[int | None, typer.Option("--run", help="Show one run in full.")] = None,
-        limit: Annotated[int, typer.Option(min=1, help="How many runs, newest first.")] = 20,
+        run: Annotated[int | None, typer.Option("--run", help="Show all details of one run.")] = None,
+        limit: Annotated[int, typer.Option(min=1, help="Number of runs to show, newest first.")] = 20,
         as_json: AsJson = False,
     ) -> None:
         """List the runs of a project with their reasons and outcomes."""

@@ -24,24 +24,32 @@ def register(app: typer.Typer) -> None:
         oracle: Annotated[
             Path | None,
             typer.Argument(
-                help="The truth: a folder, table or export of Label Studio with labels; left out = from names."
+                help="The true labels: a folder, a table or a Label Studio export; default = from folder names."
             ),
         ] = None,
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
-        labels: Annotated[int, typer.Option(min=1, help="How many labels the expert gives.")] = 60,
-        error_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of wrong answers.")] = 0.0,
-        think_time: Annotated[float, typer.Option(min=0, help="Seconds before each answer.")] = 0.0,
-        wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for each run before going on.")] = True,
-        strategies: Annotated[str, typer.Option(help="Compare these (a,b,...) in temporary projects.")] = "",
-        seeds: Annotated[int, typer.Option(min=1, help="Repetitions of each strategy.")] = 3,
-        step: Annotated[int, typer.Option(min=1, help="Labels between two runs.")] = 20,
-        test_fraction: Annotated[float, typer.Option(min=0.05, max=0.9, help="Share held back to measure.")] = 0.3,
-        group_pattern: Annotated[str, typer.Option(help="Regex that finds patient or slide in a file name.")] = "",
-        group_gap: Annotated[int, typer.Option(min=0, help="Numbered groups this near are one.")] = 0,
+        labels: Annotated[int, typer.Option(min=1, help="Number of labels that the expert gives.")] = 60,
+        error_rate: Annotated[float, typer.Option(min=0, max=1, help="Fraction of wrong labels.")] = 0.0,
+        think_time: Annotated[float, typer.Option(min=0, help="Seconds before each label.")] = 0.0,
+        wait: Annotated[
+            bool, typer.Option("--wait/--no-wait", help="Wait for each run to end before continuing.")
+        ] = True,
+        strategies: Annotated[str, typer.Option(help="Strategies (a,b,...) to compare in temporary projects.")] = "",
+        seeds: Annotated[int, typer.Option(min=1, help="Number of repetitions of each strategy.")] = 3,
+        step: Annotated[int, typer.Option(min=1, help="Number of labels between two runs.")] = 20,
+        test_fraction: Annotated[
+            float, typer.Option(min=0.05, max=0.9, help="Fraction held out for evaluation.")
+        ] = 0.3,
+        group_pattern: Annotated[
+            str, typer.Option(help="Regular expression that finds patient or slide in a file name.")
+        ] = "",
+        group_gap: Annotated[
+            int, typer.Option(min=0, help="Merge groups whose names are numbers at most this far apart.")
+        ] = 0,
         train_minutes: Annotated[
-            float | None, typer.Option(min=0.01, help="Time a detector may train in a run.")
+            float | None, typer.Option(min=0.01, help="Time limit for training a detector in a run, minutes.")
         ] = None,
-        keep: Annotated[bool, typer.Option("--keep", help="Leave the temporary projects.")] = False,
+        keep: Annotated[bool, typer.Option("--keep", help="Keep the temporary projects.")] = False,
         seed: Annotated[int, typer.Option(help="Seed of the expert's errors.")] = 0,
         plot: Annotated[Path | None, typer.Option(help="Write the learning curves as PNG.")] = None,
         as_json: AsJson = False,
@@ -53,9 +61,7 @@ def register(app: typer.Typer) -> None:
 
         if strategies:
             if oracle is None:
-                raise BadRequest(
-                    "To compare strategies, name a class folder or a COCO folder: paploop simulate DIR ..."
-                )
+                raise BadRequest("Comparing strategies needs a class folder or a COCO folder: paploop simulate DIR ...")
             study = session.study_of(
                 oracle,
                 strategies,

@@ -56,9 +56,9 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(answers)
             return
-        say(f"Log in to PapLoop as '{user}' with basic_auth_password of {place}.")
+        say(f"Log in to PapLoop as '{user}'. The password is basic_auth_password in {place}.")
         for answer in answers:
             shown = {name.replace("_", " "): _plain(value) for name, value in answer.items() if value not in (None, "")}
             print_facts(shown)
         if not answers:
-            say("There is no project yet; say `paploop up` or `paploop connect PROJECT`.")
+            say("There is no project yet. Run `paploop up` or `paploop connect PROJECT`.")

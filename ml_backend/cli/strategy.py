@@ -22,7 +22,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise BadRequest(f"'{assignment}' is not a name=value pair; write for example --set window=500.")
+            raise BadRequest(f"'{assignment}' is not of the form name=value. Write, for example, --set window=500.")
         try:
             values[name.strip()] = json.loads(text)
         except json.JSONDecodeError:
@@ -46,7 +46,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop strategy margin --project 7 --set window=500 --set retrain_labels=40")
     def strategy(
-        name: Annotated[str | None, typer.Argument(help="The new strategy; left out = show the settings.")] = None,
+        name: Annotated[
+            str | None, typer.Argument(help="The new strategy; without it, the settings are shown.")
+        ] = None,
         project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
         assign: Annotated[list[str] | None, typer.Option("--set", help="A project setting as name=value.")] = None,
         show_all: Annotated[bool, typer.Option("--list", help="List all strategies.")] = False,

@@ -15,21 +15,20 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop up --images ./fields --config boxes --classes cell,debris")
     def up(
-        images: Annotated[Path | None, typer.Option(help="Folder of images; left out = a generated demo.")] = None,
+        images: Annotated[Path | None, typer.Option(help="Folder of images; default = a generated demo.")] = None,
         seed_labels: Annotated[
-            int, typer.Option(min=0, help="How many images of class sub-folders start out labeled.")
+            int, typer.Option(min=0, help="Number of images that start out labeled from their class subfolders.")
         ] = 0,
         config: Annotated[
             str,
-            typer.Option(
-                help="What is labeled in a new project: classes of images, boxes, or polygons around objects."
-            ),
+            typer.Option(help="What a new project labels: classes of images, or boxes or polygons around objects."),
         ] = "classes",
         classes: Annotated[
-            str, typer.Option(help="Class names between commas; left out = names of sub-folders, or 'cell'.")
+            str, typer.Option(help="Class names, separated by commas; default = names of subfolders, or 'cell'.")
         ] = "",
         label_studio_port: Annotated[
-            int | None, typer.Option(min=1, max=65535, help="Port of Label Studio; left out = 8080 or the last one.")
+            int | None,
+            typer.Option(min=1, max=65535, help="Port of Label Studio; default = the last one used, or 8080."),
         ] = None,
         group_pattern: GroupPattern = "",
     ) -> None:

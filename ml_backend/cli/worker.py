@@ -15,7 +15,8 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop worker")
     def worker(
         lane: Annotated[
-            str, typer.Option("--lane", help="short: all but training; long: training alone; all: both, side by side.")
+            str,
+            typer.Option("--lane", help="short: everything but training; long: only training; all: both in parallel."),
         ] = "all",
         beside: Annotated[int, typer.Option("--beside", hidden=True)] = 0,
     ) -> None:
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend.worker import Lane, work
 
         if lane not in list(Lane):
-            raise BadRequest(f"There is no lane {lane!r:.40}; say {', '.join(Lane)}.")
+            raise BadRequest(f"There is no lane {lane!r:.40}. Use one of {', '.join(Lane)}.")
         with opened() as services, services.files.lock("service", shared=True):
             logging.getLogger().setLevel(services.settings.log_level)
             work(services, lane=Lane(lane), beside=beside)

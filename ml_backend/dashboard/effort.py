@@ -18,7 +18,7 @@ KINDS = ("accepted", "moved", "relabeled", "deleted")
 BASES = {
     "own": "fewest corrections to expect",
     "all": "fewest corrections over all classes; too few objects of this one",
-    "default": "the usual one",
+    "default": "the default",
     "set": "set by hand",
 }
 
@@ -70,7 +70,7 @@ def panel_of(report: EffortReport, limits: Limits | None) -> EffortPanel:
     hand, by_hand = report.by_hand, ""
     if hand["images"]:
         typical = "" if hand["seconds"] is None else f", {hand['seconds']:.1f} s an image (median)"
-        by_hand = f"By hand: {hand['images']} images{typical}."
+        by_hand = f"Without proposals: {hand['images']} images{typical}."
     return EffortPanel(
         summary=summary(report),
         lines=lines,

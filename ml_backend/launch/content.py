@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 HELD: Final = (
-    "The first labels from folder names wait for your answer, since a model would train on them at once and freeze the "
-    "split: start again with GROUP_PATTERN=auto (`make run`) or --group-pattern auto (`paploop up`) to take the "
-    "proposed groups, or with none in place of auto if the prefixes mean nothing."
+    "The first labels from folder names wait for your answer, because a model would train on them at once and "
+    "freeze the split: start again with GROUP_PATTERN=auto (`make run`) or --group-pattern auto (`paploop "
+    "up`) to take the proposed groups, or with none in place of auto if the prefixes carry no information."
 )
 
 DEMO_TITLE = "Pap smear cells (generated)"
@@ -67,8 +67,7 @@ def check(images: Path | None, seed_labels: int, interface: Interface) -> None:
     """
     if seed_labels and interface.kind != "classes":
         raise BadRequest(
-            "First labels come from folder names, which say the class of a whole image; "
-            "leave --seed-labels out where objects are drawn."
+            "--seed-labels takes classes of whole images from folder names. Leave it out if the project draws objects."
         )
     if images is not None:
         interface.classes_for(images)
@@ -175,7 +174,7 @@ def _first_order(services: Services, project_id: int, progress: Progress) -> Non
     Raises:
         PapLoopError: the run failed; the message is its reason.
     """
-    run = request_run(services, project_id, kind="rank", reason="New images were ingested.")
+    run = request_run(services, project_id, kind="rank", reason="New images were added.")
     while (run := services.store.run(run.id)).is_open:
         progress(run.progress, run.message or run.state)
         time.sleep(0.2)

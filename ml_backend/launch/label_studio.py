@@ -46,8 +46,8 @@ def program(settings: Settings, files: DataDir, secrets: Secrets) -> Program:
     binary = Path(sys.prefix).parent / ".venv-label-studio" / "bin" / "label-studio"
     if not binary.is_file():
         raise NotFound(
-            f"Label Studio is not installed at {binary.parent.parent}; say `make setup`, "
-            "or set PAPLOOP_LABEL_STUDIO_URL and PAPLOOP_LABEL_STUDIO_TOKEN to use one that runs."
+            f"Label Studio is not installed in {binary.parent.parent}. Run `make setup`, or set "
+            "PAPLOOP_LABEL_STUDIO_URL and PAPLOOP_LABEL_STUDIO_TOKEN to use a running one."
         )
     folder = _settings_folder(files)
     folder.mkdir(exist_ok=True)

@@ -42,7 +42,10 @@ def choose(host: str, wanted: int, *, fixed: bool, program: str, variable: str, 
             return port
     if fixed:
         raise Conflict(
-            f"Port {wanted} for {program} is in use by another program; stop that one, "
-            f"or choose another port: make run {variable}={wanted + 1}."
+            f"Port {wanted} for {program} is in use by another program. Stop that program or choose another "
+            f"port: make run {variable}={wanted + 1}."
         )
-    raise Conflict(f"No port from {wanted} to {wanted + TRIED} is free for {program}; say make run {variable}=PORT.")
+    raise Conflict(
+        f"No port from {wanted} to {wanted + TRIED} is free for {program}. Choose another one: make run "
+        f"{variable}=PORT."
+    )

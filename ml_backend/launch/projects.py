@@ -60,10 +60,10 @@ class Interface:
         """
         known = {name: name for name in get_args(Kind)}
         if kind not in known:
-            raise BadRequest(f"There is no labeling interface {kind!r}; choose one of {', '.join(known)}.")
+            raise BadRequest(f"There is no labeling interface {kind!r}. Choose one of {', '.join(known)}.")
         names = tuple(dict.fromkeys(name.strip() for name in classes.split(",") if name.strip()))
         if kind == "classes" and len(names) == 1:
-            raise BadRequest(f"{names[0]!r} alone leaves nothing to choose from; name at least two classes.")
+            raise BadRequest(f"{names[0]!r} is the only class. Name at least two classes.")
         return cls(known[kind], names)
 
     def classes_for(self, folder: Path) -> tuple[str, ...]:

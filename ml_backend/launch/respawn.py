@@ -91,7 +91,7 @@ class Keeper:
             if self._ending() or self.held:
                 continue
             self.wait = FIRST_WAIT if time.monotonic() - started > HEALTHY_AFTER else self.wait
-            print(f"{self.order.name} {in_words(code)}; started again in {self.wait:g} s.", flush=True)
+            print(f"{self.order.name} {in_words(code)}; it restarts in {self.wait:g} s.", flush=True)
             self._pause(self.wait)
             self.wait = min(self.wait * 2, LONGEST_WAIT)
 

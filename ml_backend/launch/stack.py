@@ -97,10 +97,10 @@ class Stack:
         """
         pids = self._pids(name)
         if pids is None:
-            raise Unavailable(f"{name} does not run, so it cannot be stopped; see {self.log(name)}.")
+            raise Unavailable(f"{name} is not running, so it cannot be stopped. See {self.log(name)}.")
         self._keepers[name] = pids[1]
         os.kill(pids[1], signal.SIGUSR1)
-        self._wait(lambda: self._pids(name) is None, 30, f"{name} did not stop in 30 s; see {self.log(name)}.")
+        self._wait(lambda: self._pids(name) is None, 30, f"{name} did not stop within 30 s. See {self.log(name)}.")
 
     def release(self, name: str) -> None:
         """Start a program again that `hold` ended."""
@@ -123,7 +123,7 @@ class Stack:
         Raises:
             Unavailable: it does not answer in time; the message holds the end of its log.
         """
-        message = f"{name} did not answer in {seconds:g} s; the end of {self.log(name)}:\n"
+        message = f"{name} did not respond within {seconds:g} s. The end of {self.log(name)}:\n"
         try:
             self._wait(probe, seconds, message, tick)
         except Unavailable as error:
@@ -134,7 +134,7 @@ class Stack:
         while not probe():
             waited = time.monotonic() - started
             if not self.alive:
-                raise PapLoopError(f"The supervisor has ended; see {self.supervisor_log}.")
+                raise PapLoopError(f"The supervisor has ended. See {self.supervisor_log}.")
             if waited > seconds:
                 raise Unavailable(message)
             if tick is not None:

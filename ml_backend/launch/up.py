@@ -135,7 +135,7 @@ def run_until_interrupted(
     files = DataDir(environment_settings().data_dir)
     if files.is_held("up"):
         raise Conflict(
-            f"PapLoop runs already on {files.root}; stop that one first, or set PAPLOOP_DATA_DIR to another."
+            f"PapLoop is already running on {files.root}. Stop it first, or set PAPLOOP_DATA_DIR to another folder."
         )
     with files.lock("up", wait=False), interrupt_on_terminate():
         machine = prepare(label_studio_port)
@@ -177,7 +177,7 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
         f"   password    {settings.basic_auth_password.get_secret_value()}",
         "",
         'Open Label Studio, press "Label All Tasks", and correct what the model proposes.',
-        "Ctrl-C stops everything; `make run` goes on where it was.",
+        "Ctrl-C stops everything; `make run` resumes where you left off.",
     ]
     console = Console(width=max(100, Console().width))
     console.print(Panel.fit("\n".join(lines), title="PapLoop is ready"), markup=False, highlight=False, soft_wrap=True)
@@ -195,4 +195,4 @@ def watch(stack: Stack) -> None:
             for line in log:
                 print(line.rstrip(), flush=True)
             time.sleep(0.5)
-    raise PapLoopError(f"The supervisor has ended, so everything was stopped; see {stack.supervisor_log}.")
+    raise PapLoopError(f"The supervisor ended, so everything was stopped. See {stack.supervisor_log}.")

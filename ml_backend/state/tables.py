@@ -113,7 +113,7 @@ runs = Table(
     Column("project_id", ForeignKey("projects.id", ondelete="CASCADE"), nullable=False),
     Column("state", String(20), nullable=False, default="prepare", doc="prepare, train, judge, publish, done, failed"),
     Column("kind", String(20), nullable=False, default="train", doc="train = all steps, rank = publish only"),
-    Column("reason", Text, nullable=False, default="", doc="why it started, in words"),
+    Column("reason", Text, nullable=False, default="", doc="reason, in words"),
     Column("decision", String(20), nullable=False, default="", doc="promoted, kept or empty"),
     Column("decision_reason", Text, nullable=False, default=""),
     Column("error", Text, nullable=False, default=""),

@@ -69,15 +69,15 @@ def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> Non
     ("words", "sentence"),
     [
         (("strategy", "nonsense"), "no strategy 'nonsense'"),
-        (("strategy", "--set", "window"), "not a name=value pair"),
+        (("strategy", "--set", "window"), "not of the form name=value"),
         (("strategy", "--set", "window=0"), "'window' cannot be 0"),
         (("strategy", "--set", "windows=3"), "no project setting 'windows'"),
         (("status", "8"), "8"),
         (("runs", "--run", "99"), "99"),
         (("rollback", "99"), "99"),
         (("up", "--images", "no/such/folder"), "There is no folder"),
-        (("simulate", "--strategies", "entropy"), "name a class folder or a COCO folder"),
-        (("export", "labels.xlsx"), "name the file .csv, .json or .jsonl"),
+        (("simulate", "--strategies", "entropy"), "needs a class folder or a COCO folder"),
+        (("export", "labels.xlsx"), "Use .csv, .json or .jsonl"),
     ],
 )
 def test_mistakes_get_a_sentence(shell: Shell, project: int, words: tuple[str, ...], sentence: str) -> None:
@@ -90,15 +90,15 @@ def test_a_project_must_be_named_when_there_are_several(shell: Shell, project: i
     store = shell.store()
     store.upsert_project(8, "Others", "", NOW)
     store.close()
-    assert shell.fails("runs") == ("There are several projects, say which one: 7 (Cells), 8 (Others).", 2)
+    assert shell.fails("runs") == ("There are several projects; name one of them: 7 (Cells), 8 (Others).", 2)
 
 
 def test_train_and_rank_open_one_run_that_runs_shows(shell: Shell, project: int) -> None:
     first = shell.json("train")
-    assert (first["kind"], first["state"], first["reason"]) == ("train", "prepare", "Asked for on the command line.")
+    assert (first["kind"], first["state"], first["reason"]) == ("train", "prepare", "Requested on the command line.")
     assert shell.json("rank")["id"] == first["id"]
     assert [run["id"] for run in shell.json("runs")] == [first["id"]]
-    assert "Asked for on the command line." in shell("runs")
+    assert "Requested on the command line." in shell("runs")
     assert shell.json("runs", "--run", str(first["id"]))["request"] == {}
 
 

@@ -25,7 +25,7 @@ def set_aside(shell: Shell, project: int) -> int:
 
 
 def test_what_was_set_aside_is_listed_applied_and_discarded(shell: Shell, project: int) -> None:
-    assert "No webhook was set aside" in shell("events")
+    assert "No webhooks are set aside" in shell("events")
     first, second = set_aside(shell, project), set_aside(shell, project)
     assert "The database failed." in shell("events", str(project))
     assert [(event["id"], event["body"]) for event in shell.json("events")] == [(first, BODY), (second, BODY)]

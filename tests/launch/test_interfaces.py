@@ -34,11 +34,11 @@ def test_classes_come_from_the_wish_or_the_folder(tmp_path: Path) -> None:
 
 
 def test_wishes_that_cannot_be_met_are_named_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="choose one of classes, boxes, polygons"):
+    with pytest.raises(BadRequest, match="Choose one of classes, boxes, polygons"):
         Interface.parse("circles", "")
     with pytest.raises(BadRequest, match="at least two"):
         Interface.parse("classes", "cell")
-    with pytest.raises(BadRequest, match="leave --seed-labels out"):
+    with pytest.raises(BadRequest, match="Leave it out if the project draws objects"):
         check(None, 5, Interface("boxes"))
     with pytest.raises(NotFound):
         check(tmp_path / "none", 0, Interface("boxes", ("a",)))

@@ -53,7 +53,7 @@ def test_a_killed_program_comes_back_and_its_children_do_not_stay(stack: Stack) 
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: stack.pid("one") not in (None, first))
     assert not any(kin.is_alive(pid) for pid in children)
-    assert "one was ended by SIGKILL; started again in" in stack.supervisor_log.read_text()
+    assert "one was ended by SIGKILL; it restarts in" in stack.supervisor_log.read_text()
 
 
 def test_hold_keeps_a_program_down_until_release(stack: Stack) -> None:
@@ -77,7 +77,7 @@ def test_stop_leaves_nothing_running(stack: Stack) -> None:
 
 def test_a_program_that_does_not_answer_shows_the_end_of_its_log(stack: Stack) -> None:
     wait_for(lambda: "up" in stack.tail("one"))
-    with pytest.raises(Unavailable, match=r"(?s)one did not answer in 0\.3 s.*up"):
+    with pytest.raises(Unavailable, match=r"(?s)one did not respond within 0\.3 s.*up"):
         stack.wait_ready("one", lambda: False, 0.3)
 
 

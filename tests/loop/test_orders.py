@@ -61,7 +61,7 @@ def test_a_failed_order_is_not_tried_at_every_beat(loop: Loop) -> None:
 
 def test_who_comes_in_by_command_hears_what_to_do_next(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop.services.queue, "workers", lambda: 0, raising=False)
-    run, said = ask_for_order(loop.services, loop.project, "New images were ingested.")
+    run, said = ask_for_order(loop.services, loop.project, "New images were added.")
     assert run.kind == "rank"
     assert said.startswith("Start `paploop worker`")
     monkeypatch.setattr(loop.services.queue, "workers", lambda: 1)

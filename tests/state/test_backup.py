@@ -38,7 +38,7 @@ def test_there_and_back(filled: Settings, tmp_path: Path) -> None:
     # what was open has ended, and an order of what came back is asked for
     assert states == [(4, "prepare"), (3, "failed"), (2, "failed"), (1, "done")]
     assert (store.run(4).kind, store.run(4).reason) == ("rank", "The state was restored from a backup.")
-    assert store.run(3).error.startswith("It was open when the backup was made")
+    assert store.run(3).error.startswith("The run was open when the backup was made")
     assert store.run(3).finished_at == 9.0
     store.close()
     assert not [name for name in os.listdir(data.root) if name.startswith(".")]
@@ -69,10 +69,10 @@ def test_all_runs(filled: Settings, tmp_path: Path) -> None:
 def test_neither_overwrites_unasked(filled: Settings, tmp_path: Path) -> None:
     target = tmp_path / "b.tar.gz"
     save(filled, target)
-    with pytest.raises(Conflict, match="exists already"):
+    with pytest.raises(Conflict, match="already exists"):
         save(filled, target)
     save(filled, target, force=True)
-    with pytest.raises(Conflict, match="holds state already; repeat with --force"):
+    with pytest.raises(Conflict, match=r"already contains state\. Use --force"):
         restore(filled, target)
     store = Store.open(filled.resolved_database_url)
     store.upsert_project(2, "After the backup", "", 1.0)

@@ -96,7 +96,7 @@ def foreign_database(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo,
         (other_format, "its format is 99"),
         (no_sizes, "is no number of bytes"),
         (broken_database, "damaged"),
-        (foreign_database, "not one of PapLoop"),
+        (foreign_database, "does not contain a PapLoop database"),
     ],
 )
 def test_malicious_and_broken_archives_touch_nothing(

@@ -18,7 +18,7 @@ def test_changed_validates_and_leaves_the_original() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"strateegy": "margin"}, r"there is no project setting 'strateegy' \(known: strategy, "),
+        ({"strateegy": "margin"}, "there is no project setting 'strateegy'; the settings are strategy, "),
         ({"window": 0}, "'window' cannot be 0: input should be greater than or equal to 1"),
         ({"validation_fraction": 1.0}, "'validation_fraction' cannot be 1.0"),
         ({"duplicate_radius": float("nan")}, "'duplicate_radius' cannot be nan"),
