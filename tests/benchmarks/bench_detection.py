@@ -16,6 +16,7 @@ from PIL import Image
 from ml_backend.geometry.objects import choose_form, regions_of
 from ml_backend.geometry.results import Control, write_results
 from tests.detection.blobs import CLASSES, make_folder
+from tests.fakes.progress import silent
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet
 from training.data.images import load_rgb
@@ -46,7 +47,7 @@ def _trained(folder: Path) -> tuple[list[Path], Detector]:
     data = read_coco(make_folder(folder / "data", 12, size=(256, 256)))
     nothing = DetectionSet(CLASSES, ())
     recipe = Recipe(iterations=40, checks=0, rate=2e-3, zoom=1.0, device="cpu")
-    fit(data, nothing, folder / "model", recipe, lambda fraction, message: None)
+    fit(data, nothing, folder / "model", recipe, silent)
     return [image.path for image in data.images], Detector.load(folder / "model", device="cpu", threads=1)
 
 

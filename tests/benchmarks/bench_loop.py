@@ -21,7 +21,8 @@ from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
 from ml_backend.state.files import project_lock
 from ml_backend.steps.publish import push
-from tests.e2e.conftest import free_port, silent
+from tests.e2e.conftest import free_port
+from tests.fakes.progress import quiet, silent
 
 NAMES = ("ingest", "bulk_push")
 IMAGES = 600
@@ -49,7 +50,7 @@ def running(root: Path) -> Iterator[Services]:
     machine = prepare(free_port())
     machine.stack.start()
     try:
-        wait_until_ready(machine, silent)
+        wait_until_ready(machine, quiet)
         machine.stack.hold("worker")
         services = build_services(machine.settings)
         yield services
@@ -62,7 +63,7 @@ def measurements() -> Iterator[dict[str, Any]]:
     """Ingest in images/s against the bare encoder, push in predictions/s against the same body by a bare POST."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_cells(root / "cells", lambda fraction, message: None, count=IMAGES)
+        write_cells(root / "cells", silent, count=IMAGES)
         with running(root) as services:
             project = ensure_project(services, "bench", "Benchmark", CLASSES)
             attach(services, project)
@@ -86,7 +87,7 @@ def _ingest(services: Services, project: int, folder: Path) -> dict[str, Any]:
     _bare_encoder(services, files[:64])
     before = _bare_encoder(services, files)
     start = time.perf_counter()
-    report = ingest(services, project, folder, stage=silent)
+    report = ingest(services, project, folder, stage=quiet)
     value = report.found / (time.perf_counter() - start)
     # The baseline on both sides of the measurement, since a machine does not stay equally busy.
     return line("ingest", value, "images/s", (before + _bare_encoder(services, files)) / 2, 0.9)

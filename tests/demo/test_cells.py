@@ -12,11 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from ml_backend.demo.cells import CLASSES, SIZE, write_cells
+from tests.fakes.progress import silent
 from training.encoders import embed_files, load_encoder
-
-
-def silent(fraction: float, message: str) -> None:
-    pass
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.detection.blobs import CLASSES, draw, make_folder
+from tests.fakes.progress import silent
 from training.data.coco import read_coco, write_coco
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.models import detection_checkpoint
@@ -28,13 +29,9 @@ from training.standalone.objects import evaluate_objects, fit_objects, predict_o
 ONE_STEP = Recipe(iterations=1, checks=0, zoom=1.0, device="cpu")
 
 
-def quiet(fraction: float, message: str) -> None:
-    """No progress."""
-
-
 def fitted(data: Path, out: Path, **fields: Any) -> dict[str, Any]:
     return fit_objects(
-        data, out, replace(ONE_STEP, **fields), quiet, init=None, hold_out=HoldOut(0.3), allow_left_out=True
+        data, out, replace(ONE_STEP, **fields), silent, init=None, hold_out=HoldOut(0.3), allow_left_out=True
     )
 
 
@@ -82,11 +79,11 @@ def test_every_fault_of_a_coco_folder_is_named_and_the_rest_is_learned(tmp_path:
     # One has no annotation, and since one annotation has no image, nobody knows that it is empty.
     assert metrics["train"]["images"] + metrics["held_out"]["images"] == 9
     measured = evaluate_objects(
-        tmp_path / "model", data, quiet, everything=True, threads=1, plots=None, allow_left_out=True
+        tmp_path / "model", data, silent, everything=True, threads=1, plots=None, allow_left_out=True
     )
     assert measured["images"] == 9
     files = sorted((data / "images").iterdir())
-    report = predict_objects(tmp_path / "model", files, data, tmp_path / "found.json", quiet, threads=1, score=0.0)
+    report = predict_objects(tmp_path / "model", files, data, tmp_path / "found.json", silent, threads=1, score=0.0)
     assert report["images"] == 10
     assert len(report["problems"]) == 1
 
@@ -171,21 +168,21 @@ def test_an_image_of_ten_thousand_pixels_a_side_is_learned_and_searched_in_tiles
 def test_a_class_that_disappears_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     data = read_coco(make_folder(tmp_path / "data", 4, size=(64, 64)))
     nothing = DetectionSet(data.classes, ())
-    fit(data, nothing, tmp_path / "first", ONE_STEP, quiet)
+    fit(data, nothing, tmp_path / "first", ONE_STEP, silent)
     pale = tuple(
         replace(image, boxes=image.boxes[image.classes == 1], classes=image.classes[image.classes == 1] * 0, masks=None)
         for image in data.images
     )
     slow = replace(ONE_STEP, rate=1e-7)
     less, none = DetectionSet(CLASSES[1:], pale), DetectionSet(CLASSES[1:], ())
-    facts = fit(less, none, tmp_path / "second", slow, quiet, init=tmp_path / "first")
+    facts = fit(less, none, tmp_path / "second", slow, silent, init=tmp_path / "first")
     assert facts["notes"] == [
         "The class dark is not in the data any more; the model forgets it, the others go on from what they know."
     ]
     before, after = (detection_checkpoint.read(tmp_path / name)[1] for name in ("first", "second"))
     layer = "roi_heads.box_predictor.cls_score.weight"
     np.testing.assert_allclose(after[layer].numpy(), before[layer][1:].numpy(), atol=1e-4)
-    back = fit(data, nothing, tmp_path / "third", slow, quiet, init=tmp_path / "second")
+    back = fit(data, nothing, tmp_path / "third", slow, silent, init=tmp_path / "second")
     assert back["notes"] == []
     found = next(Detector.load(tmp_path / "third", device="cpu").predict([data.images[0].path]))
     assert found.probs.shape[2] == 3
@@ -197,4 +194,4 @@ def test_no_common_class_is_one_sentence(tmp_path: Path) -> None:
     content = (root / "annotations.json").read_text()
     (root / "annotations.json").write_text(content.replace('"dark"', '"left"').replace('"pale"', '"right"'))
     with pytest.raises(Exception, match="give data of the same classes"):
-        evaluate_objects(tmp_path / "model", root, quiet, everything=True, threads=1, plots=None)
+        evaluate_objects(tmp_path / "model", root, silent, everything=True, threads=1, plots=None)

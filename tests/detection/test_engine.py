@@ -11,6 +11,7 @@ import pytest
 import strategies
 from ml_backend.detection_pool import detection_pool
 from tests.detection.blobs import CLASSES, make_folder
+from tests.fakes.progress import silent
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet, grouped, split
 from training.data.images import load_rgb
@@ -33,7 +34,7 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> tuple[DetectionSet, Detec
 def trained(blobs: tuple[DetectionSet, DetectionSet], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model") / "checkpoint"
     recipe = Recipe(iterations=70, checks=1, rate=2e-3, zoom=1.0, device="cpu")
-    facts = fit(*blobs, out, recipe, lambda fraction, message: None)
+    facts = fit(*blobs, out, recipe, silent)
     assert facts["iterations"] == 70
     return out
 
@@ -107,7 +108,7 @@ def test_it_goes_on_from_a_checkpoint_with_a_new_class(
     more = DetectionSet(("new", *CLASSES), tuple(replace(i, classes=i.classes + 1) for i in blobs[0].images))
     recipe = Recipe(iterations=1, checks=0, rate=1e-6, device="cpu")
     nothing = DetectionSet(more.classes, ())
-    fit(more, nothing, tmp_path / "next", recipe, lambda fraction, message: None, init=trained)
+    fit(more, nothing, tmp_path / "next", recipe, silent, init=trained)
     after = next(Detector.load(tmp_path / "next", device="cpu").predict([blobs[1].images[0].path]))
     # The same region of both: which of several sure ones comes first is a matter of the last digit.
     same = int(np.abs(after.boxes - before.boxes[0]).sum(axis=1).argmin())
@@ -123,7 +124,7 @@ def test_the_same_seed_gives_the_same_weights(blobs: tuple[DetectionSet, Detecti
     nothing = DetectionSet(few.classes, ())
     recipe = Recipe(iterations=2, checks=0, zoom=1.0, device="cpu", seed=3)
     for name in ("a", "b"):
-        fit(few, nothing, tmp_path / name, recipe, lambda fraction, message: None)
+        fit(few, nothing, tmp_path / name, recipe, silent)
     first, second = (detection_checkpoint.read(tmp_path / name)[1] for name in ("a", "b"))
     for name, tensor in first.items():
         np.testing.assert_allclose(tensor.numpy(), second[name].numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
@@ -135,10 +136,10 @@ def test_unreadable_images_are_left_out_and_named(blobs: tuple[DetectionSet, Det
     images = (replace(blobs[0].images[0], path=broken, name="broken.png"), blobs[0].images[1])
     data, nothing = DetectionSet(CLASSES, images), DetectionSet(CLASSES, ())
     recipe = Recipe(iterations=2, checks=0, zoom=1.0, device="cpu")
-    facts = fit(data, nothing, tmp_path / "out", recipe, lambda fraction, message: None)
+    facts = fit(data, nothing, tmp_path / "out", recipe, silent)
     assert "broken.png" in facts["unreadable"][0]
     with pytest.raises(TrainingError, match="No image of the training part"):
-        fit(DetectionSet(CLASSES, images[:1]), nothing, tmp_path / "none", recipe, lambda fraction, message: None)
+        fit(DetectionSet(CLASSES, images[:1]), nothing, tmp_path / "none", recipe, silent)
 
 
 def test_a_damaged_checkpoint_is_a_sentence(trained: Path, tmp_path: Path) -> None:

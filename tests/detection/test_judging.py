@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.progress import silent
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.object_manifest import ObjectSample, detection_sets, read_object_manifest, write_object_manifest
 from training.detection_job import train_objects
@@ -179,11 +180,11 @@ def test_a_damaged_manifest_names_its_line(line: str, tmp_path: Path) -> None:
 
 def test_a_job_that_cannot_be_done_says_why(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"request\.json cannot be read"):
-        train_objects(tmp_path, lambda fraction, message: None)
+        train_objects(tmp_path, silent)
     (tmp_path / "request.json").write_text('{"classes": []}')
     with pytest.raises(TrainingError, match="names no class"):
-        train_objects(tmp_path, lambda fraction, message: None)
+        train_objects(tmp_path, silent)
     (tmp_path / "request.json").write_text('{"classes": ["a", "b"], "steps": "many"}')
     write_object_manifest(tmp_path / "objects.jsonl", [sample(1, "train", "x")])
     with pytest.raises(TrainingError, match="wrong kind"):
-        train_objects(tmp_path, lambda fraction, message: None)
+        train_objects(tmp_path, silent)

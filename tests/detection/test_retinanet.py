@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.detection.blobs import CLASSES, make_folder
+from tests.fakes.progress import silent
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet
 from training.data.images import load_rgb
@@ -27,10 +28,6 @@ from training.types import TrainingError
 RECIPE = Recipe(iterations=25, checks=0, rate=1e-3, zoom=1.0, stages=1, device="cpu")
 
 
-def quiet(fraction: float, message: str) -> None:
-    """No progress."""
-
-
 @pytest.fixture(scope="module")
 def blobs(tmp_path_factory: pytest.TempPathFactory) -> DetectionSet:
     return read_coco(make_folder(tmp_path_factory.mktemp("blobs"), 8, size=(64, 64)))
@@ -39,7 +36,7 @@ def blobs(tmp_path_factory: pytest.TempPathFactory) -> DetectionSet:
 @pytest.fixture(scope="module")
 def trained(blobs: DetectionSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("model") / "checkpoint"
-    facts = fit(blobs, DetectionSet(CLASSES, ()), out, RECIPE, quiet)
+    facts = fit(blobs, DetectionSet(CLASSES, ()), out, RECIPE, silent)
     assert facts["loss"] < 2.0
     return out
 
@@ -91,7 +88,7 @@ def test_unknown_places_teach_nothing(blobs: DetectionSet) -> None:
 def test_it_goes_on_with_other_classes(trained: Path, blobs: DetectionSet, tmp_path: Path) -> None:
     more = DetectionSet(("new", *CLASSES), tuple(replace(i, classes=i.classes + 1) for i in blobs.images))
     slow = replace(RECIPE, iterations=1, rate=1e-7, stages=2)
-    fit(more, DetectionSet(more.classes, ()), tmp_path / "next", slow, quiet, init=trained)
+    fit(more, DetectionSet(more.classes, ()), tmp_path / "next", slow, silent, init=trained)
     plan, after, _ = detection_checkpoint.read(tmp_path / "next")
     assert plan.stages == 1, "what is gone on from decides"
     before = detection_checkpoint.read(trained)[1]["head.cls_score.weight"]

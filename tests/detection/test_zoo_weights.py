@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.detection.blobs import CLASSES, make_folder
+from tests.fakes.progress import silent
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet
 from training.models import zoo_weights
@@ -155,9 +156,9 @@ def test_training_goes_on_from_them_and_never_without(tmp_path: Path, zoo_file: 
     nothing = DetectionSet(data.classes, ())
     recipe = Recipe(iterations=1, checks=0, zoom=1.0, batch=1, backbone=ZOO, device="cpu")
     with pytest.raises(TrainingError, match="go together"):
-        fit(data, nothing, tmp_path / "out", recipe, lambda fraction, message: None)
+        fit(data, nothing, tmp_path / "out", recipe, silent)
     given = replace(recipe, weights=str(zoo_file[0]))
-    facts = fit(data, nothing, tmp_path / "out", given, lambda fraction, message: None)
+    facts = fit(data, nothing, tmp_path / "out", given, silent)
     assert facts["warm_start_tensors"] >= 250
     assert Detector.load(tmp_path / "out", device="cpu").plan.channels == 256
 

@@ -18,14 +18,10 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
+from tests.fakes.progress import quiet
 from tests.near_duplicates.specimens import specimen, turned
-from training.types import Progress
 
 COUNT = 10
-
-
-def quiet(title: str) -> Progress:
-    return lambda fraction, message: None
 
 
 @pytest.fixture(scope="module")

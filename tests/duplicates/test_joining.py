@@ -25,8 +25,8 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.state.store import Store
 from strategies.near_duplicates.frames import DIMENSION, frame
+from tests.fakes.progress import quiet
 from tests.near_duplicates.specimens import specimen, turned
-from training.types import Progress
 
 D = 8
 
@@ -177,7 +177,3 @@ def test_a_search_finds_what_ingest_did_not_propose_and_leaves_what_was_split(te
         correct(made, 1, split=[second])
         assert search_project(made, 1, quiet) == []
         assert sorted(groups_of(made.store.items(1))) == [first, second, third]
-
-
-def quiet(title: str) -> Progress:
-    return lambda fraction, message: None

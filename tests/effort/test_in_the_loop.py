@@ -7,7 +7,7 @@ from typing import Any
 from ml_backend.effort.report import effort_report
 from ml_backend.runs import request_run
 from tests.fakes.label_studio import choice
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 from tests.loop.conftest import cells as cells
 from tests.loop.conftest import loop as loop
 

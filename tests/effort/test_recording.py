@@ -15,14 +15,10 @@ from ml_backend.effort.report import effort_report, summary
 from ml_backend.pulse import beat
 from ml_backend.region_ids import region_id
 from ml_backend.services import Services
-from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
 from ml_backend.state.records import AnnotationRow, EffortRow, NewItem, RankingEntry
-from ml_backend.state.store import Store
-from tests.loop.conftest import ListQueue
+from tests.fakes.world import NOW, Clock, open_services, settings_in
 from training.types import Detections
 
-NOW = 1_800_000_000.0
 CLASSES = (
     '<View><Image name="img" value="$image"/><Choices name="choice" toName="img" choice="single">'
     '<Choice value="Cat"/><Choice value="Dog"/></Choices></View>'
@@ -35,9 +31,7 @@ OBJECTS = (
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
-    settings = Settings(data_dir=tmp_path)
-    queue: Any = ListQueue()
-    made = Services(settings, Store.open(settings.resolved_database_url), DataDir(tmp_path), lambda: NOW, None, queue)
+    made = open_services(settings_in(tmp_path), clock=Clock(tick=0.0))
     yield made
     made.store.close()
 

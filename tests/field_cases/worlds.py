@@ -31,12 +31,12 @@ from ml_backend.labels_import.importing import import_labels
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
-from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
 from tests.fakes.label_studio import LEGACY, FakeLabelStudio
+from tests.fakes.progress import quiet
+from tests.fakes.world import Studio
 from tests.field_cases.preparations import PREPARATIONS
-from tests.loop.conftest import ListQueue, quiet
-from training.data.images import content_hash, image_size, load_rgb
+from training.data.images import image_size, load_rgb
 
 Case = dict[str, Any]
 
@@ -56,16 +56,13 @@ def said_or_crash(error: Exception, wanted: str | None, what: str) -> list[str]:
 
 def run_import(case: Case, home: Path, tmp: Path) -> list[str]:
     """Import label files and look at the annotations that the fake then holds."""
-    fake = FakeLabelStudio()
-    queue: Any = ListQueue()
-    settings, files = Settings(data_dir=tmp / "state"), DataDir(tmp / "state")
-    store = Store.open(settings.resolved_database_url)
-    services = Services(settings, store, files, lambda: 1.8e9, fake.client(), queue)
-    project = fake.add_project(case["config"])
-    store.upsert_project(project, "Field", case["config"], 1.8e9)
+    studio = Studio.begin(tmp / "state", case["config"])
     names = list(case["pool"])
-    tasks = services.label_studio.import_tasks(project, [{"data": {"image": name}} for name in names])
-    store.add_items(project, [_item(home, tmp, case, *pair) for pair in zip(names, tasks, strict=True)], 1.8e9)
+    for name in names:
+        path = tmp / "pool" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(home / case["pool"][name], path)
+    tasks = studio.take_in(tmp / "pool", names)
     work = tmp / "source"
     shutil.copytree(home / "input", work)
     said: list[str] = []
@@ -74,30 +71,20 @@ def run_import(case: Case, home: Path, tmp: Path) -> list[str]:
         form = step.get("format", "auto")
         try:
             source = work / step["source"]
-            report = import_labels(services, project, source, kind="annotations", form=form, stage=quiet).as_dict()
-            said += [*report["problems"], *report["unmatched"]]
+            report = import_labels(studio.services, studio.project, source, kind="annotations", form=form, stage=quiet)
+            told = report.as_dict()
+            said += [*told["problems"], *told["unmatched"]]
         except Exception as error:
             wrong += said_or_crash(error, ".", step["source"])
             said.append(str(error))
     for name, task in zip(names, tasks, strict=True):
-        wrong += _annotated(case, name, fake.state.annotations_of(task))
+        wrong += _annotated(case, name, studio.fake.state.annotations_of(task))
     text = "\n".join(said)
     if case.get("out") and not re.search(case["out"], text):
         wrong.append(f"nothing says {case['out']!r}: {text[:300]!r}")
     if speak := re.search(case.get("not_out", PYTHON_SPEAK), text):
         wrong.append(f"says {speak.group(0)!r}: {text[:240]!r}")
     return wrong
-
-
-def _item(home: Path, tmp: Path, case: Case, name: str, task: int) -> NewItem:
-    path = tmp / "pool" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(home / case["pool"][name], path)
-    height, width = load_rgb(path).shape[:2]
-    where = {"root": str(tmp / "pool"), "name": name}
-    return NewItem(
-        str(path), task, content_hash=content_hash(path), state="ready", width=width, height=height, data=where
-    )
 
 
 def _annotated(case: Case, name: str, annotations: list[dict[str, Any]]) -> list[str]:

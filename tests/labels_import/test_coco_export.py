@@ -15,7 +15,8 @@ from ml_backend.cli import build_app
 from ml_backend.coco_export import coco_of
 from ml_backend.label_config import parse_label_config
 from ml_backend.state.records import AnnotationRow
-from tests.labels_import.world import BOXES, NOW, OUTLINES, World, make
+from tests.fakes.world import NOW
+from tests.labels_import.world import BOXES, OUTLINES, ImportWorld, make
 from training.data.coco import read_coco_file
 from training.evaluation.correction_parts import STANDS_FOR
 from training.geometry.runs import from_window, mask_iou, pixels
@@ -45,7 +46,7 @@ def rectangle(name: str, label: str, x: float, rotation: float = 0) -> dict[str,
     return region(name, "rectanglelabels", label, x=x, y=10, width=25, height=50, rotation=rotation)
 
 
-def world(tmp_path: Path, config: str = ALL) -> World:
+def world(tmp_path: Path, config: str = ALL) -> ImportWorld:
     made = make(tmp_path, config)
     outline = region("p", "polygonlabels", "Nucleus", points=[[10, 10], [50, 10], [50, 60], [10, 60]])
     ellipse = region("e", "ellipselabels", "Nucleus", x=50, y=50, radiusX=20, radiusY=30, rotation=0)

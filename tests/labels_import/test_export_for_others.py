@@ -14,7 +14,8 @@ from pycocotools.cocoeval import COCOeval
 from ml_backend.coco_export import coco_of
 from ml_backend.label_config import parse_label_config
 from ml_backend.state.records import AnnotationRow, NewItem
-from tests.labels_import.world import IMAGE, NOW, World, make
+from tests.fakes.world import NOW
+from tests.labels_import.world import IMAGE, ImportWorld, make
 from training.data.coco import read_coco_file, write_coco
 
 TWO = '<Label value="A"/><Label value="B"/>'
@@ -30,7 +31,7 @@ def box(name: str, label: str, x: float = 10, size: tuple[int, int] = (60, 80), 
     return {"id": name, "from_name": "box", "to_name": "image", "type": "rectanglelabels", **sizes, "value": value}
 
 
-def annotate(world: World, results: dict[int, list[Any]], cancelled: tuple[int, ...] = ()) -> None:
+def annotate(world: ImportWorld, results: dict[int, list[Any]], cancelled: tuple[int, ...] = ()) -> None:
     rows = [
         AnnotationRow(task, task, 1, found, was_cancelled=task in cancelled, updated_at="2026-11-21T09:00:00Z")
         for task, found in results.items()
@@ -38,7 +39,7 @@ def annotate(world: World, results: dict[int, list[Any]], cancelled: tuple[int, 
     world.services.store.upsert_annotations(world.project, rows, NOW)
 
 
-def exported(world: World, labels: str = TWO) -> dict[str, Any]:
+def exported(world: ImportWorld, labels: str = TWO) -> dict[str, Any]:
     return coco_of(world.services, world.project, parse_label_config(config(labels)))
 
 

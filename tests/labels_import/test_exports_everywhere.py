@@ -21,6 +21,7 @@ from ml_backend.simulate.drawing import Drawer
 from ml_backend.simulate.expert import Expert, Manner
 from ml_backend.simulate.session import expert_for
 from ml_backend.simulate.study import Study, prepare
+from tests.fakes.progress import silent
 from tests.labels_import.world import IMAGE, make
 from training.data.class_list import ClassList
 from training.data.importers.objects import read_objects
@@ -159,7 +160,7 @@ def test_the_expert_of_simulate_names_them(tmp_path: Path, form: str) -> None:
 def test_a_study_lays_out_the_images_of_an_export(tmp_path: Path) -> None:
     world = make(tmp_path, GRADED)
     out = exported(tmp_path / "project", GRADED, "JSON_MIN", count=8)
-    bench = prepare(world.services, Study(out, ("uniform",), test_fraction=0.5), "lite0", lambda share, text: None)
+    bench = prepare(world.services, Study(out, ("uniform",), test_fraction=0.5), "lite0", silent)
     assert (bench.classes, bench.test.shape[0]) == (("bright", "dark/old"), 4)
     laid = {path.relative_to(bench.pool).as_posix() for path in bench.pool.rglob("*.png")}
     assert laid == set(bench.parts.pool)

@@ -19,32 +19,32 @@ from ml_backend.labels_import.importing import import_labels
 from ml_backend.labels_import.showing import fitting, with_imported
 from ml_backend.state.records import RankingEntry
 from tests.fakes.label_studio import choice
-from tests.labels_import.world import BOXES, CLASSES, OUTLINES, World, box, coco, make
+from tests.labels_import.world import BOXES, CLASSES, OUTLINES, ImportWorld, box, coco, make
 from training.geometry.runs import from_window
 
 
 @pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[World]:
+def boxes(tmp_path: Path) -> Iterator[ImportWorld]:
     world = make(tmp_path, BOXES)
     yield world
     world.services.store.close()
 
 
 @pytest.fixture
-def outlines(tmp_path: Path) -> Iterator[World]:
+def outlines(tmp_path: Path) -> Iterator[ImportWorld]:
     world = make(tmp_path, OUTLINES)
     yield world
     world.services.store.close()
 
 
 @pytest.fixture
-def classes(tmp_path: Path) -> Iterator[World]:
+def classes(tmp_path: Path) -> Iterator[ImportWorld]:
     world = make(tmp_path, CLASSES)
     yield world
     world.services.store.close()
 
 
-def test_boxes_become_annotations_once(boxes: World, tmp_path: Path) -> None:
+def test_boxes_become_annotations_once(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(
         tmp_path / "coco",
         boxes,
@@ -78,7 +78,7 @@ def test_boxes_become_annotations_once(boxes: World, tmp_path: Path) -> None:
     assert len(boxes.services.store.annotations(boxes.project)) == 3
 
 
-def test_outlines_as_polygons_and_as_runs(outlines: World, tmp_path: Path) -> None:
+def test_outlines_as_polygons_and_as_runs(outlines: ImportWorld, tmp_path: Path) -> None:
     mask = np.zeros((60, 80), np.uint8)
     mask[10:30, 20:50] = 1
     polygon = {**box(1, 20, 2), "bbox": [20, 10, 30, 20], "segmentation": [[20, 10, 50, 10, 50, 30, 20, 30]]}
@@ -96,7 +96,7 @@ def test_outlines_as_polygons_and_as_runs(outlines: World, tmp_path: Path) -> No
         assert points.max(axis=0) == pytest.approx([50, 30], abs=1)
 
 
-def test_a_file_whose_images_only_the_project_has(boxes: World, tmp_path: Path) -> None:
+def test_a_file_whose_images_only_the_project_has(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(tmp_path / "coco", boxes, [box(1, 4)], ("Cell",), copy=False) / "annotations.json"
     content = json.loads(source.read_text())
     content["images"].append({"id": 77, "file_name": "elsewhere.png", "height": 60, "width": 80})
@@ -107,7 +107,7 @@ def test_a_file_whose_images_only_the_project_has(boxes: World, tmp_path: Path) 
     assert "No image of the project is called elsewhere.png" in " ".join(report.problems)
 
 
-def test_yolo(boxes: World, tmp_path: Path) -> None:
+def test_yolo(boxes: ImportWorld, tmp_path: Path) -> None:
     folder = tmp_path / "yolo"
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True)
@@ -122,7 +122,7 @@ def test_yolo(boxes: World, tmp_path: Path) -> None:
     assert "there is no class 7" in " ".join(report.problems)
 
 
-def test_what_people_did_is_never_touched(classes: World, tmp_path: Path) -> None:
+def test_what_people_did_is_never_touched(classes: ImportWorld, tmp_path: Path) -> None:
     client = classes.services.label_studio
     client.create_annotation(1, choice("Dog", "choice", "image"), 3.0)
     client.create_annotation(2, [], 3.0, was_cancelled=True)
@@ -140,13 +140,13 @@ def test_what_people_did_is_never_touched(classes: World, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("text", ["cell0.png;Cat\ncell1.png;Dog\n", "label\timage\nCat\tcell0.png\nDog\tcell1.png\n"])
-def test_tables_of_other_kinds(classes: World, tmp_path: Path, text: str) -> None:
+def test_tables_of_other_kinds(classes: ImportWorld, tmp_path: Path, text: str) -> None:
     table = tmp_path / "labels.csv"
     table.write_text(text)
     assert classes.put(table).added == 2
 
 
-def test_class_folders_by_content_whatever_the_name(classes: World, tmp_path: Path) -> None:
+def test_class_folders_by_content_whatever_the_name(classes: ImportWorld, tmp_path: Path) -> None:
     for name, path in (("Cat", classes.images[0]), ("Dog", classes.images[1]), ("Cow", classes.images[2])):
         (tmp_path / "sorted" / name).mkdir(parents=True)
         (tmp_path / "sorted" / name / "001.png").write_bytes(path.read_bytes())
@@ -160,7 +160,7 @@ def test_class_folders_by_content_whatever_the_name(classes: World, tmp_path: Pa
     assert "no label 'Cow'" in " ".join([*report.problems, *report.unmatched]) or "Cow/001.png" in str(report.unmatched)
 
 
-def test_broken_off_and_begun_again(classes: World, tmp_path: Path) -> None:
+def test_broken_off_and_begun_again(classes: ImportWorld, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("".join(f"cell{n}.png,Cat\n" for n in range(3)))
     done = 0
@@ -183,7 +183,7 @@ def test_broken_off_and_begun_again(classes: World, tmp_path: Path) -> None:
     assert [len(made) for made in classes.annotations().values()] == [1, 1, 1]
 
 
-def test_pre_annotations_wait_for_the_next_order(boxes: World, tmp_path: Path) -> None:
+def test_pre_annotations_wait_for_the_next_order(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(tmp_path / "coco", boxes, [box(1, 4), box(2, 8)], ("Cell",))
     boxes.services.label_studio.create_annotation(1, [], 3.0)
     report = boxes.put(source, kind="predictions")
@@ -210,7 +210,7 @@ def test_nothing_is_proposed_that_the_config_lacks_by_now() -> None:
     assert fitting([region, gone, {**region, "id": "c", "from_name": "other"}], job) == [region]
 
 
-def test_mistakes_get_a_sentence(boxes: World, tmp_path: Path) -> None:
+def test_mistakes_get_a_sentence(boxes: ImportWorld, tmp_path: Path) -> None:
     (tmp_path / "second").mkdir()
     classes = make(tmp_path / "second", CLASSES)
     table = tmp_path / "labels.csv"

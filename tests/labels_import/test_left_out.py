@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from tests.fakes.label_studio import choice
-from tests.labels_import.world import BOXES, CLASSES, World, box, coco, make
+from tests.labels_import.world import BOXES, CLASSES, ImportWorld, box, coco, make
 from training.types import TrainingError
 
 PLAIN = BOXES.replace('<Label value="ignore"/>', "")
 
 
 @pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[World]:
+def boxes(tmp_path: Path) -> Iterator[ImportWorld]:
     world = make(tmp_path, BOXES)
     yield world
     world.services.store.close()
@@ -29,18 +29,18 @@ def changed(source: Path, **lists: Any) -> Path:
     return source
 
 
-def labels_of(world: World, task: int) -> list[list[str]]:
+def labels_of(world: ImportWorld, task: int) -> list[list[str]]:
     return [[region["value"]["rectanglelabels"][0] for region in made["result"]] for made in world.annotations()[task]]
 
 
-def test_a_box_whose_class_is_unknown_is_ignored_where_it_lies(boxes: World, tmp_path: Path) -> None:
+def test_a_box_whose_class_is_unknown_is_ignored_where_it_lies(boxes: ImportWorld, tmp_path: Path) -> None:
     report = boxes.put(coco(tmp_path / "coco", boxes, [box(1, 4), box(1, 40, 9), box(2, 8)], ("Cell",)))
     assert labels_of(boxes, 1) == [["Cell", "ignore"]]
     assert (report.added, report.complete) == (3, False)
     assert report.left_out["objects"] == {"its category is not listed": 1}
 
 
-def test_an_image_with_an_object_of_unknown_place_is_not_labeled(boxes: World, tmp_path: Path) -> None:
+def test_an_image_with_an_object_of_unknown_place_is_not_labeled(boxes: ImportWorld, tmp_path: Path) -> None:
     wrong = [box(1, 4), box(1, 40, bbox="?"), box(2, 8, bbox=[1, 2])]
     report = boxes.put(coco(tmp_path / "wrong", boxes, wrong, ("Cell",)))
     assert (report.added, report.pre_annotated, report.complete) == (1, 1, False)
@@ -65,7 +65,7 @@ def test_where_the_config_cannot_say_ignore_the_image_is_not_labeled(tmp_path: P
     world.services.store.close()
 
 
-def test_parts_that_were_searched_are_no_whole_image(boxes: World, tmp_path: Path) -> None:
+def test_parts_that_were_searched_are_no_whole_image(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(tmp_path / "coco", boxes, [box(1, 4)], ("Cell",))
     images = json.loads((source / "annotations.json").read_text())["images"]
     images[0]["checked"], images[1]["checked"] = [[0, 0, 40, 40]], "all"
@@ -74,13 +74,13 @@ def test_parts_that_were_searched_are_no_whole_image(boxes: World, tmp_path: Pat
     assert "the list of checked places cannot be used" in " ".join(report.problems)
 
 
-def test_annotations_that_belong_to_no_image_make_none_empty(boxes: World, tmp_path: Path) -> None:
+def test_annotations_that_belong_to_no_image_make_none_empty(boxes: ImportWorld, tmp_path: Path) -> None:
     report = boxes.put(coco(tmp_path / "coco", boxes, [box(1, 4), box([2], 4), box(77, 8)], ("Cell",)))
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[["Cell"]], [], []]
     assert report.left_out["objects"] == {"they belong to no image of the file": 2}
 
 
-def test_an_image_listed_twice_has_the_objects_of_both(boxes: World, tmp_path: Path) -> None:
+def test_an_image_listed_twice_has_the_objects_of_both(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(tmp_path / "coco", boxes, [box(1, 4), box(2, 40), box(2, 4)], ("Cell",))
     images = json.loads((source / "annotations.json").read_text())["images"]
     images[1]["file_name"] = images[0]["file_name"]
@@ -88,7 +88,7 @@ def test_an_image_listed_twice_has_the_objects_of_both(boxes: World, tmp_path: P
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[["Cell", "Cell"]], [], [[]]]
 
 
-def test_two_files_of_one_picture_have_the_objects_of_both(boxes: World, tmp_path: Path) -> None:
+def test_two_files_of_one_picture_have_the_objects_of_both(boxes: ImportWorld, tmp_path: Path) -> None:
     source = coco(tmp_path / "coco", boxes, [box(1, 4), box(2, 40)], ("Cell",))
     files = source / "images"
     (files / "cell1.png").write_bytes((files / "cell0.png").read_bytes())
@@ -97,7 +97,7 @@ def test_two_files_of_one_picture_have_the_objects_of_both(boxes: World, tmp_pat
     assert "cell1.png is the same image as cell0.png, which came first." in report.unmatched
 
 
-def test_more_than_a_few_percent_are_refused_unless_told_otherwise(boxes: World, tmp_path: Path) -> None:
+def test_more_than_a_few_percent_are_refused_unless_told_otherwise(boxes: ImportWorld, tmp_path: Path) -> None:
     rows = [box(1, x) for x in range(40)] + [box(2, 4, bbox=["1,5", 2, 3, 4]) for _ in range(3)]
     some = coco(tmp_path / "some", boxes, rows, ("Cell",))
     assert boxes.put(some, dry_run=True).left_out["objects"] == {"a number has a decimal comma; write a point": 3}
@@ -110,7 +110,7 @@ def test_more_than_a_few_percent_are_refused_unless_told_otherwise(boxes: World,
     assert labels_of(boxes, 2) == []
 
 
-def test_what_an_earlier_import_made_can_be_replaced(boxes: World, tmp_path: Path) -> None:
+def test_what_an_earlier_import_made_can_be_replaced(boxes: ImportWorld, tmp_path: Path) -> None:
     client = boxes.services.label_studio
     boxes.put(coco(tmp_path / "wrong", boxes, [box(1, 4)], ("Cell",)))
     # Somebody corrected the third, and skipped none.

@@ -16,15 +16,8 @@ from ml_backend.detection.image_objects import objects_on
 from ml_backend.errors import BadRequest
 from ml_backend.label_config import parse_label_config
 from ml_backend.labels_import.importing import import_labels
-from ml_backend.services import Services
-from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
-from ml_backend.state.records import NewItem
-from ml_backend.state.store import Store
-from tests.fakes.label_studio import FakeLabelStudio
-from tests.labels_import.world import IMAGE, NOW, World
-from tests.loop.conftest import ListQueue, quiet
-from training.data.images import content_hash, load_rgb
+from tests.fakes.progress import quiet
+from tests.labels_import.world import IMAGE, ImportWorld, of_images
 from training.data.importers.objects import read_objects
 from training.standalone.layout import data_kind
 from training.types import TrainingError
@@ -76,23 +69,9 @@ def pool(folder: Path) -> list[Path]:
     return [folder / name for name in NAMES]
 
 
-def fresh(tmp_path: Path, config: str) -> World:
+def fresh(tmp_path: Path, config: str) -> ImportWorld:
     """A project whose images are in a folder under their own names."""
-    fake, queue = FakeLabelStudio(), ListQueue()
-    settings, files = Settings(data_dir=tmp_path / "state"), DataDir(tmp_path / "state")
-    store = Store.open(settings.resolved_database_url)
-    services = Services(settings, store, files, lambda: NOW, fake.client(), queue)
-    project = fake.add_project(config)
-    store.upsert_project(project, "Cells", config, NOW)
-    images = pool(tmp_path / "pool")
-    tasks = services.label_studio.import_tasks(project, [{"data": {"image": path.name}} for path in images])
-    new = []
-    for path, task in zip(images, tasks, strict=True):
-        height, width = load_rgb(path).shape[:2]
-        where = {"root": str(path.parent), "name": path.name}
-        new.append(NewItem(str(path), task, content_hash(path), state="ready", width=width, height=height, data=where))
-    store.add_items(project, new, NOW)
-    return World(services, fake, project, images)
+    return of_images(tmp_path / "state", config, pool(tmp_path / "pool"))
 
 
 def exported(tmp_path: Path, config: str, results: list[list[Any]], form: str) -> Path:
@@ -143,11 +122,11 @@ def source_in(out: Path, form: str) -> Path:
     return next(iter(out.glob("*.?sv")), out)
 
 
-def put(world: World, source: Path) -> dict[str, Any]:
+def put(world: ImportWorld, source: Path) -> dict[str, Any]:
     return import_labels(world.services, world.project, source, kind="annotations", stage=quiet).as_dict()
 
 
-def labels_by_name(world: World) -> dict[str, list[list[str]]]:
+def labels_by_name(world: ImportWorld) -> dict[str, list[list[str]]]:
     """Labels of each annotation of each image."""
     tasks = world.fake.state.tasks_of(world.project)
     return {
@@ -159,7 +138,7 @@ def labels_by_name(world: World) -> dict[str, list[list[str]]]:
     }
 
 
-def boxes_on(world: World, task: int) -> list[list[float]]:
+def boxes_on(world: ImportWorld, task: int) -> list[list[float]]:
     """Boxes x1 y1 x2 y2 px of the objects of an image, from left to right."""
     (made,) = world.fake.state.annotations_of(task)
     found = objects_on(made["result"], parse_label_config(DRAWN), (HEIGHT, WIDTH))

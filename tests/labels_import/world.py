@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ml_backend.labels_import.importing import ImportReport, import_labels
-from ml_backend.services import Services
-from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
-from ml_backend.state.records import NewItem
-from ml_backend.state.store import Store
-from tests.fakes.label_studio import FakeLabelStudio
-from tests.loop.conftest import ListQueue, quiet
+from tests.fakes.progress import quiet
+from tests.fakes.world import Studio
 from training.data.coco import write_json
-from training.data.images import content_hash
 
-NOW = 1_800_000_000.0
 IMAGE = '<View><Image name="image" value="$image"/>'
 BOXES = (
     f'{IMAGE}<RectangleLabels name="box" toName="image">'
@@ -34,11 +28,10 @@ CLASSES = f'{IMAGE}<Choices name="choice" toName="image"><Choice value="Cat"/><C
 
 
 @dataclass
-class World:
-    services: Services
-    fake: FakeLabelStudio
-    project: int
-    images: list[Path]
+class ImportWorld(Studio):
+    """A project whose images wait for labels that somebody else made."""
+
+    images: list[Path] = field(default_factory=list)
 
     def put(self, source: Path, **options: Any) -> ImportReport:
         given: dict[str, Any] = {"kind": "annotations", **options}
@@ -49,13 +42,15 @@ class World:
         return {task["id"]: self.fake.state.annotations_of(task["id"]) for task in tasks}
 
 
-def make(tmp_path: Path, config: str, count: int = 3) -> World:
-    fake = FakeLabelStudio()
-    queue: Any = ListQueue()
-    settings, files = Settings(data_dir=tmp_path / "state"), DataDir(tmp_path / "state")
-    store = Store.open(settings.resolved_database_url)
-    services = Services(settings, store, files, lambda: NOW, fake.client(), queue)
-    project = fake.add_project(config)
+def of_images(root: Path, config: str, images: Sequence[Path]) -> ImportWorld:
+    """A project with images of one folder."""
+    world = ImportWorld.begin(root, config)
+    world.take_in(images[0].parent, [path.name for path in images])
+    world.images = list(images)
+    return world
+
+
+def make(tmp_path: Path, config: str, count: int = 3) -> ImportWorld:
     folder = tmp_path / "pool"
     folder.mkdir()
     images, rng = [], np.random.default_rng(0)
@@ -63,29 +58,11 @@ def make(tmp_path: Path, config: str, count: int = 3) -> World:
         path = folder / f"cell{number}.png"
         Image.fromarray(rng.integers(0, 255, (60, 80, 3), np.uint8)).save(path)
         images.append(path)
-    tasks = services.label_studio.import_tasks(project, [{"data": {"image": path.name}} for path in images])
-    store.upsert_project(project, "Cells", config, NOW)
-    store.add_items(
-        project,
-        [
-            NewItem(
-                str(path),
-                task,
-                content_hash=content_hash(path),
-                state="ready",
-                width=80,
-                height=60,
-                data={"root": str(folder), "name": path.name},
-            )
-            for path, task in zip(images, tasks, strict=True)
-        ],
-        NOW,
-    )
-    return World(services, fake, project, images)
+    return of_images(tmp_path / "state", config, images)
 
 
 def coco(
-    folder: Path, world: World, annotations: list[dict[str, Any]], names: tuple[str, ...], *, copy: bool = True
+    folder: Path, world: ImportWorld, annotations: list[dict[str, Any]], names: tuple[str, ...], *, copy: bool = True
 ) -> Path:
     (folder / "images").mkdir(parents=True)
     entries = []

@@ -8,20 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import SecretStr
 
 from ml_backend.geometry.results import Region, write_results
 from ml_backend.geometry.shapes import Brush, Rectangle
 from ml_backend.ingest import ingest
 from ml_backend.label_config import parse_label_config
 from ml_backend.project_settings import ProjectSettings
-from ml_backend.services import Services
-from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
-from ml_backend.state.store import Store
 from tests.detection.blobs import CLASSES, draw
-from tests.fakes.label_studio import FakeLabelStudio
-from tests.loop.conftest import HOOK, Clock, ListQueue, Loop, quiet
+from tests.fakes.progress import quiet
+from tests.fakes.world import Studio
 from training.data.detection_set import LabelledImage
 from training.models import detection_plan
 
@@ -51,7 +46,7 @@ def small_objects() -> Any:
 
 
 @dataclass
-class ObjectLoop(Loop):
+class ObjectLoop(Studio):
     """A loop that knows where the objects are."""
 
     drawn: dict[int, LabelledImage] = field(default_factory=dict)
@@ -69,7 +64,7 @@ class ObjectLoop(Loop):
         return write_results(regions, image.size)
 
     def draw(self, count: int) -> list[int]:
-        """Answer the next `count` tasks truthfully, in the order of the label stream; answers their ids."""
+        """Draw on the next `count` tasks truthfully, in the order of the label stream; returns their ids."""
         client, done = self.services.label_studio, []
         for _ in range(count):
             task = client.next_task(self.project)
@@ -90,21 +85,14 @@ def write_blobs(folder: Path, count: int) -> dict[str, LabelledImage]:
 def make_object_loop(root: Path, folder: Path, config: str, *, count: int = 24) -> ObjectLoop:
     """A project with `count` pictures and no label."""
     truth = write_blobs(folder, count)
-    clock, fake, queue = Clock(), FakeLabelStudio(), ListQueue()
-    secret = SecretStr("a" * 40)
-    settings = Settings(data_dir=root, webhook_secret=secret, media_secret=secret, threads=1)
-    files = DataDir(root)
-    store: Store = Store.open(settings.resolved_database_url)
-    any_queue: Any = queue
-    services = Services(settings, store, files, clock, fake.client(), any_queue)
-    project = fake.add_project(config, sampling="Uncertainty sampling")
-    services.label_studio.create_webhook(project, HOOK)
-    store.upsert_project(project, "Blobs", config, clock())
-    store.save_settings(project, SETTINGS)
-    loop = ObjectLoop(services, fake, project)
-    ingest(services, project, folder, stage=quiet)
+    loop = ObjectLoop.begin(root, config, "Blobs")
+    store = loop.store
+    store.save_settings(loop.project, SETTINGS)
+    ingest(loop.services, loop.project, folder, stage=quiet)
     loop.drawn = {
-        int(item.task_id): truth[Path(item.source).name] for item in store.items(project) if item.task_id is not None
+        int(item.task_id): truth[Path(item.source).name]
+        for item in store.items(loop.project)
+        if item.task_id is not None
     }
     assert len(loop.drawn) == count
     return loop

@@ -16,7 +16,7 @@ from ml_backend.runs import request_run, rollback
 from ml_backend.serving import Serving
 from ml_backend.state.records import RunRow
 from ml_backend.steps.models import predict_items
-from tests.loop.conftest import Loop, make_loop
+from tests.loop.classes import Loop, make_loop
 
 CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
     "permuted": lambda names: [*names[1:], names[0]],

@@ -10,8 +10,8 @@ from ml_backend.cycle import execute
 from ml_backend.errors import Busy
 from ml_backend.state.files import project_lock
 from ml_backend.steps.publish import cleanup
-from tests.loop.conftest import Loop
-from tests.loop.kills import Killed, kill
+from tests.fakes.kills import killed
+from tests.loop.classes import Loop
 
 
 @pytest.mark.parametrize("look", ["model_versions", "rankings", "project"])
@@ -19,10 +19,8 @@ def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, m
     """The run publishes right after any of the three looks of a cleanup."""
     run_id = scene.store.open_runs()[0].id
     old = scene.store.project(scene.project).active_version
-    with monkeypatch.context() as patch:
-        kill(scene.services.label_studio, "set_model_version", patch, after=False)
-        with pytest.raises(Killed):
-            execute(scene.services, run_id)
+    with killed(scene.services.label_studio, "set_model_version"):
+        execute(scene.services, run_id)
     ranking = scene.store.ranking_of_run(run_id)
     assert ranking is not None
     assert set(scene.versions()) == {old, ranking.version}

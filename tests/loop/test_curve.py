@@ -17,7 +17,7 @@ from ml_backend.runs import request_run
 from ml_backend.state.records import RunRow
 from ml_backend.steps.judge import answers, held_out, judge
 from ml_backend.validation_score import comparison
-from tests.loop.conftest import Loop, make_loop
+from tests.loop.classes import Loop, make_loop
 
 
 @pytest.fixture(scope="module")

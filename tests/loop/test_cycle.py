@@ -11,7 +11,8 @@ import pytest
 from ml_backend.ingest import ingest
 from ml_backend.redaction import redact
 from ml_backend.runs import request_run, rollback
-from tests.loop.conftest import Loop, quiet
+from tests.fakes.progress import quiet
+from tests.loop.classes import Loop
 
 
 def test_an_order_without_a_model_comes_first(loop: Loop) -> None:

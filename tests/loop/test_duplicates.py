@@ -15,7 +15,8 @@ from ml_backend.overview import overview
 from ml_backend.runs import request_run
 from ml_backend.state.records import ItemRow
 from tests.fakes.label_studio import choice
-from tests.loop.conftest import Loop, quiet
+from tests.fakes.progress import quiet
+from tests.loop.classes import Loop
 
 
 @pytest.fixture

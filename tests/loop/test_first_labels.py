@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from ml_backend.launch import content
 from ml_backend.launch.projects import Interface
 from ml_backend.source_groups import EACH_FILE
-from tests.loop.conftest import Loop, quiet
+from tests.fakes.progress import quiet
+from tests.loop.classes import Loop
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from sqlalchemy import Table, func, select
 
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.tables import predictions, ranking_entries
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 
 KEPT = 3
 

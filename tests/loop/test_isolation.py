@@ -15,7 +15,7 @@ from ml_backend.event_queue import LONGEST_WAIT, MOST_TRIES, apply_again, discar
 from ml_backend.overview import overview
 from ml_backend.pulse import Care, beat
 from ml_backend.state.records import AnnotationRow
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 
 HUGE = 2**70
 STAMP = "2026-11-21T09:31:37.197599Z"

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from ml_backend.cycle import execute
-from tests.loop.conftest import Loop
-from tests.loop.kills import Killed, copy_of, end_state, kill
-
-
-@pytest.fixture(scope="module")
-def undisturbed(labelled: Loop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The end without any kill."""
-    loop = copy_of(labelled, tmp_path_factory.mktemp("undisturbed") / "state")
-    assert loop.settle().state == "done"
-    state = end_state(loop)
-    loop.store.close()
-    return state
-
+from tests.fakes.kills import end_state, killed
+from tests.fakes.world import Studio
+from tests.loop.classes import Loop
 
 POINTS = [
     *[("store", "advance_run", after, nth) for nth in (1, 2, 3, 4) for after in (False, True)],
@@ -35,17 +23,13 @@ POINTS = [
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
-def test_a_kill_changes_nothing(
-    point: tuple[str, str, bool, int], scene: Loop, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_changes_nothing(point: tuple[str, str, bool, int], scene: Studio, undisturbed: Studio) -> None:
     owner, method, after, nth = point
-    with monkeypatch.context() as patch:
-        kill(getattr(scene.services, owner), method, patch, after=after, nth=nth)
-        with pytest.raises(Killed):
-            scene.settle()
+    with killed(getattr(scene.services, owner), method, after=after, nth=nth):
+        scene.settle()
     run = scene.settle()
     assert run.state == "done", run
-    assert end_state(scene) == undisturbed
+    assert end_state(scene) == end_state(undisturbed)
 
 
 def test_a_half_pushed_version_is_never_switched_to(scene: Loop) -> None:
@@ -65,8 +49,7 @@ def test_a_half_pushed_version_is_never_switched_to(scene: Loop) -> None:
     scene.services.label_studio.import_predictions(
         scene.project, [{"task": task, "score": 0.5, "model_version": half.version, "result": []}]
     )
-    clock: Any = scene.services.clock
-    clock.now += 3600
+    scene.clock.now += 3600
     assert scene.settle().state == "done"
     assert set(scene.prediction_counts().values()) <= {0, 1}
     assert len(scene.versions()) == 1

@@ -17,7 +17,7 @@ from ml_backend.project_settings import ProjectSettings
 from ml_backend.runs import request_run, rollback
 from ml_backend.serving import Serving
 from ml_backend.steps.prepare import prepare
-from tests.loop.conftest import Loop, make_loop
+from tests.loop.classes import Loop, make_loop
 
 
 def cut(folder: Path) -> None:

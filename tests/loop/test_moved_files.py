@@ -9,7 +9,8 @@ from ml_backend.ingest import ingest
 from ml_backend.moved_files import missing_files
 from ml_backend.runs import request_run
 from ml_backend.steps.prepare import prepare
-from tests.loop.conftest import Loop, make_loop, quiet
+from tests.fakes.progress import quiet, silent
+from tests.loop.classes import Loop, make_loop
 from training.jobs import train
 
 
@@ -46,7 +47,7 @@ def test_a_run_goes_on_after_the_data_directory_was_moved(tmp_path: Path, cells:
     loop.store.close()
     (tmp_path / "state").rename(tmp_path / "elsewhere")
     assert str(tmp_path / "state") not in (tmp_path / "elsewhere" / folder / "request.json").read_text()
-    assert train(tmp_path / "elsewhere" / folder, lambda fraction, message: None)["classes"]
+    assert train(tmp_path / "elsewhere" / folder, silent)["classes"]
 
 
 def test_images_that_are_not_where_they_were_are_named(tmp_path: Path, cells: Path) -> None:

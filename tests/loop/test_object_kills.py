@@ -9,8 +9,8 @@ import pytest
 
 import training.detection_job
 from ml_backend.runs import request_run
-from tests.loop.conftest import Loop
-from tests.loop.kills import Killed, copy_of, end_state, kill
+from tests.fakes.kills import end_state, killed
+from tests.fakes.world import Studio
 from tests.loop.objects import OUTLINES, ObjectLoop, make_object_loop
 from tests.loop.objects import small_objects as small_objects
 
@@ -33,24 +33,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     loop.store.close()
 
 
-@pytest.fixture
-def scene(labelled: ObjectLoop, tmp_path: Any) -> Iterator[Loop]:
-    loop = copy_of(labelled, tmp_path / "state")
-    yield loop
-    loop.store.close()
-
-
-@pytest.fixture(scope="module")
-def undisturbed(labelled: ObjectLoop, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The end without any kill."""
-    loop = copy_of(labelled, tmp_path_factory.mktemp("undisturbed") / "state")
-    run = loop.settle()
+def test_without_a_kill_there_are_outlines_to_compare(undisturbed: Studio) -> None:
+    run = undisturbed.store.runs(undisturbed.project)[0]
     assert (run.state, run.decision) == ("done", "promoted"), run
     assert run.metrics["training"]["masks"]
-    state = end_state(loop)
-    assert any(result for shown in state["shown"].values() for result in shown)
-    loop.store.close()
-    return state
+    assert any(result for shown in end_state(undisturbed)["shown"].values() for result in shown)
 
 
 # What is done in the same way for every kind of project is killed in test_kills.
@@ -63,16 +50,12 @@ POINTS = [
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
-def test_a_kill_changes_nothing(
-    point: tuple[str, str, bool], scene: Loop, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_changes_nothing(point: tuple[str, str, bool], scene: Studio, undisturbed: Studio) -> None:
     owner, method, after = point
-    with monkeypatch.context() as patch:
-        place: Any = training.detection_job if owner == "training" else getattr(scene.services, owner)
-        # The third step forward is that out of judging: everything before it has happened once.
-        kill(place, method, patch, after=after, nth=3 if method == "advance_run" else 1)
-        with pytest.raises(Killed):
-            scene.settle()
+    place: Any = training.detection_job if owner == "training" else getattr(scene.services, owner)
+    # The third step forward is that out of judging: everything before it has happened once.
+    with killed(place, method, after=after, nth=3 if method == "advance_run" else 1):
+        scene.settle()
     run = scene.settle()
     assert run.state == "done", run
-    assert end_state(scene) == undisturbed
+    assert end_state(scene) == end_state(undisturbed)

@@ -13,7 +13,8 @@ from ml_backend.ingest import ingest
 from ml_backend.pulse import beat
 from ml_backend.reconcile import reconcile
 from ml_backend.schedule import NEWEST, order_due
-from tests.loop.conftest import Loop, quiet
+from tests.fakes.progress import quiet, silent
+from tests.loop.classes import Loop
 
 
 def test_an_ingest_alone_ends_with_an_order(loop: Loop) -> None:
@@ -35,7 +36,7 @@ def test_tasks_that_a_poll_finds_are_ordered_once(loop: Loop, tmp_path: Path) ->
     loop.settle()
     before = loop.store.active_ranking(loop.project)
     client = loop.services.label_studio
-    more = write_cells(tmp_path / "more", lambda fraction, message: None, count=93)[90:]
+    more = write_cells(tmp_path / "more", silent, count=93)[90:]
     known = loop.store.items(loop.project)[0]
     assert before is not None
     client.import_tasks(loop.project, [{"data": {"image": path.as_uri()}} for path in more])
@@ -77,7 +78,7 @@ def test_who_comes_in_by_command_hears_what_to_do_next(loop: Loop, monkeypatch: 
 def test_an_ingest_that_adds_to_an_order_is_noticed(loop: Loop, tmp_path: Path) -> None:
     loop.settle()
     folder = tmp_path / "new"
-    paths = write_cells(folder, lambda fraction, message: None, count=95)
+    paths = write_cells(folder, silent, count=95)
     for path in paths[:90]:
         path.unlink()
     assert ingest(loop.services, loop.project, folder, stage=quiet).tasks > 0

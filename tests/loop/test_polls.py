@@ -14,7 +14,7 @@ from ml_backend.pulse import beat
 from ml_backend.reconcile import reconcile
 from ml_backend.state.records import AnnotationRow, NewItem
 from tests.fakes.label_studio import choice
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 
 LONG_AFTER = "2099-01-01T00:00:00.000000Z"
 """A cursor from which nothing is listed."""

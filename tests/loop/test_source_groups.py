@@ -3,7 +3,7 @@ import pytest
 from ml_backend.errors import BadRequest, Conflict, Unavailable
 from ml_backend.runs import request_run
 from ml_backend.source_groups import proposal_for, set_group_pattern
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 
 
 def sides(loop: Loop) -> dict[str, set[str]]:

@@ -9,7 +9,7 @@ from ml_backend.errors import BadRequest
 from ml_backend.overview import overview
 from ml_backend.runs import request_run
 from ml_backend.strategy_choice import change_settings, usable
-from tests.loop.conftest import Loop
+from tests.loop.classes import Loop
 
 PARAMETERS = {"similar": "like", "exclude": "unlike"}
 

@@ -11,8 +11,8 @@ from ml_backend.errors import QueueUnavailable, Unavailable
 from ml_backend.overview import overview
 from ml_backend.pulse import beat
 from ml_backend.runs import FIRST_PAUSE, fail
-from tests.loop.conftest import Loop
-from tests.loop.kills import Killed, kill
+from tests.fakes.kills import killed
+from tests.loop.classes import Loop
 
 WEEK = 7 * 86400.0
 
@@ -32,10 +32,8 @@ def taken(loop: Loop) -> list[tuple[str, tuple[Any, ...]]]:
 def test_an_outage_of_twenty_minutes_fails_no_run(step: str, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, run_id = clock_of(scene), scene.store.open_runs()[0].id
     if step == "publish":
-        with monkeypatch.context() as patch:
-            kill(scene.services.label_studio, "import_predictions", patch, after=False)
-            with pytest.raises(Killed):
-                execute(scene.services, run_id)
+        with killed(scene.services.label_studio, "import_predictions"):
+            execute(scene.services, run_id)
     before = scene.store.run(run_id)
     scene.fake.down = step == "publish"
     if step == "prepare":
@@ -68,10 +66,8 @@ def _busy_database(*_: object) -> Any:
 def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = scene.store.open_runs()[0].id
     for _ in range(scene.services.settings.retry_attempts):
-        with monkeypatch.context() as patch:
-            kill(scene.store, "advance_run", patch, after=False)
-            with pytest.raises(Killed):
-                execute(scene.services, run_id)
+        with killed(scene.store, "advance_run"):
+            execute(scene.services, run_id)
     run = execute(scene.services, run_id)
     assert run.state == "failed"
     assert "begun 8 times and its process ended each time" in run.error

@@ -11,8 +11,8 @@ from ml_backend.pulse import beat
 from ml_backend.reconcile import reconcile
 from ml_backend.runs import fail, request_run, rollback
 from ml_backend.state.records import RunRow
-from tests.loop.conftest import Loop
-from tests.loop.kills import Killed, kill
+from tests.fakes.kills import killed
+from tests.loop.classes import Loop
 
 
 def begun(loop: Loop) -> RunRow:
@@ -71,10 +71,8 @@ def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop, monkeypatch
     open_run = begun(scene)
     request_run(scene.services, scene.project, kind="train", reason="Once more.")
     fail(scene.services, open_run.id, "A test ends it.")
-    with monkeypatch.context() as patch:
-        kill(scene.store, "open_wished_run", patch, after=after)
-        with pytest.raises(Killed):
-            beat(scene.services)
+    with killed(scene.store, "open_wished_run", after=after):
+        beat(scene.services)
     beat(scene.services)
     opened = [run for run in scene.store.runs(scene.project) if run.reason == "Once more."]
     assert [run.state for run in opened] == ["prepare"]
@@ -97,10 +95,8 @@ def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop, monkeypatch: py
     """The new label config and the wish to train with it are one transaction."""
     open_run = begun(scene)
     renamed(scene)
-    with monkeypatch.context() as patch:
-        kill(scene.store, "upsert_project", patch, after=after)
-        with pytest.raises(Killed):
-            reconcile(scene.services, scene.project)
+    with killed(scene.store, "upsert_project", after=after):
+        reconcile(scene.services, scene.project)
     reconcile(scene.services, scene.project)
     fail(scene.services, open_run.id, "A test ends it.")
     beat(scene.services)

@@ -16,7 +16,7 @@ from ml_backend.label_config import parse_label_config
 from ml_backend.steps.labels import ProjectLabels
 from tests.detection.test_measuring import BOXES as PLACES
 from tests.detection.test_measuring import CLASSES, answer, image
-from tests.labels_import.world import BOXES, World, make
+from tests.labels_import.world import BOXES, ImportWorld, make
 from training.data.detection_set import DetectionSet, LabelledImage, no_boxes
 from training.data.object_manifest import OBJECTS, detection_sets, read_object_manifest, write_object_manifest
 from training.data.reading import Notes, together, usable, vouches
@@ -27,7 +27,7 @@ from training.models.detectron2_unknown import unknown_places
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path) -> Iterator[ImportWorld]:
     made = make(tmp_path, BOXES)
     yield made
     made.services.store.close()
@@ -77,7 +77,7 @@ def test_many_of_one_reason_are_counted() -> None:
     assert said[-1] == "950 more were left out like these: a number is not finite."
 
 
-def test_in_the_loop(world: World, tmp_path: Path) -> None:
+def test_in_the_loop(world: ImportWorld, tmp_path: Path) -> None:
     def region(label: str, **value: object) -> dict[str, object]:
         place = {"x": 10, "y": 10, "width": 20, "height": 20, "rotation": 0, "rectanglelabels": [label]}
         drawn = {"id": label, "from_name": "box", "to_name": "image", "type": "rectanglelabels"}

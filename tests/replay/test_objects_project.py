@@ -11,6 +11,7 @@ from ml_backend.errors import BadRequest
 from ml_backend.replay import objects_project
 from ml_backend.replay.objects_project import draws_objects, project_material
 from tests.detection.blobs import CLASSES
+from tests.fakes.progress import silent
 from tests.loop.objects import BOXES, make_object_loop
 
 
@@ -18,11 +19,11 @@ def test_confirmed_objects_are_the_material(tmp_path: Path, monkeypatch: pytest.
     loop = make_object_loop(tmp_path / "state", tmp_path / "images", BOXES, count=10)
     assert draws_objects(loop.services, loop.project)
     with pytest.raises(BadRequest, match="0 usable labeled images"):
-        project_material(loop.services, loop.project, 0.3, lambda share, text: None)
+        project_material(loop.services, loop.project, 0.3, silent)
     labeled = loop.draw(9)
     loop.apply()
     monkeypatch.setattr(objects_project, "FEWEST", 9)
-    found = project_material(loop.services, loop.project, 0.3, lambda share, text: None)
+    found = project_material(loop.services, loop.project, 0.3, silent)
     images = [*found.pool.images, *found.test.images]
     assert len(images) == 9
     assert found.pool.classes == CLASSES

@@ -24,16 +24,14 @@ from ml_backend.replay.objects_rounds import Round, Rounds
 from ml_backend.replay.objects_terms import Terms, checked, facts
 from strategies.base import StrategyError
 from tests.detection.blobs import make_folder
+from tests.fakes.kills import Killed
+from tests.fakes.progress import silent
 from training.data.detection_set import no_boxes
 from training.evaluation.matching import Matches
 from training.models.recipe import Recipe
 from training.types import TrainingError
 
 RECIPE = Recipe(checks=0, batch=1, rate=2e-3, zoom=1.0, device="cpu")
-
-
-def silent(share: float, text: str) -> None:
-    """No progress."""
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +79,13 @@ def test_all_strategies_of_a_seed_share_the_first_detector(
 def test_a_killed_replay_goes_on_and_ends_alike(
     material: Material, played: tuple[ObjectReplay, list[str]], tmp_path: Path
 ) -> None:
-    class Killed(Exception):
-        pass
-
-    def kill(text: str) -> None:
+    def end(text: str) -> None:
         if "uniform, 4 images" in text:
             raise Killed
 
     asked = checked(material, terms())
     with pytest.raises(Killed):
-        replay_objects(material, asked, Rounds(tmp_path, facts(material, asked)), silent, kill)
+        replay_objects(material, asked, Rounds(tmp_path, facts(material, asked)), silent, end)
     again, said = play(material, terms(), tmp_path)
     # The whole pool, the start and the round of uniform had been played.
     assert [text.split(",")[1] for text in said] == [" box_disagreement"]

@@ -10,7 +10,8 @@ import pytest
 from ml_backend.errors import BadRequest
 from ml_backend.replay.engine import replay
 from ml_backend.replay.project import project_set
-from tests.loop.conftest import cells, make_loop
+from tests.loop.classes import make_loop
+from tests.loop.conftest import cells
 
 __all__ = ["cells"]
 

@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ml_backend.cycle import execute
 from ml_backend.label_config import parse_label_config
-from ml_backend.pulse import beat
-from ml_backend.redaction import redact
 from ml_backend.simulate import session
 from ml_backend.simulate.drawing import Drawer
 from ml_backend.simulate.expert import Manner
@@ -22,34 +18,21 @@ from ml_backend.simulate.object_report import object_rows, summarise_objects
 from ml_backend.simulate.object_study import ObjectCurve, ObjectPoint, object_config
 from ml_backend.simulate.study import Study
 from tests.detection.blobs import CLASSES, make_folder
-from tests.loop.conftest import quiet
+from tests.fakes.progress import quiet, silent
 from tests.loop.objects import BOXES, ObjectLoop, make_object_loop
 from training.data.coco import read_coco
 
 
-def deliver(loop: ObjectLoop) -> None:
-    """Hand over the webhooks that the fake has sent, each to its project."""
-    while loop.fake.sent:
-        body = redact(loop.fake.sent.pop(0)["body"])
-        loop.store.add_event(int(body["project"]["id"]), body["action"], body, loop.services.clock())
-
-
 @contextmanager
 def worker(loop: ObjectLoop) -> Iterator[list[BaseException]]:
-    """Does what a worker and the web process would, for whatever project is there; answers what went wrong."""
+    """Does what a worker and the web process would, for whatever project is there; yields what went wrong."""
     stop = threading.Event()
     failed: list[BaseException] = []
 
     def work() -> None:
         while not stop.wait(0.05):
             try:
-                deliver(loop)
-                beat(loop.services)
-                queue: Any = loop.services.queue
-                jobs, queue.jobs = queue.jobs, []
-                for job, arguments in jobs:
-                    if job == "run_job":
-                        execute(loop.services, *arguments)
+                loop.work()
             except Exception as error:
                 failed.append(error)
 
@@ -128,7 +111,7 @@ def test_one_project_is_labeled_by_a_coco_folder(loop: ObjectLoop, tmp_path: Pat
         (folder / "images" / image.name).write_bytes(image.path.read_bytes())
     write_coco(folder / "annotations.json", DetectionSet(CLASSES, tuple(loop.drawn.values())))
     with worker(loop) as failed:
-        report = session.label_project(loop.services, loop.project, folder, 3, Manner(), True, lambda share, text: None)
+        report = session.label_project(loop.services, loop.project, folder, 3, Manner(), True, silent)
     assert failed == []
     assert report.labels == 3
     assert report.objects > 0

@@ -18,6 +18,7 @@ from ml_backend.reconcile import reconcile
 from ml_backend.runs import request_run
 from ml_backend.simulate.oracle import project_oracle
 from ml_backend.strategy_choice import change_settings
+from tests.fakes.progress import silent
 from tests.soak.faults import Fault, trouble
 from tests.soak.ledger import Kept, Ledger, broken_promises, said
 from tests.soak.memory import Watch
@@ -54,7 +55,7 @@ class Plan:
 
 def _quiet(title: str) -> Progress:
     print(f"  {title}", flush=True)
-    return lambda fraction, message: None
+    return silent
 
 
 class Session:
@@ -65,7 +66,7 @@ class Session:
         self.store = scene.services.store
         self.rng = np.random.default_rng(plan.seed)
         self.ledger = Ledger()
-        write_cells(folder, lambda fraction, message: None, count=plan.cells)
+        write_cells(folder, silent, count=plan.cells)
         title = f"Soak {plan.seed}"
         self.project = ensure_project(self.services, title, title, CLASSES)
         attach(self.services, self.project)

@@ -13,11 +13,7 @@ from ml_backend.state.records import AnnotationRow, NewItem
 from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
-
-
-def silent(fraction: float, message: str) -> None:
-    assert 0 <= fraction <= 1
-    assert message
+from tests.fakes.progress import silent
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
-from tests.state.backups import elsewhere, filled, save, settings, silent
+from tests.fakes.progress import silent
+from tests.state.backups import elsewhere, filled, save, settings
 
 __all__ = ["filled", "settings"]
 

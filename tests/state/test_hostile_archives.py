@@ -12,7 +12,8 @@ from ml_backend.backup import restore
 from ml_backend.errors import BadRequest, Unavailable
 from ml_backend.settings import Settings
 from ml_backend.state.archive import Member, read_archive, write_archive
-from tests.state.backups import elsewhere, filled, save, settings, silent
+from tests.fakes.progress import silent
+from tests.state.backups import elsewhere, filled, save, settings
 
 __all__ = ["filled", "settings"]
 

@@ -74,9 +74,3 @@ def make_run(folder: Path, samples: Sequence[Sample], matrix: np.ndarray | None 
     (folder / "request.json").write_text(json.dumps(fields | request))
     write_manifest(folder / "manifest.jsonl", samples)
     return folder
-
-
-def quiet(fraction: float, message: str) -> None:
-    """A progress callback that checks what it is told."""
-    assert -1e-9 <= fraction <= 1 + 1e-9
-    assert isinstance(message, str)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 import training.classifiers._finetune_loop as loop
-from tests.training.cells import CLASSES, cell_samples, make_run, quiet
+from tests.fakes.kills import killed
+from tests.fakes.progress import silent
+from tests.training.cells import CLASSES, cell_samples, make_run
 from training.classifiers._augment import Augmentation, augment
 from training.classifiers.finetune import MIN_WATCHED, _hold_out
 from training.jobs import load_model, train
@@ -43,7 +45,7 @@ def test_a_network_learns_is_read_back_and_goes_on(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
 ) -> None:
     run = make_run(tmp_path / "run", samples, method="finetune", options=small_backbone)
-    metrics = train(run, quiet)
+    metrics = train(run, silent)
     assert metrics["settings"]["start"] == "pretrained"
     assert metrics["settings"]["watched"] > 0
     assert metrics["settings"]["epochs"] == 3
@@ -51,7 +53,7 @@ def test_a_network_learns_is_read_back_and_goes_on(
     model = load_model(run / "checkpoint")
     assert (model.kind, model.needs, model.classes) == ("finetune", "images", CLASSES)
     paths = [sample.path for sample in samples[:8]]
-    probs = model.predict_images([*paths, tmp_path / "gone.png"], quiet)
+    probs = model.predict_images([*paths, tmp_path / "gone.png"], silent)
     assert probs.shape == (9, 3)
     assert probs.dtype == np.float32
     assert np.allclose(probs[:8].sum(axis=1), 1, atol=1e-5)
@@ -60,34 +62,27 @@ def test_a_network_learns_is_read_back_and_goes_on(
         model.predict_embeddings(np.zeros((1, 4), dtype=np.float32))
     options = {**small_backbone, "epochs": 1}
     further = make_run(tmp_path / "next", samples, method="finetune", options=options, init=str(run / "checkpoint"))
-    assert train(further, quiet)["settings"]["start"] == "incumbent"
+    assert train(further, silent)["settings"]["start"] == "incumbent"
 
 
 def test_a_killed_training_ends_like_one_that_was_not(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = make_run(tmp_path / "whole", samples, method="finetune", options=small_backbone)
-    killed = make_run(tmp_path / "killed", samples, method="finetune", options=small_backbone)
-    train(whole, quiet)
+    begun = make_run(tmp_path / "begun", samples, method="finetune", options=small_backbone)
+    train(whole, silent)
+    real, epochs = loop._one_epoch, []
 
-    class Killed(BaseException):
-        pass
-
-    real, calls = loop._one_epoch, []
-
-    def dying(*arguments: object) -> None:
-        calls.append(arguments[4])
-        if len(calls) == 3:
-            raise Killed
+    def counted(*arguments: object) -> None:
+        epochs.append(arguments[4])
         real(*arguments)  # type: ignore[arg-type]  # passed through as they came
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "_one_epoch", dying)
-        with pytest.raises(Killed):
-            train(killed, quiet)
-        train(killed, quiet)
-    assert calls == [0, 1, 2, 2]
-    assert checkpoint(killed) == checkpoint(whole)
+    monkeypatch.setattr(loop, "_one_epoch", counted)
+    with killed(loop, "_one_epoch", nth=3):
+        train(begun, silent)
+    train(begun, silent)
+    assert epochs == [0, 1, 2]
+    assert checkpoint(begun) == checkpoint(whole)
 
 
 def test_a_class_without_labels_gets_nothing(
@@ -95,7 +90,7 @@ def test_a_class_without_labels_gets_nothing(
 ) -> None:
     few = [sample for sample in samples if sample.label != "long"][:10]
     run = make_run(tmp_path / "run", few, method="finetune", options={**small_backbone, "epochs": 1})
-    assert train(run, quiet)["settings"]["watched"] == 0
+    assert train(run, silent)["settings"]["watched"] == 0
     probs = load_model(run / "checkpoint").predict_images([samples[0].path])
     assert probs[0, 1] == 0
     assert probs[0, [0, 2]].min() > 0
@@ -105,7 +100,7 @@ def test_a_class_without_labels_gets_nothing(
 def test_wrong_options_are_named(tmp_path: Path, samples: list[Sample], options: dict[str, object]) -> None:
     run = make_run(tmp_path / "run", samples[:8], method="finetune", options=options)
     with pytest.raises(TrainingError, match=r"above 0|no number|no encoder"):
-        train(run, quiet)
+        train(run, silent)
 
 
 def test_views_are_repeatable_and_stay_images() -> None:
@@ -142,7 +137,7 @@ def test_it_looks_at_images_with_as_many_threads_as_it_is_told(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
 ) -> None:
     run = make_run(tmp_path / "run", samples, method="finetune", options={**small_backbone, "epochs": 1})
-    train(run, quiet)
+    train(run, silent)
     before = torch.get_num_threads()
     try:
         for threads in (3, 2):

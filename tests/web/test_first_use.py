@@ -17,6 +17,7 @@ from ml_backend.serving import Serving
 from ml_backend.state.records import NewItem
 from ml_backend.state.vectors import Vectors
 from ml_backend.unanswered import Unanswered
+from tests.fakes.progress import silent
 from tests.web.conftest import CONFIG, Loop, World, image_data
 from training.types import FloatArray, TrainingError
 
@@ -253,7 +254,7 @@ def test_a_real_encoder_and_a_real_head(world: World, loop: Loop, tmp_path: Path
         "threads": 1,
     }
     (run_dir / "request.json").write_text(json.dumps(request))
-    train(run_dir, lambda fraction, message: None)
+    train(run_dir, silent)
     world.store.update_run(loop.run, request=request)
     for name, low in (("dark.png", 0), ("bright.png", 190)):
         Image.fromarray(rng.integers(low, low + 60, (40, 40, 3)).astype(np.uint8)).save(tmp_path / name)
