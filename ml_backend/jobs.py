@@ -20,16 +20,11 @@ def _services() -> Services:
     return build_services(settings)
 
 
-def die_with_parent() -> None:
-    """Let the kernel end this process when its worker dies, so that no orphan trains beside the next worker."""
-    end_with_parent(signal.SIGKILL)
-
-
 def run_job(run_id: int) -> str:
     """Walk one run as far as it goes; answers its state."""
     from ml_backend.cycle import execute
 
-    die_with_parent()
+    end_with_parent(signal.SIGKILL)
     return str(execute(_services(), run_id).state)
 
 
@@ -37,7 +32,7 @@ def reconcile_job(project_id: int) -> dict[str, object]:
     """Find what webhooks lost in one project, and clean up where a run has left something to clean."""
     from ml_backend.reconcile import reconcile
 
-    die_with_parent()
+    end_with_parent(signal.SIGKILL)
     services = _services()
     try:
         found = reconcile(services, project_id).as_dict()
@@ -51,7 +46,7 @@ def reconcile_job(project_id: int) -> dict[str, object]:
 
 def cleanup_job(project_id: int) -> list[str]:
     """Delete prediction versions that nobody sees any more."""
-    die_with_parent()
+    end_with_parent(signal.SIGKILL)
     return _cleaned(_services(), project_id)
 
 

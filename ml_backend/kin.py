@@ -19,7 +19,10 @@ def _prctl(option: int, value: int) -> None:
 
 
 def end_with_parent(number: int = signal.SIGTERM) -> None:
-    """Ask the kernel to send this process a signal when its parent dies, however that happens."""
+    """Ask the kernel to send this process a signal when its parent dies, however that happens.
+
+    With SIGKILL, no orphan of a dead worker trains beside the next worker.
+    """
     _prctl(PR_SET_PDEATHSIG, number)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from ml_backend.errors import QueueUnavailable
-from ml_backend.jobs import die_with_parent
+from ml_backend.kin import end_with_parent
 from ml_backend.pulse import Pulse
 from ml_backend.services import Services
 from ml_backend.work_queue import LONG, SHORT
@@ -83,7 +84,7 @@ def work(services: Services, *, lane: Lane = Lane.ALL, burst: bool = False, besi
     """
     if lane is Lane.LONG:
         if beside:
-            die_with_parent()
+            end_with_parent(signal.SIGKILL)
             if os.getppid() != beside:
                 return  # it died before the kernel knew of the bond
         _take(services, lane, burst)

@@ -21,6 +21,7 @@ from ml_backend.services import Services, build_services, with_secrets
 from ml_backend.settings import Settings, environment_settings, read_settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import Secrets, load_secrets
+from ml_backend.steps.progress import Stage
 
 if TYPE_CHECKING:
     from ml_backend.launch.projects import Interface
@@ -30,8 +31,6 @@ LABEL_STUDIO_PATIENCE = 600.0
 PATIENCE = 120.0
 FIRST_START = 120.0
 LATER_START = 12.0
-
-Stage = Callable[[str], "Progress"]
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,8 @@ def test_a_worker_that_ends_lets_the_other_lane_end_in_order(
     """The lane is started by the pulse's thread; the kernel must not kill it because that thread ends first."""
     script = (
         "import pathlib, signal, sys, time\n"
-        "from ml_backend.jobs import die_with_parent\n"
-        "die_with_parent()\n"
+        "from ml_backend.kin import end_with_parent\n"
+        "end_with_parent(signal.SIGKILL)\n"
         "def end(*_):\n"
         "    time.sleep(0.3)\n"
         f"    pathlib.Path({str(tmp_path / 'ended')!r}).touch()\n"
