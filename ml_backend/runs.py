@@ -10,9 +10,9 @@ from ml_backend.errors import Conflict, NotFound
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked
-from training.classifiers.base import MODEL_FILE
-from training.jobs import CHECKPOINT
-from training.models.detection_plan import PLAN
+from training.classification.base import MODEL_FILE
+from training.detection.plan import PLAN
+from training.jobs.classes import CHECKPOINT
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ml_backend.errors import NotFound
-from ml_backend.items import image_value, is_local
+from ml_backend.images.items import image_value, is_local
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
@@ -23,7 +23,7 @@ from ml_backend.state.vectors import Vectors
 
 if TYPE_CHECKING:
     from ml_backend.images import ImageResolver
-    from ml_backend.labelstudio import LabelStudio
+    from ml_backend.label_studio.client import LabelStudio
     from ml_backend.work_queue import WorkQueue
 
 
@@ -51,7 +51,7 @@ class Services:
         """The client of Label Studio; importing it takes seconds, so it waits for the first use."""
         if self.label_studio_client is not None:
             return self.label_studio_client
-        from ml_backend.labelstudio import LabelStudio
+        from ml_backend.label_studio.client import LabelStudio
 
         token = self.settings.label_studio_token.get_secret_value()
         return LabelStudio(self.settings.label_studio_url, token)

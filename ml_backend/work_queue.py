@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class WorkQueue:
-    """Puts jobs of `ml_backend.jobs` into RQ; safe to lose, since the pulse puts open runs in again."""
+    """Puts jobs of `ml_backend.loop.jobs` into RQ; safe to lose, since the pulse puts open runs in again."""
 
     def __init__(self, url: str, name: str, job_timeout: int) -> None:
         self.url = url
@@ -59,7 +59,7 @@ class WorkQueue:
         return Queue(name, connection=self.connection, serializer=JSONSerializer)
 
     def put(self, job: str, *arguments: object, key: str, lane: str = SHORT) -> bool:
-        """Queue `ml_backend.jobs.<job>(*arguments)` unless the same `key` already waits in either lane.
+        """Queue `ml_backend.loop.jobs.<job>(*arguments)` unless the same `key` already waits in either lane.
 
         Returns:
             True when it was added.
@@ -74,7 +74,7 @@ class WorkQueue:
                 return False
             number = self.connection.incr(f"paploop:{self.name}:jobs")
             (self.long if lane == LONG else self.queue).enqueue(
-                f"ml_backend.jobs.{job}",
+                f"ml_backend.loop.jobs.{job}",
                 *arguments,
                 job_id=f"{key}_{number}",
                 job_timeout=self.job_timeout,

@@ -74,7 +74,7 @@ def when(moment: float | None) -> str:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Report]:
     """One progress bar."""
-    from ml_backend.screen import stages
+    from ml_backend.operations.screen import stages
 
     with stages() as stage:
         yield stage(title)

@@ -16,8 +16,8 @@ from ml_backend.cli._measured import warn
 from ml_backend.cli._open import chosen_project, opened
 
 if TYPE_CHECKING:
-    from ml_backend.replay.objects_material import Material
-    from ml_backend.replay.objects_terms import Terms
+    from ml_backend.experiments.replay.objects_material import Material
+    from ml_backend.experiments.replay.objects_terms import Terms
     from training.data.detection_set import DetectionSet
 
 
@@ -46,12 +46,12 @@ class Asked:
 
 def replay_folder(asked: Asked, as_json: bool) -> None:
     """Replay, draw and answer."""
-    from ml_backend.replay.objects import replay_objects
-    from ml_backend.replay.objects_material import counts
-    from ml_backend.replay.objects_plot import plot
-    from ml_backend.replay.objects_report import report
-    from ml_backend.replay.objects_rounds import Rounds
-    from ml_backend.replay.objects_terms import checked, facts
+    from ml_backend.experiments.replay.objects import replay_objects
+    from ml_backend.experiments.replay.objects_material import counts
+    from ml_backend.experiments.replay.objects_plot import plot
+    from ml_backend.experiments.replay.objects_report import report
+    from ml_backend.experiments.replay.objects_rounds import Rounds
+    from ml_backend.experiments.replay.objects_terms import checked, facts
 
     material = _material(asked)
     warn(material.problems)
@@ -72,8 +72,8 @@ def replay_folder(asked: Asked, as_json: bool) -> None:
 
 
 def _material(asked: Asked) -> Material:
-    from ml_backend.replay.objects_material import read_material
-    from ml_backend.replay.objects_project import project_material
+    from ml_backend.experiments.replay.objects_material import read_material
+    from ml_backend.experiments.replay.objects_project import project_material
 
     with progress_bar("Reading the images") as progress:
         if asked.pool is not None:
@@ -94,8 +94,8 @@ def _material(asked: Asked) -> Material:
 
 
 def _terms(asked: Asked) -> Terms:
-    from ml_backend.replay import objects_terms
-    from training.models.recipe import Recipe
+    from ml_backend.experiments.replay import objects_terms
+    from training.detection.recipe import Recipe
 
     recipe = Recipe(
         checks=0,

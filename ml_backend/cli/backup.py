@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Write database, embeddings and active models into one file; safe while everything runs."""
-        from ml_backend.backup import backup as write_backup
+        from ml_backend.operations.backup import backup as write_backup
 
         with opened() as services, progress_bar("Backup") as progress:
             report = write_backup(

@@ -66,7 +66,7 @@ def register(app: typer.Typer) -> None:
 
 def _scored(project: int | None, target: str) -> tuple[list[ScoredPair], float]:
     from ml_backend.duplicates.boundary import pairs_of_folder, pairs_of_project
-    from ml_backend.screen import stages
+    from ml_backend.operations.screen import stages
     from strategies.near_duplicates.verification.pairs import SHARE
 
     with stages() as stage:
@@ -133,7 +133,7 @@ def _read(file: Path) -> dict[tuple[str, str], bool]:
 
 
 def _apply(project: int, threshold: float) -> bool:
-    from ml_backend.strategy_choice import change_settings
+    from ml_backend.ordering.strategy_choice import change_settings
 
     with opened() as services:
         change_settings(services, project, {"duplicate_share": min(1.0, max(0.3, threshold))})

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Add this backend and its webhook to a project of a running Label Studio; safe to repeat."""
-        from ml_backend.launch.projects import attach
+        from ml_backend.intake.projects import attach
 
         with opened() as services:
             row, connection = attach(services, project)

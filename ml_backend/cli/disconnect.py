@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
 
         `paploop connect` takes the project up again.
         """
-        from ml_backend.launch.projects import detach
+        from ml_backend.intake.projects import detach
 
         with opened() as services:
             facts = asdict(detach(services, project))

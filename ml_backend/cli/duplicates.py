@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Find copies: re-encoded, resized, turned, mirrored, cropped, stained otherwise, overlapping."""
         from ml_backend.duplicates.search import Plan, find_duplicates
-        from ml_backend.screen import stages
+        from ml_backend.operations.screen import stages
 
         heed_settings()
         from strategies.near_duplicates.verification.pairs import Rules

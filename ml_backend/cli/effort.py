@@ -11,7 +11,7 @@ from ml_backend.cli._open import ProjectId, chosen_project, opened
 
 if TYPE_CHECKING:
     from ml_backend.effort.report import EffortReport, Part
-    from ml_backend.thresholds import Limits
+    from ml_backend.predictions.thresholds import Limits
 
 COLUMNS = ("run", "images", "shown", "accepted", "moved", "relabeled", "deleted", "added", "s an image", "time saved")
 BASES = {
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         """Show which proposed regions were kept, corrected, deleted, added, and the time that saved, by run."""
         from ml_backend.effort.record import record_effort
         from ml_backend.effort.report import effort_report
-        from ml_backend.thresholds import limits_of
+        from ml_backend.predictions.thresholds import limits_of
 
         with opened() as services:
             project_id = chosen_project(services, project)

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Measure a model on labeled images; those that it learned from are left out."""
-        from ml_backend.labels_import.exported import labels_in, named, objects
+        from ml_backend.intake.label_files.exported import labels_in, named, objects
         from training.standalone.layout import data_kind, model_kind
 
         kind = model_kind(model)[0]

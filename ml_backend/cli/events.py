@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """List webhooks that failed while others succeeded and were set aside; apply or discard one of them."""
-        from ml_backend import event_queue
+        from ml_backend.loop import event_queue
 
         if apply is not None and discard is not None:
             raise BadRequest("Give either --apply or --discard, not both.")

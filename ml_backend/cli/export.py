@@ -16,7 +16,7 @@ from ml_backend.cli._open import chosen_project, opened
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:
-    from ml_backend.label_config import LabelingJob
+    from ml_backend.label_studio.config import LabelingJob
     from ml_backend.services import Services
 
 COLUMNS = ("task", "image", "label", "left_out", "split", "source_group", "duplicate_group", "width", "height", "state")
@@ -32,9 +32,9 @@ class Outlines(StrEnum):
 
 def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
     """One row an image: its confirmed label, or why there is none."""
-    from ml_backend.items import display_name
-    from ml_backend.label_config import parse_label_config
-    from ml_backend.labels import consensus
+    from ml_backend.images.items import display_name
+    from ml_backend.label_studio.config import parse_label_config
+    from ml_backend.labels.classes import consensus
 
     store = services.store
     job = parse_label_config(store.project(project_id).label_config)
@@ -62,7 +62,7 @@ def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
 
 def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Mapping[int, str], Mapping[int, str]]:
     """Task -> its objects in words, and task -> why it has none confirmed."""
-    from ml_backend.detection.confirmed import confirm, count_objects
+    from ml_backend.labels.objects import confirm, count_objects
 
     confirmed = confirm(services.store.annotations(project_id), job)
     counted = {task: count_objects([results], job) for task, results in confirmed.results.items()}
@@ -111,7 +111,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Write every image with its confirmed label, split and groups; where objects are drawn, .json is COCO."""
-        from ml_backend.label_config import parse_label_config
+        from ml_backend.label_studio.config import parse_label_config
 
         with opened() as services:
             project_id = chosen_project(services, project)
@@ -134,7 +134,7 @@ def register(app: typer.Typer) -> None:
 def _write_coco(
     services: Services, project_id: int, job: LabelingJob, outlines: Outlines, target: Path
 ) -> dict[str, Any]:
-    from ml_backend.coco_export import coco_of
+    from ml_backend.labels.coco_export import coco_of
     from ml_backend.state.files import write_atomic
 
     content = coco_of(services, project_id, job, outlines.value)

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
-        from ml_backend.labels_import.exported import labels_in, named, objects
+        from ml_backend.intake.label_files.exported import labels_in, named, objects
         from training.standalone.layout import HoldOut, data_kind
 
         heed_settings()
@@ -50,7 +50,7 @@ def register(app: typer.Typer) -> None:
         metrics: dict[str, Any]
         with progress_bar("Fit") as progress:
             if kind == "objects":
-                from training.models.recipe import Recipe
+                from training.detection.recipe import Recipe
                 from training.standalone.objects import fit_objects
 
                 recipe = Recipe(

@@ -52,7 +52,7 @@ def register(app: typer.Typer) -> None:
                 correct(services, project_id, merge=merge or (), split=split or ())
             if search:
                 from ml_backend.duplicates.thorough import search_project
-                from ml_backend.screen import stages
+                from ml_backend.operations.screen import stages
 
                 with stages() as stage:
                     search_project(services, project_id, stage)
@@ -76,7 +76,7 @@ def register(app: typer.Typer) -> None:
 
 def _recheck(services: Services, project_id: int, apply: bool, as_json: bool) -> None:
     from ml_backend.duplicates.recheck import recheck
-    from ml_backend.screen import stages
+    from ml_backend.operations.screen import stages
 
     with stages() as stage:
         doubts = recheck(services, project_id, stage("Compare pixels"), apply=apply)

@@ -12,7 +12,7 @@ from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json
 from ml_backend.cli._open import chosen_project, opened
 
 if TYPE_CHECKING:
-    from ml_backend.labels_import.importing import ImportReport
+    from ml_backend.intake.label_files.importing import ImportReport
 
 SHOWN = 60
 """Sentences that are shown to people."""
@@ -63,10 +63,10 @@ def register(app: typer.Typer) -> None:
 
         Ends with status 3 where labels were left out, in part or as a whole; --dry-run shows which before.
         """
-        from ml_backend.arrivals import ask_for_order
         from ml_backend.cli import INCOMPLETE
-        from ml_backend.labels_import.importing import import_labels as put_in
-        from ml_backend.screen import stages
+        from ml_backend.intake.label_files.importing import import_labels as put_in
+        from ml_backend.loop.arrivals import ask_for_order
+        from ml_backend.operations.screen import stages
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)

@@ -30,12 +30,12 @@ def register(app: typer.Typer) -> None:
 
         The exit status is 3 where everything was done but some images could not be read.
         """
-        from ml_backend.arrivals import after_ingest
-        from ml_backend.ingest import ingest as take_in
-        from ml_backend.ingest import names_below
-        from ml_backend.screen import stages
-        from ml_backend.seed import seed_labels as submit_labels
-        from ml_backend.source_groups import proposal_for, set_group_pattern
+        from ml_backend.intake.ingest import ingest as take_in
+        from ml_backend.intake.ingest import names_below
+        from ml_backend.intake.seed import seed_labels as submit_labels
+        from ml_backend.intake.source_groups import proposal_for, set_group_pattern
+        from ml_backend.loop.arrivals import after_ingest
+        from ml_backend.operations.screen import stages
 
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Compare with Label Studio and take over labels, tasks and deletions that webhooks lost."""
-        from ml_backend.reconcile import reconcile as find_lost
+        from ml_backend.loop.reconcile import reconcile as find_lost
 
         with opened() as services:
             report = find_lost(services, chosen_project(services, project), full=full).as_dict()

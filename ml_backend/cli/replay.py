@@ -12,7 +12,7 @@ from ml_backend.cli._measured import warn
 from ml_backend.cli._open import heed_settings
 
 if TYPE_CHECKING:
-    from ml_backend.replay.source import LabelledSet
+    from ml_backend.experiments.replay.source import LabelledSet
     from training.standalone.layout import Labels
 
 
@@ -58,10 +58,10 @@ def replay(
 ) -> None:
     """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
     heed_settings()
-    from ml_backend.labels_import.exported import labels_in, objects
-    from ml_backend.replay import engine
-    from ml_backend.replay.plot import plot as draw
-    from ml_backend.replay.report import report
+    from ml_backend.experiments.replay import engine
+    from ml_backend.experiments.replay.plot import plot as draw
+    from ml_backend.experiments.replay.report import report
+    from ml_backend.intake.label_files.exported import labels_in, objects
 
     given = None if pool is None else labels_in(pool)
     apart = None if test is None else labels_in(test)
@@ -115,7 +115,7 @@ def _of_objects(pool: Labels | None, project: int | None, test: Path | None) -> 
     """Whether objects are drawn on the images that are replayed."""
     from ml_backend.cli._open import chosen_project, opened
     from ml_backend.errors import BadRequest
-    from ml_backend.replay.objects_project import draws_objects
+    from ml_backend.experiments.replay.objects_project import draws_objects
     from training.standalone.layout import data_kind
 
     if (pool is None) == (project is None) or (project is not None and test is not None):
@@ -134,7 +134,7 @@ def _source(
     if pool is not None:
         return _read(pool, test, encoder, pattern, gap)
     from ml_backend.cli._open import chosen_project, opened
-    from ml_backend.replay.project import project_set
+    from ml_backend.experiments.replay.project import project_set
 
     with opened() as services:
         return project_set(services, chosen_project(services, project)), None
@@ -143,8 +143,8 @@ def _source(
 def _read(
     pool: Labels, test: Labels | None, encoder: str, pattern: str, gap: int
 ) -> tuple[LabelledSet, LabelledSet | None]:
-    from ml_backend.labels_import.exported import named
-    from ml_backend.replay.source import read_folders
+    from ml_backend.experiments.replay.source import read_folders
+    from ml_backend.intake.label_files.exported import named
     from training.data.class_list import ClassList
 
     folders = [named(pool)] if test is None else [named(pool), named(test)]

@@ -24,8 +24,8 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Put a backup into the data directory; PapLoop must not be running there."""
-        from ml_backend.backup import restore as read_backup
-        from ml_backend.moved_files import missing_files
+        from ml_backend.intake.moved_files import missing_files
+        from ml_backend.operations.backup import restore as read_backup
         from ml_backend.settings import load_settings
         from ml_backend.state.store import Store
 

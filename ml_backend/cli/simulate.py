@@ -55,9 +55,9 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Label as an expert would: next task, true label, wait for runs, report the learning curve."""
-        from ml_backend.screen import stages
-        from ml_backend.simulate import session
-        from ml_backend.simulate.expert import Manner
+        from ml_backend.experiments.simulate import session
+        from ml_backend.experiments.simulate.expert import Manner
+        from ml_backend.operations.screen import stages
 
         if strategies:
             if oracle is None:

@@ -24,7 +24,7 @@ def _jobs_waiting(services: Services) -> int | str:
 
 def _standing(services: Services, number: int, asked: int | None) -> dict[str, Any]:
     """How a project stands; where that cannot be told, why, and the others are shown all the same."""
-    from ml_backend.overview import overview
+    from ml_backend.reports.overview import overview
 
     try:
         return overview(services, number).as_dict()

@@ -31,7 +31,7 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
 
 
 def _list(as_json: bool) -> None:
-    from ml_backend.strategy_choice import strategy_list
+    from ml_backend.ordering.strategy_choice import strategy_list
 
     found = strategy_list()
     if as_json:
@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
         if show_all:
             _list(as_json)
             return
-        from ml_backend.strategy_choice import change_settings
+        from ml_backend.ordering.strategy_choice import change_settings
 
         with opened() as services:
             project_id = chosen_project(services, project)

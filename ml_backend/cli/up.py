@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
         group_pattern: GroupPattern = "",
     ) -> None:
         """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
-        from ml_backend.launch.projects import Interface
-        from ml_backend.launch.up import run_until_interrupted
+        from ml_backend.intake.projects import Interface
+        from ml_backend.operations.launch.up import run_until_interrupted
 
         run_until_interrupted(images, seed_labels, label_studio_port, Interface.parse(config, classes), group_pattern)

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         import logging
 
         from ml_backend.errors import BadRequest
-        from ml_backend.worker import Lane, work
+        from ml_backend.operations.worker import Lane, work
 
         if lane not in list(Lane):
             raise BadRequest(f"There is no lane {lane!r:.40}. Use one of {', '.join(Lane)}.")

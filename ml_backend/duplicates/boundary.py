@@ -12,9 +12,9 @@ import numpy as np
 from ml_backend.duplicates.reading import image_files, read_all
 from ml_backend.duplicates.shelf import Shelf
 from ml_backend.errors import BadRequest, ImageError
-from ml_backend.items import is_local
+from ml_backend.images.items import is_local
+from ml_backend.progress import Stage
 from ml_backend.services import Services
-from ml_backend.steps.progress import Stage
 from strategies.near_duplicates.calibration import Calibration, boundary_pairs, calibrate
 from strategies.near_duplicates.candidates import propose_pairs
 from strategies.near_duplicates.index import VectorIndex

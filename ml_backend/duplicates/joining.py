@@ -8,8 +8,8 @@ import numpy as np
 
 from ml_backend.duplicates.confirming import PixelCheck
 from ml_backend.duplicates.regroup import is_founder
-from ml_backend.project_settings import ProjectSettings
 from ml_backend.services import Services
+from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow
 from strategies.near_duplicates.approximate import EXACT_UP_TO, ApproximateIndex, choose_probes, learn_cells
 from strategies.near_duplicates.frames import DIMENSION, RADIUS, FrameIndex

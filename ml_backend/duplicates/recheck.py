@@ -9,7 +9,7 @@ from ml_backend.duplicates.confirming import PixelCheck
 from ml_backend.duplicates.earlier import CHECKED, joined
 from ml_backend.duplicates.regroup import correct, groups_lock
 from ml_backend.errors import BadRequest
-from ml_backend.items import display_name
+from ml_backend.images.items import display_name
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from strategies.near_duplicates.verification.pairs import Rules

@@ -8,10 +8,10 @@ from typing import Any
 
 from ml_backend.duplicates.regroup import groups_of
 from ml_backend.errors import LabelConfigError
-from ml_backend.items import display_name
+from ml_backend.images.items import display_name
+from ml_backend.labels.project import ProjectLabels, project_labels
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
-from ml_backend.steps.labels import ProjectLabels, project_labels
 
 
 @dataclass(frozen=True)

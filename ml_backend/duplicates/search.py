@@ -12,7 +12,7 @@ import numpy as np
 from ml_backend.duplicates.reading import Reading, image_files, read_all
 from ml_backend.duplicates.report import Conflict, Group, Kinship, Member, Report
 from ml_backend.duplicates.shelf import Shelf
-from ml_backend.steps.progress import Stage
+from ml_backend.progress import Stage
 from strategies.near_duplicates.candidates import PARTNERS, propose_pairs
 from strategies.near_duplicates.verification.clusters import Cluster, cluster
 from strategies.near_duplicates.verification.pairs import Match, Rules, compare, compare_near

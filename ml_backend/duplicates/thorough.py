@@ -9,9 +9,9 @@ from ml_backend.duplicates.regroup import APART, groups_lock, groups_of, merge_g
 from ml_backend.duplicates.report import Group
 from ml_backend.duplicates.search import Plan, compare_files
 from ml_backend.errors import BadRequest, ImageError
+from ml_backend.progress import Stage
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
-from ml_backend.steps.progress import Stage
 from strategies.near_duplicates.verification.pairs import Rules
 
 ROOT = Path("/")

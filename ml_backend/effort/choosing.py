@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from ml_backend.project_settings import ProjectSettings
+from ml_backend.predictions.thresholds import METRIC
 from ml_backend.services import Services
+from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import RunRow
-from ml_backend.thresholds import METRIC
 from training.data.detection_set import LabelledImage
 from training.evaluation.correction_parts import Costs, Part, Tally
 from training.evaluation.corrections import Evidence, choose, in_words, seen_on
@@ -56,7 +56,7 @@ def judge_thresholds(
         classes: names of the class numbers.
 
     Returns:
-        The choice as the metrics of the run keep it and `ml_backend.thresholds` reads it.
+        The choice as the metrics of the run keep it and `ml_backend.predictions.thresholds` reads it.
     """
     evidence = seen_on(found, truth, len(classes))
     kept = {

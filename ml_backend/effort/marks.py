@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ml_backend.detection.packing import Found
 from ml_backend.effort.compare import Box, Mark
 from ml_backend.errors import BadRequest
-from ml_backend.label_config import LabelingJob
-from ml_backend.region_ids import region_id
+from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions.ids import region_id
+from ml_backend.predictions.packing import Found
 
 Result = Mapping[str, Any]
 MOST = 1e6
@@ -41,7 +41,7 @@ def proposed_class(run: int, item: int, label: str) -> list[Mark]:
 def proposed_objects(
     run: int, item: int, found: Found, job: LabelingJob, thresholds: Mapping[str, float] | float
 ) -> list[Mark]:
-    """The objects that were proposed on an image, as `ml_backend.geometry.objects.regions_of` chooses them."""
+    """The objects that were proposed on an image, as `label_studio.regions.objects.regions_of` chooses them."""
     answer, classes = found.detections, found.classes
     mean = answer.probs.mean(axis=0)[:, : len(classes)]
     scores, labels = mean.max(axis=1, initial=0.0), mean.argmax(axis=1)
@@ -67,7 +67,7 @@ def _label(result: Result, kind: str) -> str:
 
 def _box(result: Result) -> Box | None:
     # Imported late: shapes need OpenCV, and regions made in the editor never come here.
-    from ml_backend.geometry.shapes import bounding_box, shape_of
+    from ml_backend.label_studio.regions.shapes import bounding_box, shape_of
 
     height, width = result.get("original_height"), result.get("original_width")
     size = (height, width) if isinstance(height, int) and isinstance(width, int) else (int(MOST), int(MOST))

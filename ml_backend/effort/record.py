@@ -9,7 +9,7 @@ from ml_backend.effort.compare import compare
 from ml_backend.effort.marks import marks_of
 from ml_backend.effort.shown import ELSEWHERE, Proposals
 from ml_backend.errors import LabelConfigError, PapLoopError
-from ml_backend.label_config import LabelingJob, parse_label_config
+from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EffortRow
 

@@ -10,7 +10,7 @@ from typing import Any
 from ml_backend.effort.seconds import CONFIDENCE, Costs, Saved, Work, typical
 from ml_backend.effort.shown import ELSEWHERE, PROPOSAL
 from ml_backend.errors import LabelConfigError
-from ml_backend.label_config import parse_label_config
+from ml_backend.label_studio.config import parse_label_config
 from ml_backend.services import Services
 from ml_backend.state.records import EffortRow
 from ml_backend.times import duration

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from ml_backend.class_probs import likeliest
-from ml_backend.detection.packing import unpack
 from ml_backend.effort.compare import DRAWN, Mark
 from ml_backend.effort.marks import proposed_class, proposed_objects
 from ml_backend.errors import PapLoopError
-from ml_backend.label_config import LabelingJob
-from ml_backend.labels import age
-from ml_backend.region_ids import Proposal, proposal_of
+from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions.ids import Proposal, proposal_of
+from ml_backend.labels.classes import age
+from ml_backend.predictions.packing import unpack
+from ml_backend.predictions.thresholds import thresholds_of
 from ml_backend.services import Services
+from ml_backend.state.class_probs import likeliest
 from ml_backend.state.records import AnnotationRow
-from ml_backend.thresholds import thresholds_of
 
 PROPOSAL, NOTHING, ELSEWHERE = "proposal", "nothing", "elsewhere"
 LONGEST = 1800.0

@@ -9,8 +9,8 @@ import httpx
 
 from ml_backend.errors import ImageError
 from ml_backend.images.hosts import AllowedHosts
-from ml_backend.labelstudio import LabelStudio
-from ml_backend.labelstudio.downloads import save, shown
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.client.downloads import save, shown
 
 MAX_HOPS = 5
 TRIED_ADDRESSES = 3

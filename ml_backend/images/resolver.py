@@ -16,9 +16,9 @@ from ml_backend.errors import ImageError, NotFound
 from ml_backend.images.cache import ImageCache
 from ml_backend.images.fetch import Fetcher
 from ml_backend.images.hosts import AllowedHosts, Resolve, system_resolve
-from ml_backend.labelstudio import LabelStudio
-from ml_backend.labelstudio.downloads import shown
-from ml_backend.media_url import item_of_url
+from ml_backend.images.media_url import item_of_url
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.client.downloads import shown
 from ml_backend.settings import Settings
 from training.data.images import ImageDecodeError, image_size
 

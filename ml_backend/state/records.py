@@ -197,7 +197,7 @@ class Served:
         probs: `(classes,)` float32 of the run behind the ranking, or None when nothing is stored.
         run_id: that run, or None at cold start.
         version: model_version of the active ranking, empty when there is none.
-        found: what the detector of that run said, as `ml_backend.detection.packing` writes it, or None.
+        found: what the detector of that run said, as `ml_backend.predictions.packing` writes it, or None.
         classes: names of `probs`, in their order; empty where there are none.
     """
 

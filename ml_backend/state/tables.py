@@ -180,7 +180,7 @@ detections = Table(
     metadata,
     Column("run_id", ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("item_id", Integer, primary_key=True, autoincrement=False),
-    Column("found", LargeBinary, nullable=False, doc="as ml_backend.detection.packing writes it"),
+    Column("found", LargeBinary, nullable=False, doc="as ml_backend.predictions.packing writes it"),
 )
 
 rankings = Table(

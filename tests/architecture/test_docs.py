@@ -10,12 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 import strategies
-from ml_backend.app import create_app
 from ml_backend.cli import build_app
-from ml_backend.project_settings import ProjectSettings
-from ml_backend.redaction import ACTIONS
 from ml_backend.services import build_services
 from ml_backend.settings import Settings
+from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.web.app import create_app
+from ml_backend.web.redaction import ACTIONS
 from tests.architecture.source import ROOT
 from training.encoders import families
 

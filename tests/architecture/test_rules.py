@@ -23,7 +23,7 @@ ONLY_IN = {
     "flask": "ml_backend/",
     "sqlalchemy": "ml_backend/state/",
     "alembic": "ml_backend/state/",
-    "honcho": "ml_backend/launch/supervisor.py",
+    "honcho": "ml_backend/operations/launch/supervisor.py",
     "typer": "ml_backend/cli/",
     "lightly": "training/ssl/",
 }

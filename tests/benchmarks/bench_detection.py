@@ -13,20 +13,20 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ml_backend.geometry.objects import choose_form, regions_of
-from ml_backend.geometry.results import Control, write_results
-from tests.detection.blobs import CLASSES, make_folder
+from ml_backend.label_studio.regions.objects import choose_form, regions_of
+from ml_backend.label_studio.regions.results import Control, write_results
 from tests.fakes.progress import silent
+from tests.training.detection.blobs import CLASSES, make_folder
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet
 from training.data.images import load_rgb
+from training.detection.colour_outline import in_box
+from training.detection.detectron2 import bridge as d2
+from training.detection.detectron2.rcnn import Detector
+from training.detection.detectron2.training import fit
+from training.detection.recipe import Recipe
+from training.detection.views import zoomed
 from training.geometry.runs import from_window
-from training.models import detectron2_bridge as d2
-from training.models.colour_outline import in_box
-from training.models.detection_views import zoomed
-from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import fit
-from training.models.recipe import Recipe
 from training.types import Detections
 
 NAMES = ("detector_predict", "smart_box", "smart_click", "smart_colours", "nuclei_to_polygons")

@@ -14,7 +14,7 @@ from strategies.near_duplicates.groups import DEFAULT_RADIUS, Grouper
 from strategies.near_duplicates.index import VectorIndex
 from strategies.near_duplicates.verification.pairs import compare
 from strategies.near_duplicates.verification.picture import take_picture
-from tests.near_duplicates.specimens import specimen, turned
+from tests.strategies.near_duplicates.specimens import specimen, turned
 
 NAMES = (
     "duplicates_group_all",

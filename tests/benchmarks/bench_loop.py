@@ -13,14 +13,14 @@ from typing import Any
 import httpx
 import numpy as np
 
-from ml_backend.demo.cells import CLASSES, write_cells
-from ml_backend.ingest import ingest
-from ml_backend.launch.projects import attach, ensure_project
-from ml_backend.launch.up import prepare, wait_until_ready
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import attach, ensure_project
+from ml_backend.loop.steps.publish import push
+from ml_backend.operations.demo.cells import CLASSES, write_cells
+from ml_backend.operations.launch.up import prepare, wait_until_ready
 from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
 from ml_backend.state.files import project_lock
-from ml_backend.steps.publish import push
 from tests.e2e.conftest import free_port
 from tests.fakes.progress import quiet, silent
 

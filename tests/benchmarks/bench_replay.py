@@ -24,8 +24,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 import strategies
-from ml_backend.replay.report import labels_needed
-from ml_backend.replay.source import LabelledSet, hold_out, read_folders
+from ml_backend.experiments.replay.report import labels_needed
+from ml_backend.experiments.replay.source import LabelledSet, hold_out, read_folders
 from strategies.base import Pool
 
 NAMES = ("replay_area", "replay_labels")

@@ -167,7 +167,7 @@ def measurements() -> Iterator[dict[str, Any]]:
         port = free_port()
         environment = {"PAPLOOP_DATA_DIR": folder, "PAPLOOP_PORT": str(port), "PAPLOOP_LOG_LEVEL": "WARNING"}
         environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        with running([sys.executable, "-m", "ml_backend.webserver"], environment) as process:
+        with running([sys.executable, "-m", "ml_backend.web.server"], environment) as process:
             call = Caller(port, services)
             call.wait()
             yield from measure(call, "_idle")

@@ -9,7 +9,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
 from ml_backend.state.records import RankingEntry
 from training.data.manifest import write_manifest
-from training.jobs import train
+from training.jobs.classes import train
 from training.types import Sample
 
 ROWS, DIMENSION = 2000, 1280

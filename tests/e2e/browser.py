@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
-from ml_backend.launch.label_studio import LOGIN
+from ml_backend.operations.launch.label_studio import LOGIN
 from ml_backend.settings import Settings
 
 ARTIFACTS = Path(__file__).resolve().parents[2] / "test-artifacts"

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from ml_backend.labelstudio import LabelStudio
-from ml_backend.launch import probes
-from ml_backend.launch.stack import Stack
-from ml_backend.launch.up import prepare, wait_until_ready
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.operations.launch import probes
+from ml_backend.operations.launch.stack import Stack
+from ml_backend.operations.launch.up import prepare, wait_until_ready
 from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
@@ -81,7 +81,7 @@ class RealStack:
 
     def settled(self, project_id: int) -> None:
         """Wait until events are applied and no run is open or due."""
-        from ml_backend.simulate.watching import wait_until_settled
+        from ml_backend.experiments.simulate.watching import wait_until_settled
 
         wait_for(lambda: self.services.store.count_open_events() == 0, "all events applied")
         wait_until_settled(self.services, project_id, PATIENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml_backend.geometry.shapes import Brush, Shape, Size, mask_of, value_of
+from ml_backend.label_studio.regions.shapes import Brush, Shape, Size, mask_of, value_of
 from tests.e2e.seen import Bitmap
 from training.geometry.runs import window
 

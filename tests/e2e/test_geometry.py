@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from ml_backend.geometry.results import Control, Reading, Region, read_results, write_results
-from ml_backend.geometry.shapes import Brush, Ellipse, Polygon, Rectangle, corners
-from ml_backend.ingest import ingest
-from ml_backend.launch.projects import attach
-from ml_backend.strategy_choice import change_settings
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import attach
+from ml_backend.label_studio.regions.results import Control, Reading, Region, read_results, write_results
+from ml_backend.label_studio.regions.shapes import Brush, Ellipse, Polygon, Rectangle, corners
+from ml_backend.ordering.strategy_choice import change_settings
 from tests.e2e import seen
 from tests.e2e.browser import Editor, keep
 from tests.e2e.conftest import RealStack, silent, wait_for

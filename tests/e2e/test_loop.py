@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.demo.cells import CLASSES, write_cells
-from ml_backend.ingest import ingest
-from ml_backend.launch.projects import attach, ensure_project
-from ml_backend.reconcile import reconcile
+from ml_backend.experiments.simulate.expert import Expert, Manner
+from ml_backend.experiments.simulate.oracle import project_oracle
+from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import attach, ensure_project
+from ml_backend.loop.reconcile import reconcile
+from ml_backend.operations.demo.cells import CLASSES, write_cells
+from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.runs import request_run
-from ml_backend.simulate.expert import Expert, Manner
-from ml_backend.simulate.oracle import project_oracle
-from ml_backend.simulate.watching import wait_for_labels
 from ml_backend.state.records import RunRow
-from ml_backend.strategy_choice import change_settings
 from tests.e2e.conftest import PATIENCE, RealStack, ranked_tasks, run_to_end, silent, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_backend.demo.fields import CLASSES, HEIGHT, WIDTH, Field, write_fields
 from ml_backend.effort.report import effort_report
-from ml_backend.geometry.results import Region, read_results
-from ml_backend.geometry.shapes import Polygon, Rectangle, bounding_box, mask_of
-from ml_backend.ingest import ingest
-from ml_backend.launch.projects import Kind, attach, ensure_project
-from ml_backend.simulate.drawing import Drawer, ObjectOracle, matches
-from ml_backend.simulate.expert import Manner
-from ml_backend.simulate.watching import wait_for_labels
+from ml_backend.experiments.simulate.drawing import Drawer, ObjectOracle, matches
+from ml_backend.experiments.simulate.expert import Manner
+from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import Kind, attach, ensure_project
+from ml_backend.label_studio.regions.results import Region, read_results
+from ml_backend.label_studio.regions.shapes import Polygon, Rectangle, bounding_box, mask_of
+from ml_backend.operations.demo.fields import CLASSES, HEIGHT, WIDTH, Field, write_fields
+from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.state.records import RunRow
-from ml_backend.strategy_choice import change_settings
 from tests.e2e.browser import Editor, keep
 from tests.e2e.conftest import PATIENCE, RealStack, ranked_tasks, run_to_end, silent, wait_for
 from tests.e2e.shapes import assert_same

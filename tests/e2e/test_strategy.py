@@ -8,14 +8,14 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
-from ml_backend.demo.cells import CLASSES, write_cells
-from ml_backend.ingest import ingest
-from ml_backend.launch.projects import attach, ensure_project
-from ml_backend.regions import label_of
-from ml_backend.simulate.expert import Expert, Manner
-from ml_backend.simulate.oracle import project_oracle
-from ml_backend.simulate.watching import wait_for_labels
-from ml_backend.strategy_choice import change_settings
+from ml_backend.experiments.simulate.expert import Expert, Manner
+from ml_backend.experiments.simulate.oracle import project_oracle
+from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import attach, ensure_project
+from ml_backend.label_studio.regions.choices import label_of
+from ml_backend.operations.demo.cells import CLASSES, write_cells
+from ml_backend.ordering.strategy_choice import change_settings
 from tests.e2e.browser import Dashboard, Editor, keep
 from tests.e2e.conftest import PATIENCE, RealStack, ranked_tasks, run_to_end, silent, wait_for
 

@@ -27,7 +27,7 @@ from flask import request
 from werkzeug.serving import make_server
 from werkzeug.test import Client
 
-from ml_backend.labelstudio import LabelStudio
+from ml_backend.label_studio.client import LabelStudio
 from tests.fakes.label_studio_faults import HTML_502, Faults, FaultyTransport
 from tests.fakes.label_studio_state import Row, State
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ml_backend.errors import PapLoopError
-from ml_backend.labelstudio import LabelStudio
+from ml_backend.label_studio.client import LabelStudio
 from tests.fakes.label_studio import CONFIG, choice
 
 RECORDED: dict[str, Any] = {

@@ -11,16 +11,16 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from ml_backend.cycle import execute
-from ml_backend.event_queue import apply_open_events
-from ml_backend.pulse import beat
-from ml_backend.redaction import redact
+from ml_backend.loop.cycle import execute
+from ml_backend.loop.event_queue import apply_open_events
+from ml_backend.loop.pulse import beat
+from ml_backend.loop.steps.publish import cleanup
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import NewItem, RunRow
 from ml_backend.state.store import Store
-from ml_backend.steps.publish import cleanup
+from ml_backend.web.redaction import redact
 from tests.fakes.label_studio import FakeLabelStudio
 from tests.fakes.label_studio_faults import Faults
 from tests.fakes.label_studio_routes import build_app

@@ -23,15 +23,15 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image
 
-from ml_backend.app import create_app
 from ml_backend.cli import exit_code
-from ml_backend.detection.image_objects import objects_on
-from ml_backend.label_config import parse_label_config
-from ml_backend.labels_import.importing import import_labels
+from ml_backend.intake.label_files.importing import import_labels
+from ml_backend.label_studio.config import parse_label_config
+from ml_backend.labels.object_regions import objects_on
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.store import Store
+from ml_backend.web.app import create_app
 from tests.fakes.label_studio import LEGACY, FakeLabelStudio
 from tests.fakes.progress import quiet
 from tests.fakes.world import Studio

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_backend.launch.up import interrupt_on_terminate, prepare, wait_until_ready
+from ml_backend.operations.launch.up import interrupt_on_terminate, prepare, wait_until_ready
 from ml_backend.services import build_services
 from tests.e2e.conftest import free_port, silent
 from tests.soak.faults import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_backend import kin
-from ml_backend.launch.stack import Stack
+from ml_backend.operations.launch.stack import Stack
 
 EVERY = 1.0
 

@@ -14,10 +14,10 @@ import httpx
 import numpy as np
 
 from ml_backend.errors import LabelStudioUnavailable, PapLoopError
-from ml_backend.label_config import LabelingJob
-from ml_backend.labelstudio import LabelStudio
-from ml_backend.regions import choice_result
-from ml_backend.simulate.oracle import Oracle
+from ml_backend.experiments.simulate.oracle import Oracle
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions.choices import choice_result
 from tests.soak.ledger import Ledger, said
 
 IMPATIENCE = 20.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_backend import kin
-from ml_backend.launch import probes
-from ml_backend.launch.stack import Stack
+from ml_backend.operations.launch import probes
+from ml_backend.operations.launch.stack import Stack
 from ml_backend.services import Services
 from ml_backend.settings import Settings
 from tests.soak.limits import FileLimit, SmallDisk

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_backend.demo.cells import CLASSES, write_cells
-from ml_backend.ingest import ingest
-from ml_backend.label_config import parse_label_config
-from ml_backend.labelstudio import LabelStudio
-from ml_backend.launch.projects import attach, ensure_project
-from ml_backend.reconcile import reconcile
+from ml_backend.experiments.simulate.oracle import project_oracle
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.projects import attach, ensure_project
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.config import parse_label_config
+from ml_backend.loop.reconcile import reconcile
+from ml_backend.operations.demo.cells import CLASSES, write_cells
+from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.runs import request_run
-from ml_backend.simulate.oracle import project_oracle
-from ml_backend.strategy_choice import change_settings
 from tests.fakes.progress import silent
 from tests.soak.faults import Fault, trouble
 from tests.soak.ledger import Kept, Ledger, broken_promises, said

@@ -13,7 +13,7 @@ from strategies.goals.class_balance import balanced
 from strategies.goals.relabel import doubtful
 from strategies.hybrid._competence import estimated, reported
 from strategies.why import phrase
-from tests.contracts.pools import make_pool, unit
+from tests.strategies.contracts.pools import make_pool, unit
 
 
 def rng() -> np.random.Generator:

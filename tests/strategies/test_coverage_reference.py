@@ -15,7 +15,7 @@ from strategies.base import Pool, StrategyError
 from strategies.diversity.typiclust import typicality
 from strategies.hybrid._gradients import Gradients, errors
 from strategies.hybrid.cluster_margin import round_robin
-from tests.contracts.pools import make_pool, unit
+from tests.strategies.contracts.pools import make_pool, unit
 
 
 def rng(seed: int = 0) -> np.random.Generator:

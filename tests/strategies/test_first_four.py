@@ -8,7 +8,7 @@ from scipy.stats import entropy as scipy_entropy
 
 import strategies
 from strategies.base import Pool
-from tests.contracts.pools import make_pool, unit
+from tests.strategies.contracts.pools import make_pool, unit
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -12,7 +12,7 @@ import strategies
 from strategies.base import Pool, Ranking, StrategyError
 from strategies.checks import check_answer
 from strategies.entry import _waves
-from tests.contracts.pools import make_pool
+from tests.strategies.contracts.pools import make_pool
 
 
 def rng() -> np.random.Generator:

@@ -13,7 +13,7 @@ from strategies._math.scratch import KEPT, scratch
 from strategies._math.simplex import entropy, top_two
 from strategies._math.threads import each, spans
 from strategies.base import Pool, StrategyError
-from tests.contracts.pools import make_pool
+from tests.strategies.contracts.pools import make_pool
 
 POINTWISE = (
     *("entropy", "margin", "least_confidence", "bald", "consensus_kl", "variation_ratio", "vote_entropy"),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import strategies
 from strategies.base import Pool, StrategyError
 from strategies.uncertainty.batch_bald import Joint
-from tests.contracts.pools import make_pool
+from tests.strategies.contracts.pools import make_pool
 
 
 def utilities(name: str, pool: Pool) -> NDArray[np.float64]:

@@ -10,8 +10,8 @@ import numpy as np
 import strategies
 from strategies.base import Pool, Ranking
 from strategies.why import phrase
-from tests.contracts.pools import make_pool as make_any_pool
-from tests.contracts.pools import unit
+from tests.strategies.contracts.pools import make_pool as make_any_pool
+from tests.strategies.contracts.pools import unit
 
 CLASSES = ["NILM", "LSIL", "HSIL"]
 

@@ -12,7 +12,7 @@ import strategies
 from strategies.base import Pool, Ranking
 from strategies.why import phrase
 from strategies.why_objects import DOUBTS
-from tests.contracts.pools import make_pool
+from tests.strategies.contracts.pools import make_pool
 
 CLASSES = ["NILM", "LSIL", "HSIL"]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from training.classification.request import MANIFEST, REQUEST
 from training.data.class_list import ClassList
 from training.data.coco import write_json
 from training.data.images import ImageDecodeError, image_size
@@ -16,8 +17,7 @@ from training.data.importers.class_folder import read_class_folder
 from training.data.manifest import write_manifest
 from training.evaluation.classification import evaluate
 from training.files import write_json_atomic
-from training.jobs import load_model, train
-from training.request import MANIFEST, REQUEST
+from training.jobs.classes import load_model, train
 from training.standalone.layout import HoldOut, model_kind, remember, split_seen
 from training.types import Progress, TrainingError
 
@@ -39,7 +39,7 @@ def fit_classes(
         data: one sub-folder a class, or a list.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json` and the job's own files.
         progress: told how far it is.
-        method: of `training.classifiers`.
+        method: of `training.classification`.
         init: a fitted classifier to go on from.
         hold_out: what is not learned from; without a pattern every file is a group of its own.
         seed: of every random choice.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from training.classifiers.base import MODEL_FILE
+from training.classification.base import MODEL_FILE
 from training.data import folders
 from training.data.class_folders import part_named
 from training.data.class_list import ClassList
@@ -15,8 +15,8 @@ from training.data.coco import ANNOTATIONS, IMAGES, is_coco_folder
 from training.data.detection_set import DetectionSet
 from training.data.images import content_hash
 from training.data.importers.objects import is_object_folder
+from training.detection.checkpoint import is_detector
 from training.files import read_json, write_json_atomic
-from training.models.detection_checkpoint import is_detector
 from training.types import TrainingError
 
 CHECKPOINT, METRICS, SEEN = "checkpoint", "metrics.json", "trained_on.json"

@@ -11,12 +11,12 @@ from training.data.coco import IMAGES, write_json
 from training.data.detection_set import DetectionSet, grouped, renumbered, split
 from training.data.images import ImageDecodeError
 from training.data.importers.objects import read_objects
+from training.detection.detectron2.rcnn import Detector
+from training.detection.detectron2.training import fit
+from training.detection.recipe import Recipe
 from training.evaluation.detection import evaluate, scored
 from training.files import write_json_atomic
 from training.geometry.runs import pixels
-from training.models.detectron2_rcnn import Detector
-from training.models.detectron2_training import fit
-from training.models.recipe import Recipe
 from training.standalone.layout import CHECKPOINT, METRICS, HoldOut, model_kind, remember, split_seen
 from training.types import Detections, Progress, TrainingError
 

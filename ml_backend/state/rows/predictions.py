@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Table, and_, case, delete, insert, select
 
-from ml_backend.class_probs import ClassProbs
 from ml_backend.errors import BadRequest
+from ml_backend.state.class_probs import ClassProbs
 from ml_backend.state.database import CHUNK, Database, chunks, paced
 from ml_backend.state.records import Served
 from ml_backend.state.tables import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import delete, select, update
 
-from ml_backend.project_settings import ProjectSettings
+from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ProjectRow
 from ml_backend.state.tables import (
     annotation_rows,

@@ -1,0 +1,1 @@
+"""Does active learning pay? Simulated experts and replays of labels that exist."""

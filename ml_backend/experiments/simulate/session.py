@@ -1,0 +1,192 @@
+"""The two things `paploop simulate` does: label one project, or compare strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml_backend.errors import BadRequest
+from ml_backend.experiments.simulate.drawing import Drawer, read_object_oracle
+from ml_backend.experiments.simulate.expert import Annotator, Expert, Manner
+from ml_backend.experiments.simulate.object_report import object_rows, plot_objects, summarise_objects
+from ml_backend.experiments.simulate.object_study import compare_objects
+from ml_backend.experiments.simulate.oracle import oracle_of, project_oracle, read_oracle
+from ml_backend.experiments.simulate.report import plot as draw
+from ml_backend.experiments.simulate.report import rows, summarise
+from ml_backend.experiments.simulate.study import Study, compare
+from ml_backend.experiments.simulate.watching import wait_for_labels, wait_until_settled
+from ml_backend.intake.label_files.exported import exported_file, labels_in, set_of
+from ml_backend.intake.label_files.matching import Matcher
+from ml_backend.intake.label_files.reading import read_source
+from ml_backend.label_studio.config import parse_label_config
+from ml_backend.reports.validation_score import validation_score
+from ml_backend.services import Services
+from training.data.detection_set import DetectionSet
+from training.data.importers.objects import is_object_folder
+from training.types import Progress
+
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one simulated session did.
+
+    Attributes:
+        labels: labels given.
+        skipped: tasks whose true class is not known.
+        pre_annotated: labels that were given on a pre-annotation; proposed objects where objects are drawn.
+        pre_annotations_right: how many of those were right.
+        runs: training runs that ended meanwhile.
+        promoted: how many of them gave the active model.
+        curve: labels given so far, run, decision, macro-F1 on validation; AP50 where objects are drawn.
+        objects: objects that were drawn.
+    """
+
+    labels: int
+    skipped: int
+    pre_annotated: int
+    pre_annotations_right: int
+    runs: int
+    promoted: int
+    curve: list[tuple[int, int, str, float | None]] = field(default_factory=list)
+    objects: int = 0
+
+
+def label_project(
+    services: Services,
+    project_id: int,
+    oracle: Path | None,
+    count: int,
+    manner: Manner,
+    wait: bool,
+    progress: Progress,
+) -> Report:
+    """Let an expert label one project as it stands.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        oracle: class folder, COCO folder, table or export; None = the class folders of the project's own images.
+        count: labels to give.
+        manner: how the expert works.
+        wait: wait for each run that becomes due before the next label is given.
+        progress: told how far it is.
+    """
+    expert = expert_for(services, project_id, oracle, manner)
+    store = services.store
+    before = {run.id for run in store.runs(project_id, limit=1000)}
+    known = len(store.annotation_ids(project_id))
+    given = 0
+    at: dict[int, int] = {}
+    while given < count:
+        settings = store.settings(project_id)
+        answered = expert.label(min(settings.retrain_labels, count - given) if wait else 1, lambda _: None)
+        if not answered:
+            break
+        given += answered
+        progress(given / count, f"{given} of {count} labels")
+        if wait:
+            wait_for_labels(services, project_id, known + given + expert.tally.skipped, PATIENCE)
+            wait_until_settled(services, project_id, PATIENCE)
+        for run in store.runs(project_id):
+            at.setdefault(run.id, given)
+    runs = [run for run in reversed(store.runs(project_id, limit=1000)) if run.id not in before and run.kind == "train"]
+    scores = {run.id: validation_score(run) for run in runs}
+    tally = expert.tally
+    return Report(
+        labels=given,
+        skipped=tally.skipped,
+        pre_annotated=tally.shown,
+        pre_annotations_right=tally.agreed,
+        runs=len(runs),
+        promoted=sum(run.decision == "promoted" for run in runs),
+        curve=[
+            (at.get(r.id, given), r.id, r.decision or r.state, s.value if (s := scores[r.id]) else None) for r in runs
+        ],
+        objects=tally.objects,
+    )
+
+
+def expert_for(services: Services, project_id: int, oracle: Path | None, manner: Manner) -> Annotator:
+    """Who can answer the tasks of a project: one who draws objects, or one who names images.
+
+    Raises:
+        BadRequest: the oracle does not fit the project.
+    """
+    if oracle is not None and oracle.is_dir() and is_object_folder(oracle):
+        return Drawer(services, project_id, read_object_oracle(oracle), manner)
+    config = str(services.label_studio.project(project_id).get("label_config") or "")
+    job = parse_label_config(config)
+    file = None if oracle is None else exported_file(oracle)
+    if file is not None:
+        matcher = Matcher(services, services.store.items(project_id))
+        labels = read_source(file, "auto", matcher, matcher.words(job))
+        if labels.has_objects or not labels.entries:
+            return Drawer(services, project_id, read_object_oracle(set_of(labels, file)), manner)
+        if not job.finds_objects:
+            return Expert(services, project_id, oracle_of(labels, file), manner)
+    if job.finds_objects:
+        raise BadRequest(
+            f"In project {project_id} objects are drawn; name a folder that knows them (images/, annotations.json)."
+        )
+    truth = project_oracle(services, project_id) if oracle is None else read_oracle(oracle)
+    return Expert(services, project_id, truth, manner)
+
+
+def study_of(
+    folder: Path,
+    strategies: str,
+    seeds: int,
+    labels: int,
+    step: int,
+    test_fraction: float,
+    group_pattern: str,
+    group_gap: int,
+    error_rate: float,
+    keep: bool,
+    train_minutes: float | None = None,
+) -> Study:
+    """A study from the options of the command line."""
+    names = tuple(name.strip() for name in strategies.split(",") if name.strip())
+    return Study(
+        folder=folder,
+        strategies=names,
+        seeds=seeds,
+        labels=labels,
+        step=step,
+        test_fraction=test_fraction,
+        group_pattern=group_pattern,
+        group_gap=group_gap,
+        error_rate=error_rate,
+        keep=keep,
+        settings={} if train_minutes is None else {"train_minutes": train_minutes},
+    )
+
+
+def run_study(
+    services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
+) -> dict[str, Any]:
+    """Compare strategies and write the picture where one is wanted."""
+    given = labels_in(study.folder)
+    if isinstance(given, DetectionSet) or (isinstance(given, Path) and given.is_dir() and is_object_folder(given)):
+        material, drawn = compare_objects(services, study, stage)
+        summary = summarise_objects(study, material, drawn)
+        if target is not None:
+            plot_objects(summary, target)
+        return summary
+    bench, curves = compare(services, study, stage)
+    summary = summarise(study, bench, curves)
+    if target is not None:
+        draw(summary, target)
+    return summary
+
+
+def table(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The columns and rows of a summary."""
+    if summary.get("kind") == "objects":
+        return ("strategy", "images", "objects", "AP50, active model", "candidate"), object_rows(summary)
+    columns = ("strategy", "labels", "macro-F1, active model", "candidate", "plain scikit-learn")
+    return columns, rows(summary["strategies"])

@@ -1,0 +1,247 @@
+"""Strategies against each other in the running loop: one temporary project for each strategy and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_backend.errors import NotFound
+from ml_backend.experiments.simulate import replay
+from ml_backend.experiments.simulate.expert import Expert, Manner
+from ml_backend.experiments.simulate.grouped import Parts, given_parts, lay_out, leak_groups, split
+from ml_backend.experiments.simulate.oracle import Oracle, read_oracle
+from ml_backend.experiments.simulate.watching import wait_for_labels, wait_until_settled
+from ml_backend.intake.ingest import ingest
+from ml_backend.intake.label_files.exported import labels_in
+from ml_backend.intake.projects import attach, label_config
+from ml_backend.ordering.strategy_choice import change_settings
+from ml_backend.runs import request_run
+from ml_backend.services import Services
+from training.data.class_list import ClassList
+from training.jobs.classes import CHECKPOINT
+from training.types import FloatArray, IntArray, Progress
+
+NEVER_MINUTES = 525_600.0
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared.
+
+    Attributes:
+        folder: class folder, or an export of Label Studio with its images.
+        strategies: names of strategies.
+        seeds: number of repetitions of each.
+        labels: labels given in each.
+        step: labels between two runs.
+        test_fraction: share of the images held back.
+        group_pattern: finds the patient, slide or source image in a file name.
+        group_gap: numbered groups within this distance are one.
+        error_rate: of the expert.
+        patience: seconds without a sign of life after which the study ends.
+        keep: leave the projects in Label Studio.
+        settings: further settings of the projects.
+    """
+
+    folder: Path
+    strategies: tuple[str, ...]
+    seeds: int = 3
+    labels: int = 120
+    step: int = 20
+    test_fraction: float = 0.3
+    group_pattern: str = ""
+    group_gap: int = 0
+    error_rate: float = 0.0
+    patience: float = 300.0
+    keep: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One place on a learning curve.
+
+    Attributes:
+        labels: labels given so far.
+        trained: labels that the model of the run was trained on, the validation part left out.
+        run: id of the run.
+        decision: promoted or kept.
+        active: macro-F1 on the test part of the model that annotators see.
+        candidate: macro-F1 of the model that the run trained.
+        plain: macro-F1 of plain scikit-learn on the same training labels.
+    """
+
+    labels: int
+    trained: int
+    run: int
+    decision: str
+    active: float
+    candidate: float
+    plain: float
+
+
+@dataclass
+class Curve:
+    """One strategy with one seed."""
+
+    strategy: str
+    seed: int
+    project: int
+    points: list[Point] = field(default_factory=list)
+    agreed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all contenders share: the pool, and the test part as arrays."""
+
+    pool: Path
+    classes: tuple[str, ...]
+    oracle: Oracle
+    parts: Parts
+    test_files: tuple[Path, ...]
+    test: FloatArray
+    truth: IntArray
+
+
+def prepare(services: Services, study: Study, encoder: str, progress: Progress) -> Bench:
+    """Split the folder, lay out the pool, embed the test part.
+
+    Raises:
+        BadRequest: the folder has too few classes or groups.
+    """
+    root = study.folder.expanduser().resolve()
+    given = labels_in(root)
+    oracle = Oracle(given.labels) if isinstance(given, ClassList) else read_oracle(root)
+    below = given.root if isinstance(given, ClassList) else root
+    names = sorted(oracle.truth)
+    labels = [oracle.truth[name] for name in names]
+    groups = leak_groups(names, study.group_pattern, study.group_gap)
+    parts = given_parts(names, oracle.folders) or split(names, labels, groups, study.test_fraction, seed=0)
+    pool = services.files.root / "simulate" / root.name
+    lay_out(below, parts.pool, pool)
+    classes = tuple(oracle.classes())
+    files = tuple(below / name for name in parts.test)
+    truth = np.array([classes.index(oracle.truth[name]) for name in parts.test], dtype=np.int64)
+    return Bench(pool, classes, oracle, parts, files, replay.embed(services, encoder, files, progress), truth)
+
+
+def compare(services: Services, study: Study, stage: Callable[[str], Progress]) -> tuple[Bench, list[Curve]]:
+    """Run every strategy with every seed through the loop.
+
+    Args:
+        services: the parts of the process; a worker and the web process run beside it.
+        study: what is compared.
+        stage: shows progress.
+    """
+    bench = prepare(services, study, services.settings.encoder, stage("Embedding the test part"))
+    curves = []
+    for seed in range(study.seeds):
+        for strategy in study.strategies:
+            with temporary_project(services, study, label_config(bench.classes), strategy, seed) as project_id:
+                curves.append(_contend(services, study, bench, strategy, seed, project_id, stage))
+    return bench, curves
+
+
+@contextmanager
+def temporary_project(services: Services, study: Study, config: str, strategy: str, seed: int) -> Iterator[int]:
+    """A project of Label Studio with a strategy; deleted afterwards unless the study keeps its projects."""
+    title = f"simulate {study.folder.name}: {strategy}, seed {seed}"[:50]
+    project = services.label_studio.create_project(title, config)
+    project_id = int(project["id"])
+    try:
+        attach(services, project_id)
+        change_settings(
+            services,
+            project_id,
+            {
+                "strategy": strategy,
+                "seed": seed,
+                "retrain_labels": study.step,
+                "retrain_minutes": NEVER_MINUTES,
+                "group_pattern": study.group_pattern,
+                **study.settings,
+            },
+        )
+        yield project_id
+    finally:
+        if not study.keep:
+            with suppress(NotFound):
+                services.label_studio.delete_project(project_id)
+            with suppress(NotFound):
+                services.store.delete_project(project_id)
+
+
+def _contend(
+    services: Services,
+    study: Study,
+    bench: Bench,
+    strategy: str,
+    seed: int,
+    project_id: int,
+    stage: Callable[[str], Progress],
+) -> Curve:
+    progress = stage(f"{strategy}, seed {seed}")
+    ingest(services, project_id, bench.pool, stage=lambda title: lambda *_: progress(0.0, title))
+    request_run(services, project_id, kind="rank", reason="First order of a simulation.")
+    wait_until_settled(services, project_id, study.patience)
+    expert = Expert(services, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))
+    curve = Curve(strategy, seed, project_id)
+    given = 0
+    while given < study.labels:
+        now = given
+
+        def done(count: int, now: int = now) -> None:
+            progress((now + count) / study.labels, f"{now + count} labels")
+
+        answered = expert.label(min(study.step, study.labels - given), done)
+        if not answered:
+            break
+        given += answered
+        progress(given / study.labels, f"{given} labels, training")
+        digest(services, study, project_id, given + expert.tally.skipped)
+        curve.points.append(_measure(services, bench, project_id, given))
+    curve.agreed = expert.tally.agreed / max(1, expert.tally.shown)
+    progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be given")
+    return curve
+
+
+def digest(services: Services, study: Study, project_id: int, annotated: int) -> None:
+    """Wait until a run has used all labels; the last few of a simulation start one by themselves."""
+    wait_for_labels(services, project_id, annotated, study.patience)
+    wait_until_settled(services, project_id, study.patience)
+    store = services.store
+    if store.changes_since(project_id, store.covered_change(project_id)):
+        request_run(services, project_id, kind="train", reason="A simulation asks for a run after its labels.")
+        wait_until_settled(services, project_id, study.patience)
+
+
+def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> Point:
+    store = services.store
+    run = next(run for run in store.runs(project_id, limit=50) if run.kind == "train")
+    checkpoint = services.files.run_dir(run.id) / CHECKPOINT
+    candidate = plain = 0.0
+    trained = 0
+    if checkpoint.is_dir():
+        vectors, known = replay.run_vectors(services, run.id, bench.classes)
+        trained = len(known)
+        candidate = replay.model_score(checkpoint, bench.test, bench.test_files, bench.truth, bench.classes)
+        plain = replay.plain_score(vectors, known, bench.test, bench.truth, len(bench.classes))
+    active_run = store.project(project_id).active_run_id
+    active = candidate
+    if active_run != run.id:
+        active = 0.0
+        if active_run is not None:
+            folder = services.files.run_dir(active_run) / CHECKPOINT
+            active = replay.model_score(folder, bench.test, bench.test_files, bench.truth, bench.classes)
+    return Point(labels, trained, run.id, run.decision or run.state, active, candidate, plain)
+
+
+def names_of(curves: Sequence[Curve]) -> list[str]:
+    """Strategies in the order in which they first occur."""
+    return list(dict.fromkeys(curve.strategy for curve in curves))

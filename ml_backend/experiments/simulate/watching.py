@@ -1,0 +1,80 @@
+"""Waiting until the loop has digested what the expert said."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ml_backend.errors import Unavailable
+from ml_backend.runs import is_paused
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+
+POLL = 0.2
+
+
+def wait_for_labels(services: Services, project_id: int, count: int, patience: float) -> None:
+    """Wait until the store knows `count` annotated tasks; after a while a poll looks for lost webhooks.
+
+    Raises:
+        Unavailable: they did not arrive in time.
+    """
+    from ml_backend.loop.reconcile import reconcile
+
+    started = time.monotonic()
+    polled = False
+    while _annotated(services, project_id) < count:
+        waited = time.monotonic() - started
+        if waited > patience / 2 and not polled:
+            reconcile(services, project_id)
+            polled = True
+        if waited > patience:
+            raise Unavailable(
+                f"Only {_annotated(services, project_id)} of {count} labels reached PapLoop in {patience:g} s; "
+                "is `paploop up` (or `paploop worker`) running?"
+            )
+        time.sleep(POLL)
+
+
+def _annotated(services: Services, project_id: int) -> int:
+    return len(services.store.annotation_ids(project_id))
+
+
+def wait_until_settled(
+    services: Services, project_id: int, patience: float, report: Callable[[RunRow], None] | None = None
+) -> None:
+    """Wait until no run of a project is open, wished for, or due for the number of labels.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        patience: seconds without any sign of life after which waiting ends.
+        report: told about the open run.
+
+    Raises:
+        Unavailable: nothing moved for that long.
+    """
+    last: object = None
+    moved = time.monotonic()
+    while True:
+        # In this order: what is due or wished for becomes an open run, never the other way round.
+        due = _due(services, project_id) or services.store.wish(project_id) is not None
+        run = services.store.open_run_of(project_id)
+        if run is None and not due:
+            return
+        sign = run and (run.id, run.state, run.progress, run.message, run.attempts)
+        if sign != last:
+            last, moved = sign, time.monotonic()
+        if time.monotonic() - moved > patience:
+            what = f"Run {run.id} has not moved (state {run.state})" if run else "No run was opened though one is due"
+            raise Unavailable(f"{what} for {patience:g} s; is `paploop up` (or `paploop worker`) running?")
+        if run is not None and report is not None:
+            report(run)
+        time.sleep(POLL)
+
+
+def _due(services: Services, project_id: int) -> bool:
+    store = services.store
+    settings = store.settings(project_id)
+    changed = store.changes_since(project_id, store.covered_change(project_id))
+    return settings.auto_train and changed >= settings.retrain_labels and not is_paused(services, project_id)

@@ -1,0 +1,1 @@
+"""Images and existing labels come in."""

@@ -1,0 +1,66 @@
+"""Annotations that an earlier import made from wrong labels, replaced by right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ml_backend.intake.label_files.results import PREFIX
+from ml_backend.labels.rows import annotation_row
+from ml_backend.services import Services
+from training.types import Progress
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Attributes:
+    annotation: Label Studio's id.
+    results: what it is to say.
+    """
+
+    annotation: int
+    results: list[dict[str, Any]]
+
+
+def repairable(services: Services, wanted: Mapping[int, list[dict[str, Any]]]) -> list[Repair]:
+    """The annotations to change so that tasks say what is wanted; tasks that people had to do with are left alone.
+
+    Args:
+        services: the parts of the process.
+        wanted: task id -> results.
+    """
+    repairs: list[Repair] = []
+    me = services.label_studio.whoami().get("id") if wanted else None
+    for task, results in wanted.items():
+        present = services.label_studio.task_annotations(task)
+        if len(present) == 1 and _by_import(present[0], me) and _ids(present[0]["result"]) != _ids(results):
+            repairs.append(Repair(int(present[0]["id"]), results))
+    return repairs
+
+
+def repair(services: Services, project_id: int, repairs: Sequence[Repair], progress: Progress) -> None:
+    """Change annotations, each a whole, so that it may be broken off and started again."""
+    for number, each in enumerate(repairs, start=1):
+        made = services.label_studio.update_annotation(each.annotation, result=each.results)
+        services.store.upsert_annotations(project_id, [annotation_row(project_id, made)], services.clock())
+        progress(number / len(repairs), f"{number} of {len(repairs)} images")
+
+
+def _by_import(annotation: Mapping[str, Any], me: object) -> bool:
+    """Whether an import made it and nobody touched it: the editor notes the time that a person took, an import none."""
+    author = annotation.get("completed_by")
+    author = author.get("id") if isinstance(author, Mapping) else author
+    untouched = not annotation.get("lead_time") and not annotation.get("was_cancelled")
+    regions = [str(region.get("id")) for region in annotation.get("result") or []]
+    return (
+        untouched
+        and not annotation.get("ground_truth")
+        and author == me
+        and all(region.startswith(PREFIX) for region in regions)
+    )
+
+
+def _ids(results: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Ids of an import's regions, which follow from the labels."""
+    return {str(region.get("id")) for region in results}

@@ -1,0 +1,83 @@
+"""Files that were moved or restored elsewhere: their images are found again by content, never by name or place."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from pathlib import Path
+
+from ml_backend.images.items import is_local
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
+from training.data.images import content_hash
+from training.types import Progress
+
+
+def reattach(
+    services: Services,
+    project_id: int,
+    root: Path,
+    fresh: Sequence[Path],
+    progress: Progress,
+    hashes: MutableMapping[Path, str],
+) -> dict[str, int]:
+    """Point images whose file is gone to a file of equal content; tasks, labels, groups and sides stay theirs.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        root: folder that is taken in.
+        fresh: its files that no image of the project names.
+        progress: told how far it is.
+        hashes: takes the content hash of each file that was read, so that none is read twice.
+
+    Returns:
+        New source -> item id of the images that were found again.
+    """
+    lost = _lost(services, project_id) if fresh else {}
+    found: dict[str, int] = {}
+    changes = []
+    for number, path in enumerate(fresh if lost else (), 1):
+        try:
+            hashes[path] = content_hash(path)
+        except OSError:
+            continue
+        if waiting := lost.get(hashes[path]):
+            item = waiting.pop(0)
+            place = {"root": str(root), "name": path.relative_to(root).as_posix()}
+            revived = {"state": "new", "reason": ""} if item.state == "unreadable" else {}
+            changes.append({"id": item.id, "source": str(path), "data": {**item.data, **place}, **revived})
+            found[str(path)] = item.id
+        progress(number / len(fresh), f"{len(found)} found again")
+    services.store.update_items(changes)
+    progress(1.0, "")
+    return found
+
+
+def _lost(services: Services, project_id: int) -> dict[str, list[ItemRow]]:
+    """Content hash -> images whose file is not where it was, oldest first."""
+    lost: dict[str, list[ItemRow]] = {}
+    for item in _without_file(services.store, project_id):
+        if item.content_hash:
+            lost.setdefault(item.content_hash, []).append(item)
+    return lost
+
+
+def _without_file(store: Store, project_id: int) -> list[ItemRow]:
+    known = store.items(project_id, states=("new", "ready", "unreadable"))
+    return [item for item in known if is_local(item) and not Path(item.source).is_file()]
+
+
+def missing_files(store: Store) -> list[str]:
+    """A sentence for each project whose images are not all where they were."""
+    said = []
+    for project in store.projects():
+        missing = _without_file(store, project.id)
+        if missing:
+            one = len(missing) == 1
+            where = "image of project {} is not where it was" if one else "images of project {} are not where they were"
+            said.append(
+                f"{len(missing)} {where.format(project.id)}, for example {missing[0].source}. "
+                f"`paploop ingest FOLDER --project {project.id}` on their new folder finds them again by content."
+            )
+    return said

@@ -1,0 +1,92 @@
+"""Which images belong to one patient or slide: proposed from file names, applied before the split is used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ml_backend.duplicates.regroup import SIDE, groups_lock
+from ml_backend.errors import BadRequest, Conflict
+from ml_backend.images.items import display_name, split_salt
+from ml_backend.services import Services
+from training.data.name_groups import Proposal, propose_groups
+from training.data.split import place, source_group
+
+PROPOSED = "auto"
+"""Said instead of a pattern: take the one that is proposed."""
+
+NONE = "none"
+"""Said instead of a pattern: names tell nothing, and nothing is to be proposed any more."""
+
+EACH_FILE = r"(?s)^.+$"
+"""The pattern behind `NONE`: every file is a group of its own."""
+
+
+def proposal_for(services: Services, project_id: int, names: Sequence[str] = ()) -> Proposal | None:
+    """What to propose for a project whose lead has said nothing yet; None where there is nothing to say.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        names: of the files that are about to come in.
+    """
+    if services.store.settings(project_id).group_pattern:
+        return None
+    known = (display_name(item) for item in services.store.items(project_id))
+    # A file that came in before is one image, not two of one patient.
+    return propose_groups(list(dict.fromkeys([*names, *known])))
+
+
+def set_group_pattern(services: Services, project_id: int, wanted: str, names: Sequence[str] = ()) -> str:
+    """Set a project's pattern and assign the images it already has to their sides again.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        wanted: a regular expression, "auto" for the proposed one, or "none" where names tell nothing.
+        names: of files that are about to come in, for "auto".
+
+    Returns:
+        The pattern.
+
+    Raises:
+        BadRequest: it is no regular expression, or nothing can be proposed.
+        Conflict: a training run has used the split, which is frozen since.
+    """
+    store = services.store
+    settings = store.settings(project_id)
+    pattern = EACH_FILE if wanted == NONE else wanted
+    if wanted == PROPOSED:
+        proposal = proposal_for(services, project_id, names)
+        if proposal is None and not settings.group_pattern:
+            raise BadRequest("The file names share no evident prefixes; give the pattern itself instead of 'auto'.")
+        pattern = proposal.pattern if proposal is not None else settings.group_pattern
+    if pattern == settings.group_pattern:
+        return pattern
+    changed = settings.changed(group_pattern=pattern)
+    with services.files.lock(groups_lock(project_id)):
+        placed = [item for item in store.items(project_id) if item.split]
+        used = store.first_split_use(project_id)
+        if placed and used is not None:
+            raise Conflict(
+                f"Run {used} has trained on the present split, so the images that are in keep their sides; "
+                f"`paploop strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images."
+            )
+        sources = {item.id: source_group(display_name(item), pattern) for item in placed}
+        sides = place(
+            new=[(item.id, sources[item.id], item.group_id) for item in placed],
+            known=[],
+            fraction=changed.validation_fraction,
+            salt=split_salt(project_id),
+        )
+        changes = [
+            {
+                "id": item.id,
+                "source_group": sources[item.id],
+                "split": sides[item.id],
+                "meta": {name: value for name, value in item.meta.items() if name != SIDE},
+            }
+            for item in placed
+        ]
+        store.update_items(changes)
+        store.save_settings(project_id, changed)
+    return pattern

@@ -1,6 +1,0 @@
-"""Labeling config (XML) -> the job that PapLoop helps with."""
-
-from ml_backend.label_config.job import LabelingJob
-from ml_backend.label_config.parse import parse_label_config
-
-__all__ = ["LabelingJob", "parse_label_config"]

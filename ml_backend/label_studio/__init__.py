@@ -1,0 +1,1 @@
+"""The language of Label Studio, and only here."""

@@ -1,0 +1,6 @@
+"""Labeling config (XML) -> the job that PapLoop helps with."""
+
+from ml_backend.label_studio.config.job import LabelingJob
+from ml_backend.label_studio.config.parse import parse_label_config
+
+__all__ = ["LabelingJob", "parse_label_config"]

@@ -1,0 +1,1 @@
+"""Confirmed labels: what experts have said so far."""

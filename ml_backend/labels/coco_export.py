@@ -1,0 +1,210 @@
+"""The confirmed objects of a project as COCO, with what PapLoop knows about each image in fields of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from ml_backend.errors import ImageError
+from ml_backend.images.items import display_name
+from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions.results import Region, read_results
+from ml_backend.label_studio.regions.shapes import (
+    Brush,
+    Ellipse,
+    Polygon,
+    Rectangle,
+    Size,
+    bounding_box,
+    corners,
+    mask_of,
+)
+from ml_backend.labels.object_regions import drawn_upright, foreign, readable
+from ml_backend.labels.objects import confirm
+from ml_backend.services import Services
+from ml_backend.state.records import AnnotationRow, ItemRow
+from training.data.images import ImageDecodeError, image_size, orientation_of
+from training.data.values import Unusable, whole
+from training.geometry.polygons import outline
+from training.geometry.runs import pixels, trim
+
+Outlines = Literal["auto", "polygons", "runs"]
+UNLABELED = "nobody labeled it"
+EXACT = 0.002
+"""Share of IoU that a brush mask may lose as a polygon."""
+
+
+def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Outlines = "auto") -> dict[str, Any]:
+    """All images with confirmed objects, or with the confirmed word that there are none.
+
+    Images carry `task`, `split`, `group` (patient or slide), `duplicate_group` and `state`; `checked` where only parts
+    were searched, without a box where something drawn could not be read. Those without a confirmed label are listed
+    with the reason under `left_out` and not under `images`, where an image without objects is background. Annotations
+    carry Label Studio's region id. A region to be ignored is one crowd for each class, since the usual evaluation
+    looks for crowds class by class. A class keeps its category id for the life of the project, see `category_numbers`.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id, in which objects are drawn.
+        job: its labeling job.
+        outlines: "auto": as they were drawn, brush as runs; "polygons" or "runs": all of them so.
+    """
+    store = services.store
+    project = store.project(project_id)
+    rows = store.annotations(project_id)
+    confirmed = confirm(rows, job)
+    chosen = {row.task_id: row for row in rows if not row.was_cancelled}
+    numbers = store.category_numbers(project_id, job.classes)
+    written = _Written(services, job, numbers, outlines)
+    for item in store.items(project_id):
+        task = item.task_id or -1
+        said = chosen.get(task)
+        written.add(item, confirmed.results.get(task), confirmed.left_out.get(task) or item.reason or UNLABELED, said)
+    return {
+        "info": {
+            "description": project.title,
+            "date_created": datetime.fromtimestamp(services.clock(), UTC).isoformat(timespec="seconds"),
+            "paploop": {"project": project_id, "model_run": project.active_run_id, "version": project.active_version},
+        },
+        "images": written.images,
+        "annotations": written.annotations,
+        "categories": [{"id": numbers[name], "name": name} for name in sorted(job.classes, key=numbers.__getitem__)],
+        "left_out": written.left_out,
+        "problems": written.problems,
+    }
+
+
+class _Written:
+    """The lists of the file while they are filled."""
+
+    def __init__(self, services: Services, job: LabelingJob, numbers: Mapping[str, int], outlines: Outlines) -> None:
+        self._services, self._job, self._numbers, self._outlines = services, job, numbers, outlines
+        self.images: list[dict[str, Any]] = []
+        self.annotations: list[dict[str, Any]] = []
+        self.left_out: list[dict[str, Any]] = []
+        self.problems: list[str] = []
+
+    def add(
+        self, item: ItemRow, results: Sequence[Mapping[str, Any]] | None, reason: str, said: AnnotationRow | None
+    ) -> None:
+        """One image: with its objects where they are confirmed and its size is known, else among those left out."""
+        size = _size(self._services, item, results)
+        if results is None:
+            self.left_out.append(_image(item, size, said) | {"left_out": reason})
+        elif size is None:
+            sentence = f"{display_name(item)} is labeled, but its size is not known since its file cannot be read"
+            self.problems.append(f"{sentence}; put the file back and export again.")
+            self.left_out.append(_image(item, size, said) | {"left_out": "its size is not known"})
+        else:
+            image = _image(item, size, said)
+            checked = self._add_regions(item, results, size)
+            self.images.append(image if checked is None else image | {"checked": checked})
+
+    def _add_regions(self, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> list[list[float]] | None:
+        """The boxes that were searched; None: the whole image was."""
+        results, controls = readable(results, self._job)
+        reading = read_results(results, controls, size, orientation=_orientation(self._services, item, results, size))
+        lost = list(reading.left_out)
+        searched = []
+        for region in reading.regions:
+            box = _xywh(region, size)
+            if box is None:
+                lost.append(f"Region {region.id} lies outside of the image or covers none of it; draw it again.")
+            elif region.label in self._job.checked:
+                searched.append(box)
+            elif region.label in self._job.classes:
+                self._append(item, _object(region, box, size, self._outlines), [region.label])
+            else:
+                self._append(item, {**_plain(region, box), "iscrowd": 1}, self._job.classes)
+                if region.label not in self._job.ignore:
+                    self.problems.append(f"{display_name(item)}: {foreign(region)}")
+        self.problems += [f"{display_name(item)}: {sentence}" for sentence in lost]
+        # What was drawn and cannot be read may lie anywhere, so that no place is known to be empty.
+        if lost:
+            return []
+        return searched if any(region.label in self._job.checked for region in reading.regions) else None
+
+    def _append(self, item: ItemRow, entry: Mapping[str, Any], classes: Sequence[str]) -> None:
+        for name in classes:
+            place = {"id": len(self.annotations) + 1, "image_id": item.id, "category_id": self._numbers[name]}
+            self.annotations.append({**place, **entry})
+
+
+def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict[str, Any]:
+    image: dict[str, Any] = {
+        "id": item.id,
+        "file_name": display_name(item),
+        "height": size[0] if size else None,
+        "width": size[1] if size else None,
+        "task": item.task_id,
+        "split": item.split,
+        "group": item.source_group,
+        "duplicate_group": item.group_id,
+        "state": item.state,
+    }
+    if said is not None:
+        image |= {"annotated_by": said.completed_by, "annotated_at": said.updated_at}
+    return image
+
+
+def _size(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]] | None) -> Size | None:
+    """The sides of an image; one without labels (None) is not fetched only to be left out with its size."""
+    if item.width and item.height:
+        return item.height, item.width
+    if results is None:
+        return None
+    try:
+        return image_size(services.image_path(item))
+    except (ImageDecodeError, ImageError):
+        return next(filter(None, map(_stated, results)), None)
+
+
+def _stated(result: Mapping[str, Any]) -> Size | None:
+    """The sides that a region was drawn over, None where it does not say them in numbers."""
+    try:
+        size = whole(result.get("original_height")), whole(result.get("original_width"))
+    except Unusable:
+        return None
+    return size if min(size) > 0 else None
+
+
+def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
+    if drawn_upright(results, size):
+        return 1
+    try:
+        return orientation_of(services.image_path(item))
+    except (ImageDecodeError, ImageError):
+        return 1
+
+
+def _plain(region: Region, box: Sequence[float]) -> dict[str, Any]:
+    return {"bbox": list(box), "area": box[2] * box[3], "iscrowd": 0, "region": region.id}
+
+
+def _object(region: Region, box: Sequence[float], size: Size, outlines: Outlines) -> dict[str, Any]:
+    upright = isinstance(region.shape, Rectangle) and not region.shape.rotation
+    entry = _plain(region, box)
+    return entry if upright else {**entry, **_outline(region.shape, size, outlines)}
+
+
+def _outline(shape: Rectangle | Ellipse | Polygon | Brush, size: Size, outlines: Outlines) -> dict[str, Any]:
+    if isinstance(shape, Brush) and outlines != "polygons":
+        return {"segmentation": shape.mask, "area": pixels(shape.mask)}
+    mask = mask_of(shape, size)
+    if outlines == "runs":
+        return {"segmentation": mask, "area": pixels(mask)}
+    if isinstance(shape, Brush):
+        corner, bitmap = trim(mask)
+        points = outline(bitmap, corner, EXACT).points
+    else:
+        points = corners(shape)
+    return {"segmentation": [[round(float(value), 3) for value in points.ravel()]], "area": pixels(mask)}
+
+
+def _xywh(region: Region, size: Size) -> list[float] | None:
+    box = bounding_box(region.shape, size)
+    if box is None:
+        return None
+    x1, y1, x2, y2 = (float(value) for value in box)
+    return [x1, y1, x2 - x1, y2 - y1]

@@ -1,0 +1,53 @@
+"""The confirmed labels of a project, as every step sees them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.labels.classes import consensus
+from ml_backend.labels.objects import confirm, count_objects
+from ml_backend.services import Services
+
+
+@dataclass(frozen=True)
+class ProjectLabels:
+    """Attributes:
+    job: what the label config asks of the annotator.
+    labels: task id -> class name, confirmed; empty where objects are drawn.
+    left_out: task id -> why its annotations cannot be used.
+    touched: tasks that some annotator finished; they leave the pool.
+    objects: task id -> Label Studio's results of the annotation that counts; empty where images have one class.
+    """
+
+    job: LabelingJob
+    labels: Mapping[int, str]
+    left_out: Mapping[int, str]
+    touched: frozenset[int]
+    objects: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+    def by_class(self) -> dict[str, int]:
+        """Confirmed images of each class, or drawn objects of each class."""
+        if self.job.finds_objects:
+            return count_objects(self.objects.values(), self.job)
+        counted = Counter(self.labels.values())
+        return {name: counted[name] for name in self.job.classes}
+
+
+def project_labels(services: Services, project_id: int) -> ProjectLabels:
+    """Read the annotations of a project by the stated rule.
+
+    Raises:
+        LabelConfigError: the label config has no control that PapLoop can drive.
+    """
+    job = parse_label_config(services.store.project(project_id).label_config)
+    annotations = services.store.annotations(project_id)
+    touched = frozenset(row.task_id for row in annotations if not row.was_cancelled)
+    if job.finds_objects:
+        drawn = confirm(annotations, job)
+        return ProjectLabels(job, {}, drawn.left_out, touched, drawn.results)
+    confirmed = consensus(annotations, job)
+    return ProjectLabels(job, confirmed.labels, confirmed.left_out, touched)

@@ -1,0 +1,1 @@
+"""From label to model to order."""

@@ -1,0 +1,39 @@
+"""After images came in: ask for an order of them, and say what is to be done next."""
+
+from __future__ import annotations
+
+from ml_backend.errors import QueueUnavailable
+from ml_backend.intake.ingest import IngestReport
+from ml_backend.loop.schedule import order_due
+from ml_backend.runs import request_run
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+
+
+def ask_for_order(services: Services, project_id: int, reason: str) -> tuple[RunRow, str]:
+    """Have the worker order the images, and say what is to be done next.
+
+    Returns:
+        The open run, which is this one or is followed by it, and one or two sentences.
+    """
+    run = request_run(services, project_id, kind="rank", reason=reason)
+    try:
+        works = services.queue.workers() > 0
+    except QueueUnavailable as error:
+        return run, f"The images are ordered once the worker runs. {error}"
+    if not works:
+        return run, "Start `paploop worker`, which orders the images and pushes the order to Label Studio."
+    return run, f"The worker orders the images now; `paploop runs {project_id}` shows when that is done."
+
+
+def after_ingest(services: Services, project_id: int, report: IngestReport) -> list[str]:
+    """Ask for an order where one is due, and say what is not asked about and what is to be done next."""
+    said = []
+    if report.near_duplicates:
+        said.append(
+            f"{report.near_duplicates} images are not asked about, because they show the same as another one; "
+            f"`paploop groups {project_id}` lists the pairs."
+        )
+    if report.tasks or order_due(services, project_id) is not None:
+        said.append(ask_for_order(services, project_id, "New images were added.")[1])
+    return said

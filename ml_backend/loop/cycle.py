@@ -1,0 +1,110 @@
+"""The run state machine: prepare -> train -> judge -> publish -> done, each step committed, any step repeatable."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any, Final
+
+from ml_backend.errors import Busy, PapLoopError, Unavailable
+from ml_backend.loop.steps.judge import judge
+from ml_backend.loop.steps.prepare import prepare
+from ml_backend.loop.steps.publish import publish
+from ml_backend.loop.steps.train import train
+from ml_backend.runs import fail
+from ml_backend.services import Services
+from ml_backend.state.files import project_lock
+from ml_backend.state.records import RunRow
+from strategies.base import StrategyError
+from training.types import TrainingError
+
+log = logging.getLogger(__name__)
+
+Step = Callable[[Services, RunRow], tuple[str, Mapping[str, Any]]]
+"""Does the work of one state and returns the next state with the columns to set."""
+
+STEPS: Final[Mapping[str, Step]] = {"prepare": prepare, "train": train, "judge": judge, "publish": publish}
+
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk without room."""
+
+
+def execute(services: Services, run_id: int) -> RunRow:
+    """Walk a run until it is done, has failed, or must wait for something outside.
+
+    Only one process works on a project at a time; a second one returns at once.
+    """
+    store = services.store
+    run = store.run(run_id)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(services.files.lock(project_lock(run.project_id), wait=False))
+        except Busy:
+            return run
+        while (run := store.run(run_id)).is_open:
+            if run.attempts >= services.settings.retry_attempts:
+                fail(services, run_id, _no_end(run))
+                break
+            store.update_run(run_id, attempts=run.attempts + 1)
+            if not _attempt(services, store.run(run_id)):
+                break
+    return store.run(run_id)
+
+
+def _no_end(run: RunRow) -> str:
+    last = f" The last thing it said: {run.message}" if run.message else ""
+    return (
+        f"The step {run.state} was begun {run.attempts} times and its process ended each time before the step did, "
+        f"which can happen when memory runs out; look at the worker's log and start the run again.{last}"
+    )
+
+
+def _attempt(services: Services, run: RunRow) -> bool:
+    """One attempt at the present step; True when the run may go on at once."""
+    try:
+        following, fields = STEPS[run.state](services, run)
+        ended = {"finished_at": services.clock()} if following == "done" else {}
+        reset = {"attempts": 0, "waits": 0, "next_try_at": 0.0, **ended}
+        services.store.advance_run(run.id, run.state, following, **{**reset, **fields})
+        log.info("run %d: %s finished", run.id, run.state)
+        return True
+    except (Busy, Unavailable) as error:
+        _wait(services, run, str(error))
+    except (PapLoopError, TrainingError, StrategyError) as error:
+        fail(services, run.id, str(error))
+    except OSError as error:
+        if error.errno in FULL:
+            _wait(services, run, "The disk is full; free some space below the data directory.")
+        else:
+            fail(services, run.id, _system_error(error))
+    except Exception as error:
+        log.exception("run %d: unexpected error in %s", run.id, run.state)
+        fail(
+            services,
+            run.id,
+            f"Unexpected {type(error).__name__} in {run.state}: {error}. Please report it with the log.",
+        )
+    return False
+
+
+def _wait(services: Services, run: RunRow, why: str) -> None:
+    """Try again later; waiting is no failure, so the attempt does not count."""
+    settings = services.settings
+    # The exponent is bounded so that months of waiting cannot overflow a float.
+    wait = min(settings.retry_cap, settings.retry_base * 2.0 ** min(run.waits, 60))
+    log.warning("run %d: %s Next attempt in %g s.", run.id, why, wait)
+    if services.store.run(run.id).state != run.state:
+        return
+    services.store.update_run(
+        run.id,
+        attempts=max(0, run.attempts - 1),
+        waits=run.waits + 1,
+        next_try_at=services.clock() + wait,
+        message=f"Waiting {wait:g} s: {why}",
+    )
+
+
+def _system_error(error: OSError) -> str:
+    return f"The file system refused: {error.strerror or error} ({error.filename}); mend it and start the run again."

@@ -1,0 +1,75 @@
+"""Is a run due? Numbers in, a reason in words out; a clock that was set back holds nothing up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ml_backend.errors import LabelConfigError
+from ml_backend.label_studio.config import parse_label_config
+from ml_backend.runs import SKEW, is_paused
+from ml_backend.services import Services
+from ml_backend.state.project_settings import ProjectSettings
+
+NEWEST: Final = "newest_item"
+"""Key in a ranking's provenance: the newest image that was there to be ordered."""
+
+
+def due(*, changed: int, first_change_at: float | None, settings: ProjectSettings, now: float) -> str | None:
+    """Why a training run should start now, or None.
+
+    Args:
+        changed: tasks whose labels are new, changed or gone since the last training run was prepared.
+        first_change_at: unix seconds of the oldest such change.
+        settings: the project's settings.
+        now: unix seconds.
+    """
+    if not settings.auto_train or changed <= 0:
+        return None
+    if changed >= settings.retrain_labels:
+        return f"{changed} new or changed labels, {settings.retrain_labels} are enough for a run."
+    if first_change_at is None or settings.retrain_minutes <= 0:
+        return None
+    limit = f"{settings.retrain_minutes:g} minutes are the limit"
+    if first_change_at > now + SKEW:
+        return f"{changed} new or changed labels were noted before the clock was set back, and {limit}."
+    waited = (now - first_change_at) / 60
+    if waited >= settings.retrain_minutes:
+        return f"{changed} new or changed labels have waited {waited:.0f} minutes, {limit}."
+    return None
+
+
+def due_run(services: Services, project_id: int) -> str | None:
+    """Why a project should train now, by itself; None while it waits for labels or for the pause after a failure.
+
+    Raises:
+        NotFound: PapLoop does not know the project.
+        BadRequest: its stored settings are out of range.
+    """
+    store, now = services.store, services.clock()
+    covered = store.covered_change(project_id)
+    reason = due(
+        changed=store.changes_since(project_id, covered),
+        first_change_at=store.first_change_after(project_id, covered),
+        settings=store.settings(project_id),
+        now=now,
+    )
+    return None if reason is None or is_paused(services, project_id) else reason
+
+
+def order_due(services: Services, project_id: int) -> str | None:
+    """Why a project needs a new order, in words; None while it has one that knows all of its tasks.
+
+    After runs that failed, whatever their kind, it waits as long as training runs do.
+    """
+    store = services.store
+    ranking = store.active_ranking(project_id)
+    known = int(ranking.provenance.get(NEWEST) or 0) if ranking is not None else 0
+    if not store.has_tasks_after(project_id, known):
+        return None
+    try:
+        parse_label_config(store.project(project_id).label_config)
+    except LabelConfigError:
+        return None
+    if is_paused(services, project_id, ("train", "rank")):
+        return None
+    return "Images came in that the present order does not hold." if ranking is not None else "There is no order yet."

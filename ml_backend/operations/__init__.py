@@ -1,0 +1,1 @@
+"""Running a machine: start, watch, back up, restore."""

@@ -1,0 +1,1 @@
+"""What models say about images, and how it reaches Label Studio."""

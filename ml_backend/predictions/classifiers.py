@@ -1,0 +1,66 @@
+"""A run's model and what it says about items, whichever way it was trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from ml_backend.predictions.detectors import finds_objects, load_detector
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow
+from training.jobs.classes import CHECKPOINT, load_model
+from training.types import FloatArray, Progress, TrainingError
+
+log = logging.getLogger(__name__)
+
+
+def is_readable(services: Services, run_id: int) -> bool:
+    """Whether a run's model can be loaded; where it cannot, the log says why.
+
+    A model that is lost must not stop its successor: whoever needs a model asks here first and goes on without it.
+    """
+    try:
+        if finds_objects(services.store.run(run_id)):
+            # Only looked at, so not where the next one needs the room.
+            load_detector(services, run_id, device="cpu")
+        else:
+            load_model(services.files.run_dir(run_id) / CHECKPOINT)
+    except TrainingError as error:
+        log.warning("the model of run %d counts as absent: %s", run_id, error)
+        return False
+    return True
+
+
+def predict_items(
+    services: Services,
+    run_id: int,
+    items: Sequence[ItemRow],
+    encoder: str,
+    progress: Progress | None = None,
+    *,
+    raw: bool = False,
+) -> tuple[FloatArray, tuple[str, ...]]:
+    """Class probabilities of items, with the names of the model's own classes.
+
+    Args:
+        services: the parts of the process.
+        run_id: the run whose checkpoint is asked.
+        items: n items.
+        encoder: key of the matrix that the items' rows belong to.
+        progress: told how far it is, for models that look at pixels.
+        raw: at temperature 1, as a judge needs them that fits temperatures himself.
+
+    Returns:
+        `(n, classes)` float32, a row of NaN where an image cannot be used any more; and the names of the columns.
+    """
+    model = load_model(services.files.run_dir(run_id) / CHECKPOINT, threads=services.threads)
+    if raw:
+        model.temperature = 1.0
+    if model.needs == "embeddings" and services.store.run(run_id).request.get("encoder") == encoder:
+        rows = np.array([item.vector_row for item in items], dtype=np.int64)
+        probs = model.predict_embeddings(services.vectors(encoder).rows(rows))
+    else:
+        probs = model.predict_images([services.image_path(item) for item in items], progress)
+    return np.asarray(probs, dtype=np.float32), tuple(model.classes)

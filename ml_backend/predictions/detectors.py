@@ -1,0 +1,104 @@
+"""A run's detector, and what it says about images."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from ml_backend.predictions.packing import Found
+from ml_backend.services import Services
+from ml_backend.state.records import RunRow
+from training.data.images import ImageDecodeError
+from training.evaluation.promotion import NONE_BEFORE
+from training.jobs.classes import CHECKPOINT
+from training.types import Detections, TrainingError
+
+if TYPE_CHECKING:
+    from training.detection.detectron2.rcnn import Detector
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+OBJECTS_TASK: Final = "objects"
+"""`task` in the request of a run that trained a detector."""
+
+GONE: Final = "the model of run {} cannot be read any more and counts as absent"
+"""Why there is nothing to compare with, for the sentence of a decision."""
+
+
+def finds_objects(run: RunRow) -> bool:
+    """Whether a run's model is a detector."""
+    return bool(run.request.get("task") == OBJECTS_TASK)
+
+
+def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | None, str]:
+    """What the serving model says, or None and why there is nothing to compare with.
+
+    Args:
+        before: the run of the serving model, None where there is none.
+        ask: looks with that model; where it cannot be read any more, it counts as absent.
+    """
+    if before is None:
+        return None, NONE_BEFORE
+    try:
+        return ask(before), NONE_BEFORE
+    except TrainingError as error:
+        log.warning("the model of run %d counts as absent: %s", before, error)
+        return None, GONE.format(before)
+
+
+def detector_of(services: Services, run_id: int | None) -> Path | None:
+    """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
+    if run_id is None or not finds_objects(services.store.run(run_id)):
+        return None
+    checkpoint = services.files.run_dir(run_id) / CHECKPOINT
+    return checkpoint if checkpoint.is_dir() else None
+
+
+def load_detector(services: Services, run_id: int, *, device: str = "auto") -> Detector:
+    """The detector that a run trained.
+
+    Args:
+        services: the parts of the process.
+        run_id: the run.
+        device: where it looks at images; a web process says "cpu", for CUDA starts in workers only.
+
+    Raises:
+        TrainingError: there is none, or it is damaged.
+    """
+    from training.detection.detectron2.rcnn import Detector
+
+    return Detector.load(services.files.run_dir(run_id) / CHECKPOINT, device=device, threads=services.threads)
+
+
+def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:
+    """A detector's answers, one a path and in order; None where an image cannot be had or read any more."""
+    for path in paths:
+        try:
+            found = None if path is None else next(detector.predict([path], members=members))
+        except ImageDecodeError:
+            found = None
+        yield None if found is None else Found(found, tuple(detector.plan.classes))
+
+
+def renamed(found: Found, classes: Sequence[str]) -> Detections:
+    """The same answer over other classes: columns move by name, a class the detector lacks gets 0.
+
+    What it gave to a class that is gone counts as background: nothing that anybody asks for now.
+    """
+    have = {name: column for column, name in enumerate(found.classes)}
+    answer = found.detections
+    if tuple(found.classes) == tuple(classes):
+        return answer
+    probs = np.zeros((*answer.probs.shape[:2], len(classes) + 1), dtype=np.float32)
+    for column, name in enumerate(classes):
+        if name in have:
+            probs[:, :, column] = answer.probs[:, :, have[name]]
+    probs[:, :, -1] = np.clip(1 - probs.sum(axis=2), 0, 1)
+    return replace(answer, probs=probs)

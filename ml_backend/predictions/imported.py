@@ -1,0 +1,66 @@
+"""Imported pre-annotations in an order: shown where no model of the project has an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ml_backend.label_studio.config import LabelingJob
+from ml_backend.services import Services
+from ml_backend.state.records import RankingEntry
+
+Results = Sequence[Mapping[str, Any]]
+READ_AT_ONCE = 64
+
+
+def with_imported(
+    services: Services,
+    project_id: int,
+    job: LabelingJob,
+    entries: Sequence[RankingEntry],
+    results: Iterable[Results],
+    answered: Collection[int],
+) -> Iterator[Results]:
+    """The results of each entry, imported ones in place of nothing.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        job: the labeling job; regions that it does not have any more are left out, or Label Studio would refuse them.
+        entries: of the order.
+        results: what the project itself proposes for each of them.
+        answered: items that a model has an answer for, be it that there is nothing.
+    """
+    if not services.store.has_proposals(project_id):
+        yield from results
+        return
+    wanted = [entry.item_id for entry in entries if entry.item_id not in answered]
+    imported: dict[int, list[Any]] = {}
+    place = 0
+    for entry, result in zip(entries, results, strict=True):
+        if result or entry.item_id in answered:
+            yield result
+            continue
+        if entry.item_id not in imported:
+            part, place = wanted[place : place + READ_AT_ONCE], place + READ_AT_ONCE
+            imported = {item: [] for item in part} | services.store.proposals(project_id, part)
+        yield fitting(imported.get(entry.item_id, []), job)
+
+
+def fitting(result: Sequence[Any], job: LabelingJob) -> Results:
+    """The regions that the labeling config still has a control and a label for."""
+    kinds = {job.from_name: ("choices", set(job.classes))}
+    if job.finds_objects:
+        kinds = {c.from_name: (c.type, set(c.classes)) for c in job.controls}
+    refused = {
+        region.get("id")
+        for region in result
+        if (known := kinds.get(region.get("from_name"))) is not None
+        and not set(region.get("value", {}).get(known[0]) or [""]) <= known[1]
+    }
+    drawn_by = {form.drawn_by for form in job.forms}
+    return [
+        region
+        for region in result
+        if region.get("id") not in refused and (region.get("from_name") in kinds or region.get("from_name") in drawn_by)
+    ]

@@ -1,0 +1,111 @@
+"""Which images of the pool a detector looks at, and its answers, stored as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import strategies
+from ml_backend.errors import ImageError
+from ml_backend.images.items import LOST
+from ml_backend.predictions.detectors import load_detector, look_at
+from ml_backend.predictions.packing import pack, unpack
+from ml_backend.progress import reporter
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, RunRow
+
+VIEWS: Final = 3
+"""Views of each image for strategies that compare them: as it is, mirrored two ways."""
+SAVED_EVERY: Final = 16
+"""Answers per write: what a kill costs at most."""
+
+
+def members_for(strategy: str) -> int:
+    """How many views of each image a strategy needs."""
+    return VIEWS if "members" in strategies.describe(strategy).needs else 1
+
+
+def window_of(
+    items: Sequence[ItemRow],
+    touched: Collection[int],
+    window: int,
+    rng: np.random.Generator,
+    known: Collection[int] = (),
+) -> list[ItemRow]:
+    """The unlabelled images that are looked at: all of them, or `window` at random where there are more.
+
+    A detector takes long on a CPU, and nobody labels more than a window before the next model. Copies of an image wait
+    until every other image is in.
+
+    Args:
+        items: images of the project that have a task.
+        touched: tasks that somebody finished.
+        window: how many at most.
+        rng: of the draw.
+        known: items for which an answer is there already; they come first.
+    """
+    waiting = sorted((item for item in items if item.task_id not in touched), key=lambda item: item.id)
+    if len(waiting) <= window:
+        return waiting
+    chance = dict(zip((item.id for item in waiting), rng.permutation(len(waiting)).tolist(), strict=True))
+    waiting.sort(key=lambda item: (item.id not in known, chance[item.id]))
+    seen = {item.group_id or item.id for item in items if item.task_id in touched}
+    first: list[ItemRow] = []
+    later: list[ItemRow] = []
+    for item in waiting:
+        group = item.group_id or item.id
+        (later if group in seen else first).append(item)
+        seen.add(group)
+    return sorted([*first, *later][:window], key=lambda item: item.id)
+
+
+def predict_pool(services: Services, run: RunRow, model_run: int, items: Sequence[ItemRow], members: int) -> None:
+    """Have a run's detector look at images and store what it says; those it has an answer for are passed over.
+
+    An image that cannot be read any more becomes `unreadable`.
+
+    Args:
+        services: the parts of the process.
+        run: the run under way, for its progress.
+        model_run: the run whose detector is asked.
+        items: the images.
+        members: views of each image; stored answers with fewer are renewed.
+    """
+    store = services.store
+    stored = store.detected_items(model_run)
+    if members > 1:
+        stored &= _with_members(services, model_run, [item.id for item in items], members)
+    waiting = [item for item in items if item.id not in stored]
+    if not waiting:
+        return
+    report = reporter(services, run, "Looking for objects")
+    detector = load_detector(services, model_run)
+    fresh: dict[int, bytes] = {}
+    answers = look_at(detector, (_path(services, item) for item in waiting), members=members)
+    for number, (item, found) in enumerate(zip(waiting, answers, strict=True), start=1):
+        if found is None:
+            store.update_items([{"id": item.id, "state": "unreadable", "reason": LOST}])
+        else:
+            fresh[item.id] = pack(found)
+        if len(fresh) >= SAVED_EVERY or number == len(waiting):
+            store.save_detections(model_run, fresh)
+            fresh = {}
+        report(number / len(waiting), f"{number} of {len(waiting)} images")
+
+
+def _path(services: Services, item: ItemRow) -> Path | None:
+    try:
+        return services.image_path(item)
+    except ImageError:
+        return None
+
+
+def _with_members(services: Services, run_id: int, items: Sequence[int], members: int) -> set[int]:
+    enough: set[int] = set()
+    for start in range(0, len(items), 100):
+        part = services.store.detections(run_id, items[start : start + 100])
+        enough |= {item for item, content in part.items() if len(unpack(content).detections.probs) >= members}
+    return enough

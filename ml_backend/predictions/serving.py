@@ -1,0 +1,190 @@
+"""/predict: stored predictions by one select, a model only for tasks that no run has seen, an answer for every task."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ml_backend.errors import LabelConfigError, NotFound
+from ml_backend.images.items import task_image
+from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.label_studio.numbers import identifier
+from ml_backend.predictions.first_use import FirstUse, Wanted
+from ml_backend.predictions.shown_regions import ShownRegions
+from ml_backend.predictions.unanswered import Unanswered
+from ml_backend.services import Services
+from ml_backend.state.records import ProjectRow, Served
+
+if TYPE_CHECKING:
+    from ml_backend.predictions.smart.tool import SmartTool
+
+log = logging.getLogger(__name__)
+
+NO_VERSION: Final = "paploop-none"
+"""The version while a project has no order yet; `/setup` must always name one."""
+
+LAST: Final = 1.0
+"""Score of a task without a place in the order: after all that have one, until the next ranking."""
+
+DEADLINE: Final = 60.0
+"""Seconds until `/predict` answers with what it has; Label Studio gives up after 100."""
+
+Element = dict[str, Any] | list[Any]
+"""A prediction, or `[]`: Label Studio stores nothing for that task and asks again next time."""
+
+
+def version_of(project: ProjectRow | None) -> str:
+    """The version that annotators of a project see now, the same in `/setup` and in every result."""
+    return (project.active_version if project is not None else "") or NO_VERSION
+
+
+def known_project(services: Services, project_id: int) -> ProjectRow | None:
+    """The project, or None with a line in the log when it is not connected."""
+    try:
+        return services.store.project(project_id)
+    except NotFound:
+        log.info("project %d is not connected; run `paploop connect %d`", project_id, project_id)
+        return None
+
+
+class Serving:
+    """Answers `/predict`; one per web process."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        first_use: FirstUse | None = None,
+        unanswered: Unanswered | None = None,
+        deadline: float = DEADLINE,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._services = services
+        self._timer = timer
+        self._deadline = deadline
+        self._first_use = first_use or FirstUse(services, timer)
+        self._unanswered = unanswered or Unanswered(services.clock)
+
+    @cached_property
+    def _smart(self) -> SmartTool:
+        # Imported late: OpenCV has no place in a web process that nobody asks for outlines.
+        from ml_backend.predictions.smart.tool import SmartTool
+
+        return SmartTool(self._services, timer=self._timer, unanswered=self._unanswered)
+
+    def predict(
+        self,
+        project_id: int | None,
+        tasks: Sequence[Any],
+        *,
+        label_config: str = "",
+        interactive: bool = False,
+        context: object = None,
+    ) -> list[Element]:
+        """One element for every task, in order; never an exception because of one of them.
+
+        Args:
+            project_id: Label Studio's project id; None = a project that we do not know.
+            tasks: task objects as Label Studio sends them.
+            label_config: the label config in the request; empty = the one we know.
+            interactive: the editor waits, and needs an object even when there is nothing to say.
+            context: what the expert drew with a smart tool, or None.
+        """
+        until = self._timer() + self._deadline
+        project = known_project(self._services, project_id) if project_id is not None else None
+        answers: list[Element] = [[] for _ in tasks]
+        version = version_of(project)
+        if project is not None and context and len(tasks) == 1:
+            drawn = self._smart.outline(project, tasks[0], context, label_config)
+            if drawn is not None:
+                return [_element(version, LAST, drawn)]
+        if project is not None:
+            job = _job(label_config or project.label_config, project.id)
+            if job is not None:
+                version = self._fill(answers, project, job, tasks, until)
+        if interactive:
+            return [answer or _element(version, LAST, []) for answer in answers]
+        return answers
+
+    def _fill(
+        self, answers: list[Element], project: ProjectRow, job: LabelingJob, tasks: Sequence[Any], until: float
+    ) -> str:
+        """Put in what is known, then what the model says about the rest; answers the version used."""
+        note = self._unanswered.noting(project.id)
+        ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
+        served = self._services.store.served(project.id, [task_id for task_id in ids if task_id is not None])
+        version = next((row.version for row in served.values() if row.version), version_of(project))
+        draw = ShownRegions(self._services, project.id, job)
+        missing: list[int] = []
+        for place, task_id in enumerate(ids):
+            row = served.get(task_id) if task_id is not None else None
+            if row is not None and (row.probs is not None or row.found is not None or _is_cold(row)):
+                if self._timer() < until:
+                    answers[place] = _element(version, row.score, _stored(draw, row))
+            elif isinstance(tasks[place], Mapping):
+                missing.append(place)
+            else:
+                note("task", f"Element {place} of 'tasks' is no task object; send tasks as Label Studio does.", 1)
+        run_id = project.active_run_id
+        if missing and run_id is not None:
+            wanted = self._wanted(project.id, job, tasks, ids, missing)
+            classes, found = self._first_use.predict(run_id, wanted, until, note)
+            for place, answer in found.items():
+                task_id = ids[place]
+                row = served.get(task_id) if task_id is not None else None
+                number = row.item_id if row is not None else task_id or place
+                regions = (
+                    draw.of_probs(classes, answer, run_id, number)
+                    if isinstance(answer, np.ndarray)
+                    else draw.of_found(answer, run_id, number)
+                )
+                answers[place] = _element(version, row.score if row is not None else LAST, regions)
+        return version
+
+    def _wanted(
+        self,
+        project_id: int,
+        job: LabelingJob,
+        tasks: Sequence[Any],
+        ids: Sequence[int | None],
+        missing: Sequence[int],
+    ) -> list[Wanted]:
+        known = self._services.store.items_by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
+        wanted = []
+        for place in missing:
+            data = tasks[place].get("data")
+            image = task_image(data, job.data_key) if isinstance(data, Mapping) else ""
+            task_id = ids[place]
+            item = known.get(task_id) if task_id is not None else None
+            wanted.append(Wanted(place, task_id, item, image))
+        return wanted
+
+
+def _job(label_config: str, project_id: int) -> LabelingJob | None:
+    try:
+        return parse_label_config(label_config)
+    except LabelConfigError as error:
+        log.warning("project %d gets no predictions: %s", project_id, error)
+        return None
+
+
+def _is_cold(row: Served) -> bool:
+    """Whether the task has a place in an order that was made without a model."""
+    return row.run_id is None and row.position is not None
+
+
+def _element(version: str, score: float, regions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    finite = min(1.0, max(0.0, float(score))) if math.isfinite(score) else LAST
+    return {"model_version": version, "score": finite, "result": list(regions)}
+
+
+def _stored(draw: ShownRegions, row: Served) -> Sequence[Mapping[str, Any]]:
+    if row.found is not None:
+        return draw.of_stored(row.found, row.run_id or 0, row.item_id)
+    return draw.of_probs(row.classes, row.probs, row.run_id or 0, row.item_id)

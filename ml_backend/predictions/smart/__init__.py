@@ -1,0 +1,1 @@
+"""Smart tools: a box or a click becomes an outline."""

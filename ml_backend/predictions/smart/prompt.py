@@ -1,0 +1,148 @@
+"""What an expert drew with a smart tool: the editor's context -> places on the image and the label meant for them."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ml_backend.errors import BadRequest
+from ml_backend.label_studio.config.job import Form
+from ml_backend.label_studio.regions.shapes import Size, bounding_box, shape_of
+
+Point = tuple[float, float]
+Region = Mapping[str, Any]
+MOST_REGIONS = 200
+"""Regions of a context that are read, the newest ones."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A place that the expert points at, in px of the upright image.
+
+    Attributes:
+        box: x1, y1, x2, y2 of the newest shape drawn, inside the image; None when there are only points.
+        inside: points on the object, newest first.
+        outside: points that are not on it.
+        label: class name, or empty when none was chosen.
+        id: the same for the same drawing.
+        rotation: how the editor showed the image, degrees.
+    """
+
+    box: tuple[float, float, float, float] | None
+    inside: tuple[Point, ...]
+    outside: tuple[Point, ...]
+    label: str
+    id: str
+    rotation: float
+
+
+def drawn_regions(context: object, to_name: str) -> list[Region]:
+    """The regions of an interactive context, oldest first.
+
+    Args:
+        context: as the editor sends it.
+        to_name: the image that counts.
+
+    Raises:
+        BadRequest: there is none on that image.
+    """
+    results = context.get("result") if isinstance(context, Mapping) else None
+    if not isinstance(results, list):
+        raise BadRequest("The editor's context holds no list of regions; draw a box or a point with a smart tool.")
+    regions = [each for each in results if isinstance(each, Mapping) and isinstance(each.get("value"), Mapping)]
+    if not regions:
+        raise BadRequest("The editor's context holds no region; draw a box or a point with a smart tool.")
+    mine = [each for each in regions if each.get("to_name") == to_name]
+    if not mine:
+        raise BadRequest(f"Nothing is drawn on the image {to_name!r}, which PapLoop looks at; draw there.")
+    return mine[-MOST_REGIONS:]
+
+
+def read_prompt(regions: Sequence[Region], size: Size) -> Prompt:
+    """What all regions of a drawing say together: the newest shape, every point, the newest label.
+
+    Args:
+        regions: see `drawn_regions`.
+        size: `(height, width)` px of the upright image.
+
+    Raises:
+        BadRequest: no region lies on the image.
+    """
+    box: tuple[float, float, float, float] | None = None
+    points: dict[bool, list[Point]] = {True: [], False: []}
+    reasons: list[str] = []
+    for region in reversed(regions):
+        try:
+            if _is_point(region):
+                points[_is_positive(region)].append(_point(region["value"], size))
+            elif box is None:
+                box = _box(region["value"], size)
+        except BadRequest as error:
+            reasons.append(str(error))
+    if box is None and not points[True]:
+        raise BadRequest(reasons[0] if reasons else "Only places outside of the object are marked; mark it too.")
+    text = repr([(each.get("id"), sorted(each["value"].items(), key=str)) for each in regions])
+    return Prompt(
+        box,
+        tuple(points[True]),
+        tuple(points[False]),
+        _label(regions),
+        hashlib.sha256(text.encode()).hexdigest()[:10],
+        _number(regions[-1].get("image_rotation")) or 0,
+    )
+
+
+def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
+    """The ways to write the answer that offer the label that was chosen.
+
+    Raises:
+        BadRequest: there is none.
+    """
+    found = [form for form in forms if not prompt.label or prompt.label in form.control.classes]
+    if not found:
+        raise BadRequest(f"No control that draws regions offers the label {prompt.label!r}; add it to PolygonLabels.")
+    return found
+
+
+def _is_point(region: Region) -> bool:
+    return str(region.get("type", "")).startswith("keypoint")
+
+
+def _is_positive(region: Region) -> bool:
+    """Points count as on the object unless the editor says otherwise."""
+    return region.get("is_positive") not in (False, 0)
+
+
+def _point(value: Region, size: Size) -> Point:
+    x, y = _number(value.get("x")), _number(value.get("y"))
+    if x is None or y is None:
+        raise BadRequest("The point has no place that can be read; click again.")
+    if not (0 <= x <= 100 and 0 <= y <= 100):
+        raise BadRequest("The point is outside of the image; click on an object.")
+    height, width = size
+    return min(x * width / 100, width - 0.5), min(y * height / 100, height - 0.5)
+
+
+def _box(value: Region, size: Size) -> tuple[float, float, float, float]:
+    box = bounding_box(shape_of(value, size), size)
+    if box is None or not min(box[2] - box[0], box[3] - box[1]) >= 1:
+        raise BadRequest("The shape is smaller than a pixel inside the image; draw a larger one.")
+    x1, y1, x2, y2 = (float(side) for side in box)
+    return x1, y1, x2, y2
+
+
+def _label(regions: Sequence[Region]) -> str:
+    for region in reversed(regions):
+        for key, names in region["value"].items():
+            if str(key).endswith("labels") and isinstance(names, list) and names and isinstance(names[0], str):
+                return names[0]
+    return ""
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if math.isfinite(value) else None

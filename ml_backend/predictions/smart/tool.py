@@ -1,0 +1,209 @@
+"""Smart tools: the expert draws a box or a point, and gets the outline of the object there.
+
+The project's detector answers where one was promoted and has been loaded; until then an outline is cut out by colour,
+so that a new project saves its experts work from the first image on. The region's notes say which of them it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from ml_backend.errors import BadRequest, NotFound, PapLoopError
+from ml_backend.images.items import task_image
+from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.label_studio.config.job import Form
+from ml_backend.label_studio.numbers import identifier
+from ml_backend.label_studio.regions.objects import choose_form, regions_of
+from ml_backend.label_studio.regions.results import write_results
+from ml_backend.predictions.smart.detectors import Detectors
+from ml_backend.predictions.smart.prompt import Prompt, drawn_regions, fitting, read_prompt
+from ml_backend.predictions.unanswered import Unanswered
+from ml_backend.services import Services
+from ml_backend.state.records import ProjectRow
+from training.data.images import RGBArray, load_rgb
+from training.detection.colour_outline import at_point, in_box
+from training.geometry.runs import trim
+from training.types import Detections, TrainingError
+
+if TYPE_CHECKING:
+    from training.detection.detectron2.rcnn import Detector
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 0.7
+"""Seconds that an answer waits for a detector that is still loading or busy with another expert."""
+KEPT_PIXELS: Final = 30_000_000
+"""px up to which the last image stays decoded: experts point at many objects of one image."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    found: Detections
+    classes: tuple[str, ...]
+    author: str
+
+
+class SmartTool:
+    """Answers the editor's smart tools; one per web process."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        detectors: Detectors | None = None,
+        timer: Callable[[], float] = time.monotonic,
+        unanswered: Unanswered | None = None,
+    ) -> None:
+        self._services = services
+        self._detectors = detectors or Detectors(services, timer)
+        self._unanswered = unanswered or Unanswered(services.clock)
+        self._lock = threading.Lock()
+        self._last: tuple[tuple[Path, int], RGBArray] | None = None
+
+    def outline(
+        self, project: ProjectRow, task: object, context: object, label_config: str = ""
+    ) -> list[dict[str, Any]] | None:
+        """The region for the place that the expert pointed at; none with a line in the log where there is none.
+
+        Args:
+            project: the project.
+            task: task object as Label Studio sends it.
+            context: `params.context` of the request.
+            label_config: the label config in the request; empty = the one we know.
+
+        Returns:
+            At most one result; None where the labeling config draws no regions, so that there is nothing to outline.
+        """
+        note = self._unanswered.noting(project.id)
+        try:
+            job = parse_label_config(label_config or project.label_config)
+            return self._outline(project, task, context, job) if job.finds_objects else None
+        except (PapLoopError, TrainingError, OSError) as error:
+            note("outline", f"A smart tool got no outline: {error}", 1)
+        except Exception:
+            log.exception("unexpected error for a smart tool in project %d", project.id)
+            note("unexpected", "A smart tool met an unexpected error; look into the log and report it.", 1)
+        return []
+
+    def _outline(self, project: ProjectRow, task: object, context: object, job: LabelingJob) -> list[dict[str, Any]]:
+        regions = drawn_regions(context, job.to_name)
+        pixels = self._pixels(self._file(project, task, job.data_key))
+        size = (pixels.shape[0], pixels.shape[1])
+        prompt = read_prompt(regions, size)
+        forms = fitting(job.forms, prompt)
+        return _results(self._found(project, pixels, prompt, forms), prompt, forms, size)
+
+    def _found(self, project: ProjectRow, pixels: RGBArray, prompt: Prompt, forms: list[Form]) -> _Answer:
+        detector = self._detectors.of_run(project.active_run_id, PATIENCE)
+        if detector is not None and self._lock.acquire(timeout=PATIENCE):
+            try:
+                return _asked(detector, pixels, prompt, f"the detector of run {project.active_run_id}")
+            except TrainingError as error:
+                log.info("a smart tool goes on by colour: %s", error)
+            finally:
+                self._lock.release()
+        return _cut_out(pixels, prompt, forms)
+
+    def _file(self, project: ProjectRow, task: object, key: str) -> Path:
+        if not isinstance(task, Mapping):
+            raise BadRequest("The request has no task; open the image again.")
+        number = identifier(task.get("id"))
+        known = self._services.store.items_by_task(project.id, [number]) if number is not None else {}
+        if number in known:
+            return self._services.image_path(known[number])
+        data = task.get("data")
+        image = task_image(data, key) if isinstance(data, Mapping) else ""
+        if not image:
+            raise NotFound(f"The task has no image under {key!r}; check its data.")
+        return Path(self._services.images.local_path(image, task_id=number))
+
+    def _pixels(self, path: Path) -> RGBArray:
+        mark = path, path.stat().st_mtime_ns
+        last = self._last
+        if last is not None and last[0] == mark:
+            return last[1]
+        pixels = load_rgb(path, max_pixels=self._services.settings.max_image_pixels)
+        self._last = (mark, pixels) if pixels.shape[0] * pixels.shape[1] <= KEPT_PIXELS else None
+        return pixels
+
+
+def _asked(detector: Detector, pixels: RGBArray, prompt: Prompt, author: str) -> _Answer:
+    """The detector's outline, or its box with the outline cut out by colour where it has learned boxes alone."""
+    if prompt.box is not None:
+        found = detector.inside(pixels, np.array(prompt.box, dtype=np.float32))
+    else:
+        found = detector.at(pixels, prompt.inside, prompt.outside)
+    classes = detector.plan.classes
+    if found.masks is not None:
+        return _Answer(found, classes, author)
+    x1, y1, x2, y2 = (float(side) for side in found.boxes[0])
+    cut = in_box(pixels, prompt.box or (x1, y1, x2, y2), prompt.inside, prompt.outside)
+    return _Answer(
+        Detections(found.size, found.boxes, found.probs, [cut.mask]), classes, f"{author} and by {cut.method}"
+    )
+
+
+def _cut_out(pixels: RGBArray, prompt: Prompt, forms: list[Form]) -> _Answer:
+    if prompt.box is not None:
+        cut = in_box(pixels, prompt.box, prompt.inside, prompt.outside)
+    else:
+        cut = at_point(pixels, prompt.inside, prompt.outside)
+    classes = tuple(dict.fromkeys(name for form in forms for name in form.control.classes))
+    probs = np.zeros((1, 1, len(classes) + 1), dtype=np.float32)
+    found = Detections((pixels.shape[0], pixels.shape[1]), np.zeros((1, 4), np.float32), probs, [cut.mask])
+    return _Answer(found, classes, cut.method)
+
+
+def _results(answer: _Answer, prompt: Prompt, forms: list[Form], size: tuple[int, int]) -> list[dict[str, Any]]:
+    likely = answer.found.probs.mean(axis=0)[0, : len(answer.classes)]
+    label = prompt.label or _likeliest(likely, answer.classes, forms)
+    control = choose_form([form.control for form in forms if label in form.control.classes], answer.found).control
+    masks = answer.found.masks or ()
+    (x, y), bitmap = trim(masks[0])
+    box = np.array([[x, y, x + bitmap.shape[1], y + bitmap.shape[0]]], dtype=np.float32)
+    # Whatever the model takes it for, the expert's label stays.
+    sure = Detections(size, box, np.ones((1, 1, 1), dtype=np.float32), masks)
+    results = write_results(regions_of(sure, (label,), control, lambda _: f"paploop-smart-{prompt.id}"), size)
+    more: dict[str, Any] = {"image_rotation": prompt.rotation}
+    more["meta"] = {"text": [f"PapLoop smart tool: outline by {answer.author}."]}
+    for result in results:
+        del result["score"]
+        if label in answer.classes and likely.any():
+            more["score"] = round(float(likely[answer.classes.index(label)]), 4)
+    drawn_by = next(form.drawn_by for form in forms if form.control == control)
+    return [part | more for result in results for part in _in_two(result, label, drawn_by)]
+
+
+def _in_two(result: dict[str, Any], label: str, drawn_by: str) -> list[dict[str, Any]]:
+    """A region for tags that leave drawing to another tag: one result for the shape, one for its label."""
+    if not drawn_by:
+        return [result]
+    kind = str(result["type"])
+    shape = {key: value for key, value in result["value"].items() if key != kind}
+    return [
+        result | {"from_name": drawn_by, "type": kind.removesuffix("labels"), "value": shape},
+        result | {"type": "labels", "value": shape | {"labels": [label]}},
+    ]
+
+
+def _likeliest(likely: np.ndarray[Any, Any], classes: tuple[str, ...], forms: list[Form]) -> str:
+    """The label for a drawing without one: the model's, or the only one there is.
+
+    Raises:
+        BadRequest: nothing decides.
+    """
+    offered = list(dict.fromkeys(name for form in forms for name in form.control.classes))
+    known = [(float(likely[index]), name) for index, name in enumerate(classes) if name in offered]
+    if known and max(known)[0] > 0:
+        return max(known)[1]
+    if len(offered) == 1:
+        return offered[0]
+    raise BadRequest("No label is chosen and no model knows the object yet; choose a label, then draw.")

@@ -1,0 +1,145 @@
+"""From which score on an object is shown: set by the lead, chosen by the corrections to expect, or the default."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ml_backend.errors import LabelConfigError, NotFound
+from ml_backend.label_studio.config import parse_label_config
+from ml_backend.services import Services
+from ml_backend.state.project_settings import ProjectSettings
+
+METRIC = "thresholds"
+"""Where a run's metrics hold what `ml_backend.effort.choosing` chose for its detector."""
+
+NOTHING_SHOWN = math.inf
+"""Threshold that no score reaches."""
+
+
+@dataclass(frozen=True)
+class ClassLimit:
+    """The threshold of one class.
+
+    Attributes:
+        name: the class.
+        shown_from: least score shown.
+        basis: "set": by the project's settings; "own": chosen for this class; "all": chosen for all classes together,
+            for want of objects of this one; "default": the default.
+        objects: objects of the class that the choice rests on.
+    """
+
+    name: str
+    shown_from: float
+    basis: str
+    objects: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds of a project's detector.
+
+    Attributes:
+        run: the run whose detector they hold for, None before the first.
+        classes: in the order of the label config.
+        why: one or two sentences.
+        numbers: what was counted, as `ml_backend.effort.choosing` stored it; empty where nothing was chosen.
+        held_back: why nothing is shown at all; empty where objects are shown.
+    """
+
+    run: int | None
+    classes: Sequence[ClassLimit]
+    why: str
+    numbers: Mapping[str, Any]
+    held_back: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def thresholds_of(services: Services, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
+    """Least score of a pre-annotated object, one number for all classes or one by class name.
+
+    `NOTHING_SHOWN` while the detector's proposals are held back.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        run_id: the run whose detector speaks; None: that of the active one.
+    """
+    told = limits_of(services, project_id, run_id)
+    if told.held_back:
+        return NOTHING_SHOWN
+    limits = {limit.name: limit.shown_from for limit in told.classes}
+    usual = services.store.settings(project_id).shown_from
+    return limits if set(limits.values()) - {usual} else usual
+
+
+def limits_of(services: Services, project_id: int, run_id: int | None = None) -> Limits:
+    """The thresholds with what speaks for them; arguments as `thresholds_of`."""
+    store = services.store
+    project, settings = store.project(project_id), store.settings(project_id)
+    run = project.active_run_id if run_id is None else run_id
+    stored = _chosen(services, run)
+    held_back = held_back_by(stored, run) if settings.hold_back else ""
+    chosen = stored if settings.choose_shown_from else {}
+    try:
+        names = list(parse_label_config(project.label_config).classes)
+    except LabelConfigError:
+        names = []
+    names += [name for name in chosen.get("classes", {}) if name not in names]
+    classes = [_limit(name, settings, chosen.get("classes", {}).get(name)) for name in names]
+    numbers = {name: value for name, value in chosen.items() if name != "classes"}
+    return Limits(run, classes, f"{held_back} {_why(settings, chosen, classes)}".strip(), numbers, held_back)
+
+
+def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
+    """Why the proposals of a run's detector are not shown, in words; empty where they help or nobody can tell."""
+    worth = chosen.get("worth")
+    if not isinstance(worth, Mapping) or not worth["harms"]:
+        return ""
+    low, high = sorted(-end for end in worth["interval"])
+    images = f"{worth['images']} held-out image{'' if worth['images'] == 1 else 's'}"
+    costs = chosen.get("costs", {})
+    weighed = "" if set(costs.values()) <= {1} else " when weighed by their costs"
+    return (
+        f"The objects that run {run_id} proposes are held back; the order is renewed all the same. On {images} "
+        f"correcting them takes {worth['corrections']} actions, drawing from nothing {worth['by_hand']}; that is "
+        f"{-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). "
+        "They are shown as soon as a detector spares work; label more images."
+    )
+
+
+def _chosen(services: Services, run_id: int | None) -> Mapping[str, Any]:
+    if run_id is None:
+        return {}
+    try:
+        found = services.store.run(run_id).metrics.get(METRIC)
+    except NotFound:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def _limit(name: str, settings: ProjectSettings, chosen: Mapping[str, Any] | None) -> ClassLimit:
+    objects = int(chosen["objects"]) if chosen else 0
+    if name in settings.shown_from_class:
+        return ClassLimit(name, settings.shown_from_class[name], "set", objects)
+    if chosen is None or chosen["basis"] == "default":
+        return ClassLimit(name, settings.shown_from, "default", objects)
+    return ClassLimit(name, float(chosen["threshold"]), str(chosen["basis"]), objects)
+
+
+def _why(settings: ProjectSettings, chosen: Mapping[str, Any], classes: Sequence[ClassLimit]) -> str:
+    ours = [limit.name for limit in classes if limit.basis == "set"]
+    fixed = f" Set by hand: {', '.join(ours)}." if ours else ""
+    if not settings.choose_shown_from:
+        return f"Objects are shown from a score of {settings.shown_from:g} on, as the project's settings say.{fixed}"
+    if not chosen:
+        return (
+            f"Objects are shown from a score of {settings.shown_from:g} on until a detector was judged on held-out "
+            f"images.{fixed}"
+        )
+    return f"{chosen.get('why', '')}{fixed}"

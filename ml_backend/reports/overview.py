@@ -1,0 +1,241 @@
+"""How a project stands: counts, labels, the active model and why, what the next run waits for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ml_backend.duplicates.earlier import earlier_note
+from ml_backend.duplicates.review import copies_of
+from ml_backend.errors import LabelConfigError
+from ml_backend.images.items import display_name, is_local
+from ml_backend.images.media_url import media_url
+from ml_backend.labels.project import project_labels
+from ml_backend.reports.validation_score import validation_score
+from ml_backend.runs import paused_until
+from ml_backend.services import Services
+from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
+from ml_backend.times import utc_minute
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What a lead wants to know first.
+
+    Attributes:
+        project: Label Studio's project id.
+        title: its title.
+        items: number of items by state.
+        labels: confirmed labels by class, in the label config's order; drawn objects where objects are drawn.
+        left_out: why annotations of some tasks cannot be used, with the number of tasks.
+        copies: ready items that are not asked about, because they show the same as another one.
+        groups_note: how many images joined a group by an earlier check and what to do, empty when none did.
+        unlabelled: ready items with a task that nobody finished yet.
+        active_run: run of the active model, None before the first.
+        active_why: why that model is active, in words.
+        version: `model_version` that Label Studio goes by.
+        strategy: strategy of the active order, empty before the first.
+        strategy_note: what the order's maker had to say, such as a fallback.
+        changed: tasks whose label changed since the last training run.
+        waits_for: what the next run waits for, in words.
+        open_run: run that is under way, None when there is none.
+        wished: kind of the run that was asked for meanwhile and follows it, empty when there is none.
+        waiting_events: webhooks that the worker has not applied yet.
+        set_aside_events: webhooks of the project that could not be applied; `paploop events` lists them.
+        problem: why PapLoop cannot drive this project, empty when it can.
+    """
+
+    project: int
+    title: str
+    items: Mapping[str, int]
+    labels: Mapping[str, int]
+    left_out: Mapping[str, int]
+    copies: int
+    groups_note: str
+    unlabelled: int
+    active_run: int | None
+    active_why: str
+    version: str
+    strategy: str
+    strategy_note: str
+    changed: int
+    waits_for: str
+    open_run: int | None
+    wished: str
+    waiting_events: int
+    set_aside_events: int
+    problem: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+
+def overview(services: Services, project_id: int) -> Overview:
+    """Look at a project; a handful of queries, nothing is changed.
+
+    Raises:
+        NotFound: PapLoop does not know the project.
+    """
+    store = services.store
+    project = store.project(project_id)
+    problem, labels, left_out, touched = _labels(services, project_id)
+    problem = _gone(project) or problem
+    ready = store.items(project_id, states=("ready",))
+    ranking = store.active_ranking(project_id)
+    open_run = store.open_run_of(project_id)
+    wished = store.wish(project_id)
+    changed = store.changes_since(project_id, store.covered_change(project_id))
+    return Overview(
+        project=project_id,
+        title=project.title,
+        items=store.count_items(project_id),
+        labels=labels,
+        left_out=left_out,
+        copies=len(copies_of(ready)),
+        groups_note=earlier_note(project_id, ready),
+        unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
+        active_run=project.active_run_id,
+        active_why=_why(services, project.active_run_id),
+        version=project.active_version,
+        strategy=ranking.strategy if ranking is not None else "",
+        strategy_note=str(ranking.provenance.get("note") or "") if ranking is not None else "",
+        changed=changed,
+        waits_for=_waits_for(services, project_id, changed, open_run, wished),
+        open_run=open_run.id if open_run is not None else None,
+        wished=wished.kind if wished is not None else "",
+        waiting_events=store.count_open_events(),
+        set_aside_events=store.count_set_aside(project_id),
+        problem=problem,
+    )
+
+
+def next_items(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
+    """The head of the active order: what annotators see next, and why.
+
+    Args:
+        services: the parts of the process.
+        project_id: Label Studio's project id.
+        limit: at most this many.
+    """
+    ranking = services.store.active_ranking(project_id)
+    return ranked_items(services, project_id, ranking.id, limit, skip_labelled=True) if ranking is not None else []
+
+
+def ranked_items(
+    services: Services, project_id: int, ranking_id: int, limit: int, *, skip_labelled: bool = False
+) -> list[dict[str, Any]]:
+    """Items of one ranking in order, with position, utility and the reason for their place."""
+    store = services.store
+    touched = {row.task_id for row in store.annotations(project_id)} if skip_labelled else set()
+    answer: list[dict[str, Any]] = []
+    # Twice the limit is read first, since annotators have usually finished only the head of the order.
+    for window in (2 * limit, None):
+        entries = store.ranking_entries(ranking_id, limit=window)
+        items = store.items_by_id(project_id, [entry.item_id for entry in entries])
+        known = [(entry, items[entry.item_id]) for entry in entries if entry.item_id in items]
+        answer = [
+            {
+                "position": entry.position,
+                "item": item.id,
+                "task": item.task_id,
+                "name": display_name(item),
+                "score": entry.score,
+                "utility": entry.utility,
+                "why": entry.why,
+                "image": image_address(services, item),
+            }
+            for entry, item in known
+            if item.task_id not in touched
+        ][:limit]
+        if len(answer) == limit or window is None or len(entries) < window:
+            break
+    return answer
+
+
+def image_address(services: Services, item: ItemRow) -> str:
+    """Where a browser finds an item's image, empty when only Label Studio has it."""
+    return media_url(services.settings, item.project_id, item.id, display_name(item)) if is_local(item) else ""
+
+
+def run_summary(run: RunRow) -> dict[str, Any]:
+    """A run as a lead reads it; times are unix seconds."""
+    score = validation_score(run)
+    interval = [score.low, score.high] if score is not None else None
+    return {
+        "id": run.id,
+        "project": run.project_id,
+        "kind": run.kind,
+        "state": run.state,
+        "reason": run.reason,
+        "decision": run.decision,
+        "decision_reason": run.decision_reason,
+        "error": run.error,
+        "progress": run.progress,
+        "message": run.message,
+        "attempts": run.attempts,
+        "next_try_at": run.next_try_at,
+        "labels": run.request.get("labels"),
+        "objects": run.request.get("objects"),
+        "measure": score.measure if score is not None else "",
+        "score": score.value if score is not None else None,
+        "score_interval": interval,
+        "score_items": score.items if score is not None else None,
+        "macro_f1": score.value if score is not None and score.measure == "macro-F1" else None,
+        "macro_f1_interval": interval if score is not None and score.measure == "macro-F1" else None,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+    }
+
+
+def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], dict[str, int], frozenset[int]]:
+    try:
+        labels = project_labels(services, project_id)
+    except LabelConfigError as error:
+        return str(error), {}, {}, frozenset()
+    return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
+
+
+def _gone(project: ProjectRow) -> str:
+    if project.gone_at is None:
+        return ""
+    return (
+        f"Project {project.id} has been left alone since {utc_minute(project.gone_at)}: `paploop disconnect` let go of "
+        "it, or Label Studio said that it has no such project because it was deleted or the token's user may not see "
+        f"it. `paploop connect {project.id}` takes it up again."
+    )
+
+
+def _why(services: Services, run_id: int | None) -> str:
+    if run_id is None:
+        return "No model yet: the order comes from the images alone."
+    run = services.store.run(run_id)
+    return run.decision_reason or run.reason
+
+
+def _waits_for(
+    services: Services, project_id: int, changed: int, open_run: RunRow | None, wished: WishRow | None
+) -> str:
+    settings = services.store.settings(project_id)
+    follows = ""
+    if wished is not None:
+        what = "a training run" if wished.kind == "train" else "a new order"
+        follows = f" Then follows {what}: {wished.reason}"
+    if open_run is not None:
+        return f"Run {open_run.id} is under way.{follows}"
+    if follows:
+        return follows.strip()
+    failed = services.store.failed_in_a_row(project_id)
+    said = f"Run {failed[0].id} failed and used no label. " if failed else ""
+    if not settings.auto_train:
+        return f"{said}Retraining by itself is off; start a run by hand."
+    until = paused_until(failed, services.clock())
+    if until is not None:
+        minutes = max(1, round((until - services.clock()) / 60))
+        said = f"Run {failed[0].id} failed and used no label; none starts by itself for {minutes} minutes. "
+    return (
+        f"{said}{changed} of {settings.retrain_labels} new or changed labels; "
+        f"a single one is enough after {settings.retrain_minutes:g} minutes."
+    )

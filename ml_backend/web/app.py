@@ -1,0 +1,110 @@
+"""The Flask application: routes put together, every error a JSON sentence."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from flask import Flask, Response, jsonify, redirect, request, url_for
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+from werkzeug.routing import IntegerConverter, Map
+from werkzeug.wrappers import Response as BaseResponse
+
+from ml_backend.errors import Overloaded, PapLoopError, Unauthorized
+from ml_backend.label_studio.numbers import MAX_ID
+from ml_backend.predictions.serving import Serving
+from ml_backend.predictions.unanswered import Unanswered
+from ml_backend.services import Services
+from ml_backend.web.api import api
+from ml_backend.web.auth import challenge, guard
+from ml_backend.web.dashboard import dashboard
+from ml_backend.web.inbox import Inbox
+from ml_backend.web.media import media
+from ml_backend.web.metrics import Metrics
+from ml_backend.web.protocol import protocol
+from ml_backend.web.server.requests import too_large
+
+log = logging.getLogger(__name__)
+
+
+class RowNumber(IntegerConverter):
+    """A number in an address that fits a database column; a larger one leads nowhere."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map, min=1, max=MAX_ID)
+
+
+def create_app(services: Services) -> Flask:
+    """The web application over one set of services; loads no model."""
+    app = Flask(__name__, static_folder=None)
+    app.url_map.converters["int"] = RowNumber
+    app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base class does not
+    inbox = Inbox(services)
+    unanswered = Unanswered(services.clock)
+    metrics = Metrics(services, inbox, unanswered)
+    metrics.watch(app)
+    guard(app, services.settings)
+    app.register_blueprint(protocol(services, Serving(services, unanswered=unanswered), inbox, metrics))
+    app.register_blueprint(api(services), url_prefix="/api")
+    app.register_blueprint(media(services))
+    app.register_blueprint(dashboard(services, unanswered), url_prefix="/dashboard")
+    app.extensions["paploop-inbox"] = inbox
+
+    @app.get("/metrics")
+    def scrape() -> Response:
+        return metrics.page()
+
+    @app.get("/")
+    def index() -> BaseResponse:
+        return redirect(url_for("dashboard.index"))
+
+    _answer_errors(app, services.settings.max_request_bytes)
+    inbox.start()
+    return app
+
+
+def _answer_errors(app: Flask, max_bytes: int) -> None:
+    @app.errorhandler(PapLoopError)
+    def known(error: PapLoopError) -> BaseResponse:
+        if error.status >= 500:
+            log.warning("%s %s: %s", request.method, request.path, error)
+        response = _sentence(str(error), error.status)
+        if isinstance(error, Unauthorized):
+            challenge(response)
+        if isinstance(error, Overloaded):
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> BaseResponse:
+        if error.code is not None and 300 <= error.code < 400:
+            return error.get_response()
+        response = _sentence(_http_sentence(error, max_bytes), error.code or 500)
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(error.valid_methods)
+        return response
+
+    @app.errorhandler(Exception)
+    def unknown(error: Exception) -> BaseResponse:
+        mark = uuid.uuid4().hex[:8]
+        log.exception("unexpected error %s in %s %s", mark, request.method, request.path)
+        sentence = f"PapLoop met an unexpected {type(error).__name__}; look for {mark} in its log and report it."
+        return _sentence(sentence, 500)
+
+
+def _sentence(text: str, status: int) -> Response:
+    response = jsonify(error=text)
+    response.status_code = status
+    return response
+
+
+def _http_sentence(error: HTTPException, max_bytes: int) -> str:
+    if isinstance(error, MethodNotAllowed):
+        methods = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
+        return f"{request.path} does not take {request.method}; use {methods or 'another method'}."
+    if isinstance(error, NotFound):
+        return f"PapLoop has nothing at {request.path}; the addresses are in docs/api.md, people start at /dashboard/."
+    if isinstance(error, RequestEntityTooLarge):
+        return too_large(max_bytes)
+    return str(error.description or error.name)

@@ -1,0 +1,19 @@
+"""Effort and thresholds in the JSON API."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from ml_backend.effort.report import effort_report
+from ml_backend.predictions.thresholds import limits_of
+from ml_backend.services import Services
+
+
+def effort_routes(routes: Blueprint, services: Services) -> None:
+    """Add the routes to the API."""
+
+    @routes.get("/projects/<int:project_id>/effort")
+    def effort(project_id: int) -> Response:
+        report = effort_report(services, project_id)
+        limits = limits_of(services, project_id).as_dict() if report.finds_objects else None
+        return jsonify({**report.as_dict(), "thresholds": limits})

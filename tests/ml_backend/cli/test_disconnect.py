@@ -1,0 +1,43 @@
+"""`paploop disconnect`: nothing of PapLoop is left in Label Studio, and nothing is lost here."""
+
+from __future__ import annotations
+
+from tests.fakes.label_studio import FakeLabelStudio
+from tests.ml_backend.cli.conftest import CLASSES, NOW, Shell
+
+
+def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, fake: FakeLabelStudio) -> None:
+    there = fake.add_project(shell.store().project(project).label_config)
+    while there < project:
+        there = fake.add_project(shell.store().project(project).label_config)
+    assert there == project
+    shell("connect", str(project))
+    store = shell.store()
+    run = store.open_run(project, kind="train", reason="Test.", seed=0, change=0, now=NOW)
+    assert run is not None
+    before = store.annotations(project)
+
+    said = shell.json("disconnect", str(project))
+    assert [sentence.split(" http")[0] for sentence in said["done"]] == [
+        "removed the webhook",
+        "removed the ML backend",
+        "polls and runs have ended",
+        f"ended run {run.id}",
+    ]
+    assert not fake.state.backends
+    assert not fake.state.webhooks
+    assert store.annotations(project) == before
+    assert store.run(run.id).error == "The project was disconnected."
+    assert "`paploop disconnect` let go of it" in shell.json("status")[0]["problem"]
+    assert shell.json("disconnect", str(project))["done"] == []
+
+    shell("connect", str(project))
+    status = shell.json("status")[0]
+    assert (status["problem"], status["labels"][CLASSES[0]]) == ("", 1)
+    store.close()
+
+
+def test_a_project_that_label_studio_lost_can_be_let_go_of(shell: Shell, project: int, fake: FakeLabelStudio) -> None:
+    assert shell.json("disconnect", str(project))["done"] == ["polls and runs have ended"]
+    message, code = shell.fails("disconnect", "4711")
+    assert ("4711" in message, code) == (True, 2)

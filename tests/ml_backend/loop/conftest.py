@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_backend.operations.demo.cells import write_cells
+from ml_backend.runs import request_run
+from tests.fakes.progress import silent
+from tests.fakes.world import Studio
+from tests.ml_backend.loop.classes import Loop, make_loop
+
+
+@pytest.fixture(scope="session")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cells")
+    write_cells(folder, silent, count=90)
+    return folder
+
+
+@pytest.fixture
+def loop(tmp_path: Path, cells: Path) -> Iterator[Loop]:
+    made = make_loop(tmp_path / "state", cells)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="package")
+def labelled(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Studio]:
+    """A project with 30 labels and a run that nobody has begun; a file of tests may give its own."""
+    loop = make_loop(tmp_path_factory.mktemp("labelled") / "state", cells)
+    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    loop.settle()
+    loop.label(30)
+    loop.apply()
+    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    yield loop
+    loop.store.close()
+
+
+@pytest.fixture
+def scene(labelled: Studio, tmp_path: Path) -> Iterator[Studio]:
+    """`labelled` once more, to do anything with."""
+    studio = labelled.copied(tmp_path / "state")
+    yield studio
+    studio.store.close()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(labelled: Studio, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """The end of `labelled` without any kill."""
+    studio = labelled.copied(tmp_path_factory.mktemp("undisturbed") / "state")
+    assert studio.settle().state == "done"
+    yield studio
+    studio.store.close()

@@ -1,0 +1,124 @@
+"""Copies in the running loop: one task each specimen, labels offered to copies, corrections by hand."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml_backend.duplicates.earlier import CHECKED
+from ml_backend.duplicates.recheck import recheck
+from ml_backend.duplicates.regroup import correct, groups_of
+from ml_backend.duplicates.review import copy_list
+from ml_backend.intake.ingest import ingest
+from ml_backend.reports.overview import overview
+from ml_backend.runs import request_run
+from ml_backend.state.records import ItemRow
+from tests.fakes.label_studio import choice
+from tests.fakes.progress import quiet
+from tests.ml_backend.loop.classes import Loop
+
+
+@pytest.fixture
+def copies(loop: Loop, tmp_path: Path) -> list[ItemRow]:
+    """Two images of the loop's folder in a second folder: turned, and mirrored with half the size."""
+    folder = tmp_path / "more"
+    folder.mkdir()
+    originals = [item for item in loop.store.items(loop.project) if item.task_id is not None][:2]
+    first, second = (Image.open(item.source).convert("RGB") for item in originals)
+    Image.fromarray(np.rot90(np.asarray(first)).copy()).save(folder / "a.png")
+    half = (second.width // 2, second.height // 2)
+    Image.fromarray(np.asarray(second)[:, ::-1].copy()).resize(half).save(folder / "b.jpg", quality=80)
+    report = ingest(loop.services, loop.project, folder, stage=quiet)
+    assert (report.new, report.near_duplicates, report.tasks) == (2, 2, 0)
+    return originals
+
+
+def by_name(loop: Loop, name: str) -> ItemRow:
+    return next(item for item in loop.store.items(loop.project) if item.source.endswith(name))
+
+
+def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop: Loop, copies: list[ItemRow]) -> None:
+    turned = by_name(loop, "/a.png")
+    assert (turned.group_id, turned.split) == (copies[0].group_id, copies[0].split)
+    correct(loop.services, loop.project, split=[turned.id])
+    tasks = len(loop.fake.state.tasks_of(loop.project))
+    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    loop.settle()
+    assert len(loop.fake.state.tasks_of(loop.project)) == tasks + 1
+    assert by_name(loop, "/a.png").task_id is not None
+    assert by_name(loop, "/b.jpg").task_id is None
+    again = ingest(loop.services, loop.project, Path(turned.source).parent, stage=quiet)
+    assert (again.new, again.tasks) == (0, 0)
+    assert by_name(loop, "/a.png").group_id == turned.id
+
+
+def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_asked(
+    loop: Loop, copies: list[ItemRow]
+) -> None:
+    services, project = loop.services, loop.project
+    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    # as the check of the pixels' agreement alone had joined it
+    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id}])
+    doubts = recheck(services, project, quiet(""))
+    assert [(doubt.item, doubt.group) for doubt in doubts] == [(unlike.id, copies[0].id)]
+    assert loop.store.item(unlike.id).group_id == copies[0].id
+    assert recheck(services, project, quiet(""), apply=True) == doubts
+    assert loop.store.item(unlike.id).group_id == unlike.id
+    assert by_name(loop, "/a.png").group_id == copies[0].id
+    assert recheck(services, project, quiet("")) == []
+
+
+def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
+    loop: Loop, copies: list[ItemRow]
+) -> None:
+    services, project = loop.services, loop.project
+    assert overview(services, project).groups_note == ""
+    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    turned = by_name(loop, "/a.png")
+    # as a version before the mark left them
+    unmarked = {key: value for key, value in turned.meta.items() if key != CHECKED}
+    loop.store.update_items([{"id": turned.id, "meta": unmarked}])
+    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
+    note = overview(services, project).groups_note
+    assert note.startswith("2 images joined a group by an earlier")
+    assert f"groups {project} --recheck" in note
+    recheck(services, project, quiet(""))
+    assert by_name(loop, "/a.png").meta == turned.meta
+    assert overview(services, project).groups_note.startswith("1 image joined")
+    recheck(services, project, quiet(""), apply=True)
+    assert overview(services, project).groups_note == ""
+
+
+def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: list[ItemRow]) -> None:
+    view = overview(loop.services, loop.project)
+    assert view.copies == len([i for i in loop.store.items(loop.project) if i.group_id != i.id])
+    pairs = copy_list(loop.services, loop.project, 50)
+    assert len(pairs) == view.copies >= 2
+    pair = next(pair for pair in pairs if pair["name"].endswith("a.png"))
+    assert (pair["task"], pair["shown"]) == (copies[0].task_id, copies[0].data["name"])
+    assert len(copy_list(loop.services, loop.project, 1)) == 1
+
+
+def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
+    first, second, third = [i for i in loop.store.items(loop.project, states=("ready",)) if i.task_id is not None][:3]
+    correct(loop.services, loop.project, merge=[first.id, second.id])
+    name = loop.truth[int(first.task_id or 0)]
+    loop.services.label_studio.create_annotation(int(first.task_id or 0), choice(name, "class", "image"), 1.0)
+    loop.apply()
+    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    loop.settle()
+    ranking = loop.store.active_ranking(loop.project)
+    assert ranking is not None
+    wanted = {"strategy", "parameters", "seed", "model_run", "encoder", "index_version", "data_hash"}
+    assert wanted <= set(ranking.provenance)
+    entries = {entry.item_id: entry for entry in loop.store.ranking_entries(ranking.id)}
+    assert f"labeled {name}: that label is proposed" in entries[second.id].why
+    assert "proposed" not in entries[third.id].why
+    shown = [
+        prediction["result"][0]["value"]["choices"]
+        for prediction in loop.fake.state.predictions_of(int(second.task_id or 0))
+        if prediction["model_version"] == ranking.version
+    ]
+    assert shown == [[name]]
+    assert len(groups_of(loop.store.items(loop.project))[first.group_id or 0]) == 2

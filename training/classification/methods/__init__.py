@@ -1,0 +1,1 @@
+"""Ways to train a classifier: one file each, found by its name."""

@@ -1,0 +1,1 @@
+"""Weights of Detectron2's model zoo."""

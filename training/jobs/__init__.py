@@ -1,0 +1,1 @@
+"""Files in, files out: what a run asks of training."""
