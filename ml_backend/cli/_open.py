@@ -26,6 +26,11 @@ GroupPattern = Annotated[
 ]
 
 
+def names_in(text: str) -> list[str]:
+    """The names of an option that takes several, such as `entropy,uniform`."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
 def heed_settings() -> None:
     """Let the settings of the environment hold for a command that opens no state: the limit of pixels."""
     from ml_backend.settings import load_settings

@@ -9,7 +9,7 @@ import typer
 
 from ml_backend.cli._answer import AllowLeftOut, AsJson, print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import warn
-from ml_backend.cli._open import heed_settings
+from ml_backend.cli._open import heed_settings, names_in
 
 if TYPE_CHECKING:
     from ml_backend.experiments.replay.source import LabelledSet
@@ -73,7 +73,7 @@ def replay(
                 pool=None if given is None else objects(given),
                 project=project,
                 test=None if apart is None else objects(apart),
-                strategies=_names(strategies),
+                strategies=names_in(strategies),
                 seeds=3 if seeds is None else seeds,
                 budgets=_numbers(budgets),
                 pattern=group_pattern,
@@ -91,7 +91,7 @@ def replay(
             as_json,
         )
         return
-    chosen = _names(strategies) or list(engine.STRATEGIES)
+    chosen = names_in(strategies) or list(engine.STRATEGIES)
     seeds = 5 if seeds is None else seeds
     rounds = _numbers(budgets) or list(engine.BUDGETS)
     engine.checked(chosen, seeds)
@@ -169,15 +169,11 @@ def _listed(numbers: list[int]) -> str:
     return ", ".join(str(number) for number in numbers)
 
 
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
 def _numbers(text: str) -> list[int]:
     from ml_backend.errors import BadRequest
 
     try:
-        return [int(part) for part in _names(text)]
+        return [int(part) for part in names_in(text)]
     except ValueError as error:
         raise BadRequest(f"Budgets must be whole numbers separated by commas, not {text!r}.") from error
 

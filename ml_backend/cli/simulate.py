@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table, say
-from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._open import chosen_project, names_in, opened
 from ml_backend.errors import BadRequest
 
 
@@ -57,23 +57,24 @@ def register(app: typer.Typer) -> None:
         """Label as an expert would: next task, true label, wait for runs, report the learning curve."""
         from ml_backend.experiments.simulate import session
         from ml_backend.experiments.simulate.expert import Manner
+        from ml_backend.experiments.simulate.study import Study
         from ml_backend.operations.screen import stages
 
         if strategies:
             if oracle is None:
                 raise BadRequest("Comparing strategies needs a class folder or a COCO folder: paploop simulate DIR ...")
-            study = session.study_of(
-                oracle,
-                strategies,
-                seeds,
-                labels,
-                step,
-                test_fraction,
-                group_pattern,
-                group_gap,
-                error_rate,
-                keep,
-                train_minutes,
+            study = Study(
+                folder=oracle,
+                strategies=tuple(names_in(strategies)),
+                seeds=seeds,
+                labels=labels,
+                step=step,
+                test_fraction=test_fraction,
+                group_pattern=group_pattern,
+                group_gap=group_gap,
+                error_rate=error_rate,
+                keep=keep,
+                settings={} if train_minutes is None else {"train_minutes": train_minutes},
             )
             with opened() as services, stages() as stage:
                 summary = session.run_study(services, study, stage, plot)

@@ -81,6 +81,35 @@ def replay_objects(
     )
 
 
+@dataclass(frozen=True)
+class _Lesson:
+    """What one round teaches a detector.
+
+    Attributes:
+        chain: name of the rounds that follow each other.
+        step: its place among them.
+        images: positions in the pool that it learns from.
+        seed: of the training.
+        steps: of the training.
+        source: chain and step of the detector that it goes on from; None = the pretrained weights.
+        cost: in steps of training, for the time that is left.
+        text: what a person reads meanwhile.
+        once: a name under which several curves share this round; its cost counts once.
+        began: seconds of the monotonic clock at which the round began; None = when training begins.
+    """
+
+    chain: str
+    step: int
+    images: Sequence[int]
+    seed: int
+    steps: int
+    source: tuple[str, int] | None
+    cost: float
+    text: str
+    once: str = ""
+    began: float | None = None
+
+
 class _Game:
     """One replay: what its rounds share."""
 
@@ -114,7 +143,7 @@ class _Game:
         steps = self.steps * (START + len(self.terms.budgets) - 1)
         cost = steps + PREDICTION * len(self.material.test.images)
         if held is None:
-            held = self._taught("full", 0, every, 0, steps, None, cost, f"all {len(every)} images")
+            held = self._taught(_Lesson("full", 0, every, 0, steps, None, cost, f"all {len(every)} images"))
         else:
             self.meter.passed(cost, found=True)
         self.rounds.drop("full", 0)
@@ -129,7 +158,7 @@ class _Game:
             return held
         images = self._first(seed)
         text = f"seed {seed + 1}, the first {len(images)} images"
-        return self._taught(chain, 0, images, seed, START * self.steps, None, cost, text, once=chain)
+        return self._taught(_Lesson(chain, 0, images, seed, START * self.steps, None, cost, text, once=chain))
 
     def _first(self, seed: int) -> tuple[int, ...]:
         budget = self.terms.budgets[0]
@@ -141,7 +170,7 @@ class _Game:
         return images
 
     def _next(self, seed: int, name: str, step: int, before: Round) -> Round:
-        started = time.monotonic()
+        began = time.monotonic()
         source = (f"{seed}-start", 0) if step == 1 else (f"{seed}-{name}", step - 1)
         checkpoint = self.rounds.checkpoint(*source)
         budget = self.terms.budgets[step]
@@ -152,48 +181,41 @@ class _Game:
         images = (*before.images, *self.chooser.next(asked, found, before.images, budget, rng))
         text = f"seed {seed + 1}, {name}, {budget} images"
         cost = self._cost(name)
-        return self._taught(
-            f"{seed}-{name}", step, images, seed, self.steps, source, cost, text, spent=time.monotonic() - started
-        )
+        return self._taught(_Lesson(f"{seed}-{name}", step, images, seed, self.steps, source, cost, text, began=began))
 
-    def _taught(
-        self,
-        chain: str,
-        step: int,
-        images: Sequence[int],
-        seed: int,
-        steps: int,
-        source: tuple[str, int] | None,
-        cost: float,
-        text: str,
-        *,
-        once: str = "",
-        spent: float = 0.0,
-    ) -> Round:
+    def _taught(self, lesson: _Lesson) -> Round:
         """Train, measure and keep one round."""
-        started = time.monotonic() - spent
-        pool, out = self.material.pool, self.rounds.checkpoint(chain, step)
-        part = replace(pool, images=tuple(pool.images[index] for index in images))
-        recipe = replace(self.terms.recipe, seed=1000 * seed + step, iterations=steps, minutes=None)
-        init = None if source is None else self.rounds.checkpoint(*source)
+        began = time.monotonic() if lesson.began is None else lesson.began
+        pool, out = self.material.pool, self.rounds.checkpoint(lesson.chain, lesson.step)
+        part = replace(pool, images=tuple(pool.images[index] for index in lesson.images))
+        seed = 1000 * lesson.seed + lesson.step
+        recipe = replace(self.terms.recipe, seed=seed, iterations=lesson.steps, minutes=None)
+        init = None if lesson.source is None else self.rounds.checkpoint(*lesson.source)
         nothing = DetectionSet(pool.classes, ())
-        fit(part, nothing, out, recipe, lambda share, _: self.meter.show(text, share * steps), init=init)
+        fit(
+            part,
+            nothing,
+            out,
+            recipe,
+            lambda share, _: self.meter.show(lesson.text, share * lesson.steps),
+            init=init,
+        )
         detector = Detector.load(out, device=recipe.device, threads=recipe.threads)
         test = self.material.test
         found = list(detector.predict([image.path for image in test.images]))
         measured = evaluate(test, found)
         done = Round(
-            images=tuple(int(index) for index in images),
-            objects=sum(self.sizes[index] for index in images),
+            images=tuple(int(index) for index in lesson.images),
+            objects=sum(self.sizes[index] for index in lesson.images),
             ap50=float(measured["AP50"]),
             ap=float(measured["AP"]),
             per_class={name: values["AP50"] for name, values in measured["per_class"].items()},
             matches=matched(test, found),
-            seconds=round(time.monotonic() - started, 1),
+            seconds=round(time.monotonic() - began, 1),
         )
-        self.rounds.write(chain, step, done)
-        self.meter.passed(cost, once=once)
-        self.tell(f"{text}, {done.objects} objects: AP50 {done.ap50:.3f}; {self.meter.left()}".rstrip("; ,"))
+        self.rounds.write(lesson.chain, lesson.step, done)
+        self.meter.passed(lesson.cost, once=lesson.once)
+        self.tell(f"{lesson.text}, {done.objects} objects: AP50 {done.ap50:.3f}; {self.meter.left()}".rstrip("; ,"))
         return done
 
     def _cost(self, name: str) -> float:

@@ -136,36 +136,6 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
     return Expert(services, project_id, truth, manner)
 
 
-def study_of(
-    folder: Path,
-    strategies: str,
-    seeds: int,
-    labels: int,
-    step: int,
-    test_fraction: float,
-    group_pattern: str,
-    group_gap: int,
-    error_rate: float,
-    keep: bool,
-    train_minutes: float | None = None,
-) -> Study:
-    """A study from the options of the command line."""
-    names = tuple(name.strip() for name in strategies.split(",") if name.strip())
-    return Study(
-        folder=folder,
-        strategies=names,
-        seeds=seeds,
-        labels=labels,
-        step=step,
-        test_fraction=test_fraction,
-        group_pattern=group_pattern,
-        group_gap=group_gap,
-        error_rate=error_rate,
-        keep=keep,
-        settings={} if train_minutes is None else {"train_minutes": train_minutes},
-    )
-
-
 def run_study(
     services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
 ) -> dict[str, Any]:
