@@ -23,6 +23,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.state.files import project_lock
 from tests.e2e.conftest import free_port
 from tests.fakes.progress import quiet, silent
+from tests.held import held
 
 NAMES = ("ingest", "bulk_push")
 IMAGES = 600
@@ -51,10 +52,10 @@ def running(root: Path) -> Iterator[Services]:
     machine.stack.start()
     try:
         wait_until_ready(machine, quiet)
-        machine.stack.hold("worker")
-        services = build_services(machine.settings)
-        yield services
-        services.store.close()
+        with held(machine.stack, "worker"):
+            services = build_services(machine.settings)
+            yield services
+            services.store.close()
     finally:
         machine.stack.stop()
 

@@ -22,6 +22,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
 from ml_backend.state.records import RunRow
 from tests.e2e.browser import Editor, open_browser
+from tests.held import held
 from tests.soak.faults import environment as soak_environment
 from training.types import Progress
 
@@ -67,9 +68,8 @@ class RealStack:
 
     def restart_label_studio(self, seconds_down: float) -> None:
         """Stop Label Studio for a while and wait until it answers again."""
-        self.stack.hold("label-studio")
-        time.sleep(seconds_down)
-        self.stack.release("label-studio")
+        with held(self.stack, "label-studio"):
+            time.sleep(seconds_down)
         wait_for(lambda: probes.label_studio_answers(self.settings), "Label Studio back")
 
     def webhooks(self, project_id: int, *, active: bool) -> None:

@@ -1,7 +1,7 @@
 """Keeps one program running: `python -m ml_backend.operations.launch.respawn ORDER.json`, itself a child of honcho.
 
-SIGTERM ends the program and this process; SIGUSR1 ends the program until SIGUSR2 starts it again. It also ends when the
-process that asked for it (`guard`) is gone, so that nothing is left behind however `paploop up` dies.
+SIGTERM ends the program and this process. It also ends when the process that asked for it (`guard`) is gone, so that
+nothing is left behind however `paploop up` dies.
 """
 
 from __future__ import annotations
@@ -60,7 +60,6 @@ class Keeper:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.stopping = False
-        self.held = False
         self.wait = FIRST_WAIT
         self.guard = os.pidfd_open(order.guard)
 
@@ -68,28 +67,17 @@ class Keeper:
         """Take signals from now on."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
-        signal.signal(signal.SIGUSR1, self._hold)
-        signal.signal(signal.SIGUSR2, self._release)
 
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self.stopping = True
 
-    def _hold(self, _number: int, _frame: FrameType | None) -> None:
-        self.held = True
-
-    def _release(self, _number: int, _frame: FrameType | None) -> None:
-        self.held = False
-
     def keep(self) -> None:
         """Run the program again and again until told to stop."""
         while not self._ending():
-            if self.held:
-                time.sleep(POLL)
-                continue
             started = time.monotonic()
             code = self._run_once()
-            if self._ending() or self.held:
-                continue
+            if self._ending():
+                return
             self.wait = FIRST_WAIT if time.monotonic() - started > HEALTHY_AFTER else self.wait
             print(f"{self.order.name} {in_words(code)}; it restarts in {self.wait:g} s.", flush=True)
             self._pause(self.wait)
@@ -119,11 +107,11 @@ class Keeper:
                 print(f"{self.order.name} cannot be started: {error}", flush=True)
                 return 127
         pid_file = Path(self.order.pid_file)
-        pid_file.write_text(f"{child.pid} {os.getpid()}\n")
+        pid_file.write_text(f"{child.pid}\n")
         looked = time.monotonic()
         try:
             while child.poll() is None:
-                if self._ending() or self.held:
+                if self._ending():
                     self._end(child)
                 if time.monotonic() - looked >= LOG_LOOK:
                     looked = time.monotonic()

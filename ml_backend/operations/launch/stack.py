@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -33,7 +32,6 @@ class Stack:
         self.logs = files.root / "logs"
         self.run_dir = files.root / "run"
         self._supervisor: subprocess.Popen[bytes] | None = None
-        self._keepers: dict[str, int] = {}
 
     def start(self) -> None:
         """Start the supervisor, which starts the programs."""
@@ -77,34 +75,13 @@ class Stack:
     def _pid_file(self, name: str) -> Path:
         return self.run_dir / f"{name}.pid"
 
-    def _pids(self, name: str) -> tuple[int, int] | None:
-        try:
-            program, keeper = self._pid_file(name).read_text().split()
-        except (OSError, ValueError):
-            return None
-        return int(program), int(keeper)
-
     def pid(self, name: str) -> int | None:
         """Process id of a program that runs now."""
-        pids = self._pids(name)
-        return pids[0] if pids and kin.is_alive(pids[0]) else None
-
-    def hold(self, name: str) -> None:
-        """End a program and keep it down until `release`.
-
-        Raises:
-            Unavailable: it does not run.
-        """
-        pids = self._pids(name)
-        if pids is None:
-            raise Unavailable(f"{name} is not running, so it cannot be stopped. See {self.log(name)}.")
-        self._keepers[name] = pids[1]
-        os.kill(pids[1], signal.SIGUSR1)
-        self._wait(lambda: self._pids(name) is None, 30, f"{name} did not stop within 30 s. See {self.log(name)}.")
-
-    def release(self, name: str) -> None:
-        """Start a program again that `hold` ended."""
-        os.kill(self._keepers.pop(name), signal.SIGUSR2)
+        try:
+            number = int(self._pid_file(name).read_text())
+        except (OSError, ValueError):
+            return None
+        return number if kin.is_alive(number) else None
 
     @property
     def alive(self) -> bool:

@@ -1,4 +1,4 @@
-"""The supervisor on small real programs: respawn, hold, stop, and nothing left behind."""
+"""The supervisor on small real programs: respawn, stop, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ml_backend.operations.launch.programs import Program
 from ml_backend.operations.launch.respawn import in_words
 from ml_backend.operations.launch.stack import Stack
 from ml_backend.state.files import DataDir
+from tests.held import held
 
 PATIENCE = 60
 SLEEPER = "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); print('up', flush=True); time.sleep(600)"
@@ -56,13 +57,10 @@ def test_a_killed_program_comes_back_and_its_children_do_not_stay(stack: Stack) 
     assert "one was ended by SIGKILL; it restarts in" in stack.supervisor_log.read_text()
 
 
-def test_hold_keeps_a_program_down_until_release(stack: Stack) -> None:
+def test_a_program_comes_back_when_its_keeper_may_go_on(stack: Stack) -> None:
     other = stack.pid("two")
-    stack.hold("one")
-    assert stack.pid("one") is None
-    time.sleep(1.0)
-    assert stack.pid("one") is None
-    stack.release("one")
+    with held(stack, "one"):
+        assert stack.pid("one") is None
     wait_for(lambda: stack.pid("one"))
     assert stack.pid("two") == other
 
