@@ -87,7 +87,7 @@ def test_several_processes_open_one_new_database(url: str) -> None:
 def test_an_up_to_date_database_opens_without_alembic_or_torch(url: str) -> None:
     Store.open(url).close()
     program = (
-        "import sys; from ml_backend.state.store import Store; from ml_backend import backup;"
+        "import sys; from ml_backend.state.store import Store; from ml_backend.operations import backup;"
         "from ml_backend.state import vectors, files, secret_file; Store.open(sys.argv[1]).close();"
         "print([name for name in ('alembic', 'torch', 'faiss', 'sklearn', 'timm') if name in sys.modules])"
     )
