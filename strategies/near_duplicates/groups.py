@@ -154,33 +154,6 @@ def _inside(block: NDArray[np.float32], reach: float) -> tuple[IntArray, IntArra
     return lims, positions
 
 
-def assign_groups(
-    new_vectors: FloatArray,
-    representatives: FloatArray,
-    radius: float = DEFAULT_RADIUS,
-    confirm: Confirm | None = None,
-) -> IntArray:
-    """Give each new vector the number of its group.
-
-    Args:
-        new_vectors: `(n, d)` unit vectors in order of arrival.
-        representatives: `(m, d)` unit vectors, the representatives of groups 0 to m - 1 in order of creation.
-        radius: largest cosine distance between a member and its representative.
-        confirm: see `Grouper`.
-
-    Returns:
-        `(n,)` int64. Below m: joins that group. Otherwise groups m, m + 1, ... in order of creation; the first vector
-        with such a number is the representative.
-
-    Raises:
-        StrategyError: vectors that are not finite, not of length 1, or of unequal dimension; radius outside [0, 2).
-    """
-    index = VectorIndex(unit_rows(new_vectors).shape[1])
-    if len(representatives):
-        index.add(representatives)
-    return Grouper(index, radius, confirm).assign(new_vectors)
-
-
 def _distances(
     vector: NDArray[np.float32], vectors: NDArray[np.float32], numbers: IntArray, radius: float
 ) -> dict[int, float]:

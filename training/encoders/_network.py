@@ -34,7 +34,9 @@ class PixelRecipe:
     std: tuple[float, float, float]
 
 
-class _Embedder(nn.Module):
+class Embedder(nn.Module):
+    """Pixels `(n, side, side, 3)` uint8 -> embeddings `(n, d)` of unit length, as the encoder freezes it."""
+
     mean: torch.Tensor
     scale: torch.Tensor
 
@@ -68,8 +70,7 @@ class NetworkEncoder:
         self.recipe = recipe
         self.device = pick_device(device)
         self.key = f"{name}-{_digest(features, recipe)}"
-        self._eager = _Embedder(copy.deepcopy(features).eval(), recipe).eval()
-        self._network = freeze(self._eager, recipe.side, self.device)
+        self._network = freeze(Embedder(features, recipe), recipe.side, self.device)
         with torch.inference_mode():
             sample = torch.zeros(1, recipe.side, recipe.side, 3, dtype=torch.uint8, device=self.device)
             self.dimension = int(self._network(sample).shape[1])
@@ -91,16 +92,9 @@ class NetworkEncoder:
 
     def embed_prepared(self, pixels: RGBArray) -> FloatArray:
         """Embeddings `(n, d)` float32 of prepared images `(n, side, side, 3)` uint8."""
-        return self._run(self._network, pixels)
-
-    def embed_eager(self, pixels: RGBArray) -> FloatArray:
-        """The same through the network as it was before fusing and freezing; the yardstick of tests."""
-        return self._run(self._eager.to(self.device), pixels)
-
-    def _run(self, network: nn.Module, pixels: RGBArray) -> FloatArray:
         with torch.inference_mode():
             batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self.device)
-            vectors: FloatArray = network(batch).float().cpu().numpy()
+            vectors: FloatArray = self._network(batch).float().cpu().numpy()
         if not np.isfinite(vectors).all():
             raise TrainingError(f"The encoder {self.key} gave values that are not finite; choose another encoder.")
         return vectors

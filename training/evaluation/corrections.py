@@ -69,31 +69,6 @@ class Chosen:
         return {each.name: each.threshold for each in self.classes}
 
 
-def best_thresholds(
-    found: Sequence[Detections],
-    truth: Sequence[LabelledImage],
-    classes: Sequence[str],
-    costs: Costs | None = None,
-    *,
-    default: float = DEFAULT,
-    least: int = LEAST,
-) -> Chosen:
-    """The thresholds with the lowest cost of corrections on images whose objects are known.
-
-    Args:
-        found: one an image; their distributions end with the background.
-        truth: the images in the same order, class numbers as in `classes`.
-        classes: names.
-        costs: of the corrections; None: `Costs()`.
-        default: threshold where there are too few objects, and what the choice is compared with.
-        least: objects that a class needs for a threshold of its own, and all together for any choice.
-
-    Raises:
-        TrainingError: the numbers of images differ.
-    """
-    return choose(seen_on(found, truth, len(classes)), classes, costs, default=default, least=least)
-
-
 @dataclass(frozen=True)
 class Evidence:
     """Everything that thresholds are chosen by, small enough to keep.
@@ -122,6 +97,11 @@ class Evidence:
 def seen_on(found: Sequence[Detections], truth: Sequence[LabelledImage], classes: int) -> Evidence:
     """What is needed of a detector's answers on images whose objects are known.
 
+    Args:
+        found: one an image; their distributions end with the background.
+        truth: the images in the same order, class numbers from 0.
+        classes: how many there are.
+
     Raises:
         TrainingError: the numbers of images differ.
     """
@@ -144,7 +124,15 @@ def choose(
     default: float = DEFAULT,
     least: int = LEAST,
 ) -> Chosen:
-    """The thresholds with the lowest cost of corrections; arguments as `best_thresholds`."""
+    """The thresholds with the lowest cost of corrections on images whose objects are known.
+
+    Args:
+        evidence: see `seen_on`.
+        classes: names, in the order of the class numbers.
+        costs: of the corrections; None: `Costs()`.
+        default: threshold where there are too few objects, and what the choice is compared with.
+        least: objects that a class needs for a threshold of its own, and all together for any choice.
+    """
     costs = costs or Costs()
     parts = evidence.parts
     objects = evidence.objects(len(classes))

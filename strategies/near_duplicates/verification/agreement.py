@@ -36,14 +36,12 @@ class Agreement:
     Attributes:
         share: part in [0, 1] of the textured pixels in common whose surroundings correlate.
         correlation: mean correlation in [-1, 1] of the textured pixels in common.
-        texture: part in [0, 1] of the pixels in common that are textured.
         cover_first: part in [0, 1] of the first picture that lies inside the second.
         cover_second: part in [0, 1] of the second picture that lies inside the first.
     """
 
     share: float
     correlation: float
-    texture: float
     cover_first: float
     cover_second: float
 
@@ -71,9 +69,9 @@ def agreement(first: Picture, second: Picture, matrix: Matrix, *, outlines: bool
     common, said = int(mask.sum()), int(textured.sum())
     cut_out = not outlines and (first.ground is not None or second.ground is not None)
     if said < max(FEWEST_PIXELS, common * (LEAST_CUT_OUT_TEXTURE if cut_out else LEAST_TEXTURE)):
-        return Agreement(0.0, 0.0, said / max(common, 1), cover_first, cover_second)
+        return Agreement(0.0, 0.0, cover_first, cover_second)
     values = correlation[textured]
-    return Agreement(float((values > ALIKE).mean()), float(values.mean()), said / common, cover_first, cover_second)
+    return Agreement(float((values > ALIKE).mean()), float(values.mean()), cover_first, cover_second)
 
 
 def evidence(first: Picture, second: Picture, matrix: Matrix) -> list[Evidence]:

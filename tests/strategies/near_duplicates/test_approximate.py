@@ -3,8 +3,9 @@ import pytest
 
 from strategies.base import StrategyError
 from strategies.near_duplicates.approximate import ApproximateIndex, choose_probes, learn_cells, move_by
-from strategies.near_duplicates.groups import Grouper, assign_groups
+from strategies.near_duplicates.groups import Grouper
 from strategies.near_duplicates.index import VectorIndex
+from tests.strategies.near_duplicates.grouping import grouped
 
 
 def unit(seed: int, count: int, dimension: int = 32) -> np.ndarray:
@@ -59,7 +60,7 @@ def test_grouping_in_cells_finds_what_was_planted() -> None:
     index = ApproximateIndex(learn_cells(vectors, np.random.default_rng(0)))
     choose_probes(index, vectors, 0.03, np.random.default_rng(1))
     numbers = Grouper(index, 0.03).assign(vectors)
-    assert np.mean(assign_groups(vectors, vectors[:0], 0.03)[3000:] == np.arange(300)) == 1.0
+    assert np.mean(np.array(grouped(vectors, 0.03))[3000:] == np.arange(300)) == 1.0
     assert np.mean(numbers[3000:] == np.arange(300)) >= 0.99
 
 
@@ -68,7 +69,7 @@ def test_one_at_a_time_gives_the_same_groups() -> None:
     index = ApproximateIndex(learn_cells(vectors, np.random.default_rng(0)), probes=10**6)
     grouper = Grouper(index, 0.03)
     numbers = [int(grouper.assign(vector[None])[0]) for vector in vectors]
-    assert numbers == assign_groups(vectors, vectors[:0], 0.03).tolist()
+    assert numbers == grouped(vectors, 0.03)
     assert len(index) == max(numbers) + 1
 
 

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from strategies.base import StrategyError
 from strategies.near_duplicates import groups as groups_module
-from strategies.near_duplicates.groups import Grouper, assign_groups, cosine_distances
+from strategies.near_duplicates.groups import Grouper, cosine_distances
 from strategies.near_duplicates.index import VectorIndex
+from tests.strategies.near_duplicates.grouping import grouped
 
 
 def clustered(seed: int, count: int, dimension: int, spread: float) -> np.ndarray:
@@ -40,11 +41,11 @@ def in_batches(vectors: np.ndarray, cuts: list[int], radius: float) -> list[int]
     edges = sorted({0, len(vectors), *(c % (len(vectors) + 1) for c in cuts)})
     for start, stop in itertools.pairwise(edges):
         batch = vectors[start:stop]
-        assigned = assign_groups(batch, representatives, radius)
+        assigned = grouped(batch, radius, representatives)
         for vector, number in zip(batch, assigned, strict=True):
             if number == len(representatives):
                 representatives = np.concatenate([representatives, vector[None]])
-        numbers += [int(n) for n in assigned]
+        numbers += assigned
     return numbers
 
 
@@ -61,43 +62,43 @@ def test_property_4_members_lie_within_the_radius_and_batching_changes_nothing(
     seed: int, count: int, dimension: int, spread: float, radius: float, cuts: list[int]
 ) -> None:
     vectors = clustered(seed, count, dimension, spread)
-    whole = assign_groups(vectors, vectors[:0], radius)
-    first = {int(n): i for i, n in reversed(list(enumerate(whole)))}
+    whole = grouped(vectors, radius)
+    first = {n: i for i, n in reversed(list(enumerate(whole)))}
     assert sorted(first) == list(range(len(first)))
     for position, number in enumerate(whole):
-        assert cosine_distances(vectors[position], vectors[first[int(number)]][None])[0] <= radius
-    assert in_batches(vectors, cuts, radius) == whole.tolist() == brute_force(vectors, radius)
+        assert cosine_distances(vectors[position], vectors[first[number]][None])[0] <= radius
+    assert in_batches(vectors, cuts, radius) == whole == brute_force(vectors, radius)
 
 
 def test_blocks_inside_one_call_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     vectors = clustered(3, 300, 8, 0.2)
-    whole = assign_groups(vectors, vectors[:0], 0.05).tolist()
+    whole = grouped(vectors, 0.05)
     monkeypatch.setattr(groups_module, "BLOCK", 7)
-    assert assign_groups(vectors, vectors[:0], 0.05).tolist() == whole
+    assert grouped(vectors, 0.05) == whole
 
 
 def test_a_slow_turn_does_not_become_one_chain() -> None:
     angles = np.linspace(0, np.pi, 200)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    assert len(set(assign_groups(vectors, vectors[:0], 0.03).tolist())) > 6
+    assert len(set(grouped(vectors, 0.03))) > 6
 
 
 def test_equal_vectors_share_a_group_at_radius_zero() -> None:
     vectors = np.repeat(clustered(1, 3, 16, 1.0), 5, axis=0)
-    assert assign_groups(vectors, vectors[:0], 0.0).tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    assert grouped(vectors, 0.0) == [0] * 5 + [1] * 5 + [2] * 5
 
 
 @pytest.mark.parametrize("radius", [-0.1, 2.0, float("nan")])
 def test_an_impossible_radius_is_refused(radius: float) -> None:
     with pytest.raises(StrategyError, match="radius"):
-        assign_groups(np.eye(2, dtype=np.float32), np.zeros((0, 2), np.float32), radius)
+        grouped(np.eye(2, dtype=np.float32), radius)
 
 
 def test_a_vector_that_is_not_a_number_is_named() -> None:
     vectors = np.eye(3, dtype=np.float32)
     vectors[1, 1] = np.nan
     with pytest.raises(StrategyError, match="Vector 1"):
-        assign_groups(vectors, vectors[:0], 0.1)
+        grouped(vectors, 0.1)
 
 
 def test_a_vector_joins_the_nearest_representative_that_is_confirmed() -> None:
@@ -110,10 +111,10 @@ def test_a_vector_joins_the_nearest_representative_that_is_confirmed() -> None:
         return (row, number) == (2, 1)
 
     # 5 degrees are nearer to 0 than to 12, yet only the latter is confirmed; the copy of it is not confirmed at all
-    assert assign_groups(vectors, vectors[:0], 0.01, confirm).tolist() == [0, 1, 1, 2]
+    assert grouped(vectors, 0.01, confirm=confirm) == [0, 1, 1, 2]
     assert asked == [(2, 0), (2, 1), (3, 0), (3, 1)]
     asked.clear()
-    assert assign_groups(vectors[2:], vectors[:2], 0.01, lambda row, number: (row, number) == (0, 1)).tolist() == [1, 2]
+    assert grouped(vectors[2:], 0.01, vectors[:2], lambda row, number: (row, number) == (0, 1)) == [1, 2]
 
 
 def test_confirmation_sees_rows_of_the_whole_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_confirmation_sees_rows_of_the_whole_call(monkeypatch: pytest.MonkeyPatc
         asked.append((row, number))
         return False
 
-    assert assign_groups(vectors, vectors[:0], 0.0, confirm).tolist() == [0, 1, 2, 3, 4]
+    assert grouped(vectors, 0.0, confirm=confirm) == [0, 1, 2, 3, 4]
     assert [row for row, _ in asked] == [1, 2, 2, 3, 3, 3, 4, 4, 4]
 
 

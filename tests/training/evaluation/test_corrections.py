@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from training.data.detection_set import LabelledImage
 from training.evaluation.correction_parts import Costs, Tally, parts_of
-from training.evaluation.corrections import Chosen, best_thresholds, in_words, tally
+from training.evaluation.corrections import LEAST, Chosen, choose, in_words, seen_on, tally
 from training.geometry.runs import from_window
 from training.types import Detections, TrainingError
 
@@ -40,6 +41,16 @@ def image(objects: list[tuple[float, int]], **fields: object) -> LabelledImage:
 def chosen(found: list[Detections], truth: list[LabelledImage], costs: Costs | None = None, classes: int = 2) -> Chosen:
     names = [chr(ord("a") + number) for number in range(classes)]
     return best_thresholds(found, truth, names, costs, least=1)
+
+
+def best_thresholds(
+    found: list[Detections],
+    truth: list[LabelledImage],
+    names: Sequence[str],
+    costs: Costs | None = None,
+    least: int = LEAST,
+) -> Chosen:
+    return choose(seen_on(found, truth, len(names)), names, costs, least=least)
 
 
 def test_a_worked_example() -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.training.evaluation.test_corrections import Region, detections, image
 from training.data.detection_set import LabelledImage
 from training.evaluation.correction_parts import Costs
-from training.evaluation.corrections import best_thresholds, seen_on
+from training.evaluation.corrections import choose, seen_on
 from training.evaluation.worth import Rule, Worth, worth_of
 from training.types import Detections
 
@@ -70,7 +70,7 @@ def test_thresholds_chosen_on_an_image_do_not_judge_it() -> None:
         regions += [(40.0 * place + 20, place % 2, float(rng.uniform(0.3, 0.9))) for place in range(3)]
         answers.append(detections(regions))
         truth.append(replace(image(objects), name=str(number), group=f"g{number}"))
-    chosen = best_thresholds(answers, truth, NAMES)
+    chosen = choose(seen_on(answers, truth, 2), NAMES)
     assert 48 - chosen.expected.cost(Costs()) >= 0
     worth = measured(answers, truth, Rule())
     assert worth.spared < 48 - chosen.expected.cost(Costs())

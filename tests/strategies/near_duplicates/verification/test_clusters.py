@@ -6,7 +6,7 @@ from strategies.near_duplicates.verification.agreement import Agreement
 from strategies.near_duplicates.verification.clusters import Cluster, cluster
 from strategies.near_duplicates.verification.pairs import Match
 
-SEEN = Agreement(1.0, 0.9, 1.0, 0.6, 0.8)
+SEEN = Agreement(1.0, 0.9, 0.6, 0.8)
 
 
 def shift(x: float) -> Match:
