@@ -1,4 +1,4 @@
-"""COCO files: `images/` + `annotations.json` -> `DetectionSet`, and back.
+"""COCO files: `images/` + `annotations.json` -> `DetectionSet`.
 
 What cannot be used is left out with one sentence each; the rest goes on. Beyond the format itself, an image may carry
 `group` (its patient or slide) and `checked` (list of `[x, y, w, h]`: only there an unlabeled place is background), and
@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from training.data.coco_entries import Entry, Key, Listed, Locate, categories, load, pictures
 from training.data.coco_shapes import box_at, place_of
@@ -22,8 +21,7 @@ from training.data.outlines import alike
 from training.data.reading import Notes, Objects, together, usable
 from training.data.values import Unusable, begins_with, flag, id_key, text_of
 from training.files import write_bytes_atomic
-from training.geometry.runs import Runs, pixels
-from training.types import FloatArray, TrainingError
+from training.types import TrainingError
 
 ANNOTATIONS, IMAGES = "annotations.json", "images"
 
@@ -93,48 +91,11 @@ def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
     return DetectionSet(names, kept, notes.sentences(), notes.left_out())
 
 
-def write_coco(path: Path, data: DetectionSet) -> None:
-    """Write the annotations of a set; masks as compressed runs, ignore regions as `iscrowd`."""
-    entries: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for image_id, image in enumerate(data.images, start=1):
-        entry: dict[str, Any] = {
-            "id": image_id,
-            "file_name": image.name,
-            "height": image.size[0],
-            "width": image.size[1],
-        }
-        if image.group:
-            entry["group"] = image.group
-        if image.checked is not None:
-            entry["checked"] = [_xywh(box) for box in image.checked]
-        entries.append(entry)
-        for index, (box, number) in enumerate(zip(image.boxes, image.classes, strict=True)):
-            mask = None if image.masks is None else image.masks[index]
-            annotations.append(_annotation(len(annotations) + 1, image_id, box, int(number) + 1, mask))
-        for box in image.ignore:
-            # The usual evaluation looks for crowds class by class.
-            for number in range(1, len(data.classes) + 1):
-                annotations.append(_annotation(len(annotations) + 1, image_id, box, number, None) | {"iscrowd": 1})
-    write_json(path, data.classes, entries, annotations)
-
-
 def write_json(path: Path, classes: Sequence[str], images: Sequence[Entry], annotations: Sequence[Entry]) -> None:
     """Write a COCO file whose category ids count from 1 in the order of `classes`."""
     categories = [{"id": number, "name": name} for number, name in enumerate(classes, start=1)]
     content = {"images": list(images), "annotations": list(annotations), "categories": categories}
     write_bytes_atomic(path, (json.dumps(content, allow_nan=False) + "\n").encode())
-
-
-def _annotation(number: int, image_id: int, box: FloatArray, category: int, mask: Runs | None) -> dict[str, Any]:
-    sides = _xywh(box)
-    entry = {"id": number, "image_id": image_id, "category_id": category, "bbox": sides, "iscrowd": 0}
-    return entry | ({"area": sides[2] * sides[3]} if mask is None else {"segmentation": mask, "area": pixels(mask)})
-
-
-def _xywh(box: FloatArray) -> list[float]:
-    x1, y1, x2, y2 = (float(value) for value in box)
-    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _objects(picture: Listed, numbers: Mapping[Key, int], notes: Notes) -> Objects:

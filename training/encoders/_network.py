@@ -15,6 +15,7 @@ from PIL import Image
 from torch import nn
 
 from training.data.images import RGBArray, open_rgb
+from training.device import pick_device
 from training.encoders._base import Prepared
 from training.types import FloatArray, TrainingError
 
@@ -104,13 +105,6 @@ class NetworkEncoder:
         if image.size == (side, side):
             return np.asarray(image)
         return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0))
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` -> the GPU if there is one, else the CPU."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def freeze(module: nn.Module, side: int, device: torch.device) -> nn.Module:

@@ -16,7 +16,8 @@ from ml_backend.labels.coco_export import coco_of
 from ml_backend.state.records import AnnotationRow, NewItem
 from tests.fakes.world import NOW
 from tests.ml_backend.intake.label_files.world import IMAGE, ImportWorld, make
-from training.data.coco import read_coco_file, write_coco
+from tests.training.data.coco_files import write_coco
+from training.data.coco import read_coco_file
 
 TWO = '<Label value="A"/><Label value="B"/>'
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.training.data.coco_files import write_coco
 from tests.training.detection.blobs import CLASSES, make_folder
-from training.data.coco import read_coco, write_coco
+from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet, default_group, grouped, renumbered, split
 from training.data.importers.objects import read_objects
 from training.geometry.runs import pixels

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.coco import ANNOTATIONS, IMAGES, write_coco
+from tests.training.data.coco_files import write_coco
+from training.data.coco import ANNOTATIONS, IMAGES
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.geometry.runs import from_window
 

@@ -14,15 +14,17 @@ import pytest
 from PIL import Image
 
 from tests.fakes.progress import silent
+from tests.training.data.coco_files import write_coco
 from tests.training.detection.blobs import CLASSES, draw, make_folder
-from training.data.coco import read_coco, write_coco
+from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.detection import checkpoint as detection_checkpoint
 from training.detection.detectron2.network import build
-from training.detection.detectron2.rcnn import Detector, pick_device
+from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.training import fit
 from training.detection.plan import Plan
 from training.detection.recipe import Recipe
+from training.device import pick_device
 from training.standalone.layout import HoldOut
 from training.standalone.objects import evaluate_objects, fit_objects, predict_objects
 
@@ -130,7 +132,8 @@ from tests.training.detection.test_bad_input import empty_plan
 from training.data.detection_set import DetectionSet
 from training.data.coco import read_coco
 from training.detection.detectron2.network import build
-from training.detection.detectron2.rcnn import Detector, pick_device
+from training.detection.detectron2.rcnn import Detector
+from training.device import pick_device
 from training.detection.detectron2.training import fit
 from training.detection.recipe import Recipe
 

@@ -26,8 +26,9 @@ from training.classification.request import Request
 from training.classification.vectors import embed_with
 from training.data.images import RGBArray
 from training.data.split import assign_split
+from training.device import pick_device
 from training.encoders import load_features
-from training.encoders._network import NetworkEncoder, PixelRecipe, pick_device
+from training.encoders._network import NetworkEncoder, PixelRecipe
 from training.encoders._stream import embed_files
 from training.encoders._weights import fill, read_weights
 from training.files import read_json, write_json_atomic

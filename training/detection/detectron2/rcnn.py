@@ -18,6 +18,7 @@ from training.detection.detectron2.forward import Regions, find, look
 from training.detection.detectron2.network import build
 from training.detection.plan import OBJECT_SIDE, Plan
 from training.detection.views import zoomed
+from training.device import pick_device
 from training.geometry.boxes import VIEWS, Float32, clip
 from training.geometry.runs import Runs, from_window
 from training.geometry.runs import window as part_of
@@ -174,11 +175,6 @@ def _only(found: Detections, index: int) -> Detections:
     part = slice(index, index + 1)
     masks = None if found.masks is None else list(found.masks[part])
     return Detections(found.size, found.boxes[part], found.probs[:, part], masks)
-
-
-def pick_device(device: str) -> torch.device:
-    """`auto` -> the GPU if there is one, else the CPU."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
 
 
 def _moved(regions: Regions, window: Tile, shape: tuple[int, ...]) -> Regions:

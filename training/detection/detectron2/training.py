@@ -14,12 +14,13 @@ from training.data.detection_set import DetectionSet
 from training.data.images import ImageDecodeError
 from training.detection import checkpoint as detection_checkpoint
 from training.detection.detectron2.forward import losses
-from training.detection.detectron2.rcnn import Detector, pick_device
+from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.start import first_network
 from training.detection.plan import Plan
 from training.detection.processes import Group, joined
 from training.detection.recipe import Recipe
 from training.detection.views import Cache, Source, View
+from training.device import pick_device
 from training.evaluation.detection import evaluate
 from training.types import IntArray, Progress, TrainingError
 

@@ -102,7 +102,7 @@ def test_a_summary_averages_over_seeds(tmp_path: Path) -> None:
 
 
 def test_one_project_is_labeled_by_a_coco_folder(loop: ObjectLoop, tmp_path: Path) -> None:
-    from training.data.coco import write_coco
+    from tests.training.data.coco_files import write_coco
     from training.data.detection_set import DetectionSet
 
     folder = tmp_path / "truth"

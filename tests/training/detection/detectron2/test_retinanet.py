@@ -18,11 +18,12 @@ from training.data.images import load_rgb
 from training.detection import checkpoint as detection_checkpoint
 from training.detection.detectron2 import bridge as d2
 from training.detection.detectron2.network import build
-from training.detection.detectron2.rcnn import Detector, pick_device
+from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.retinanet import distribution
 from training.detection.detectron2.training import fit
 from training.detection.plan import from_json, plan_for
 from training.detection.recipe import Recipe
+from training.device import pick_device
 from training.types import TrainingError
 
 RECIPE = Recipe(iterations=25, checks=0, rate=1e-3, zoom=1.0, stages=1, device="cpu")

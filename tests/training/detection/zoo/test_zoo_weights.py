@@ -20,12 +20,13 @@ from tests.training.detection.blobs import CLASSES, make_folder
 from training.data.coco import read_coco
 from training.data.detection_set import DetectionSet
 from training.detection.detectron2.network import build
-from training.detection.detectron2.rcnn import Detector, pick_device
+from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.training import fit
 from training.detection.plan import ZOO, Plan
 from training.detection.recipe import Recipe
 from training.detection.zoo import weights as zoo_weights
 from training.detection.zoo.pickles import read_plain
+from training.device import pick_device
 from training.types import TrainingError
 
 PLAN = Plan(CLASSES, False, ZOO, 1.0, 320, 64, (16.0, 32.0, 64.0, 128.0), (1.0,), 100, channels=256)
