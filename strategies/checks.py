@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies._math.simplex import first_bad
-from strategies._math.threads import each, spans
+from strategies._math.threads import CHUNK_BYTES, PART_BYTES, each, spans
 from strategies.base import Pool, Ranking, Strategy, StrategyError
 from strategies.refusals import owner_of, refuse_item, refuse_probs
 
 LENGTH_TOLERANCE = 2e-3
-CHUNK_BYTES = 1 << 20
-PART_BYTES = 1 << 24
 
 
 def _check_shapes(pool: Pool) -> None:

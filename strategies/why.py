@@ -8,10 +8,8 @@ import numpy as np
 
 from strategies._math.simplex import normalised_entropy
 from strategies.base import FloatArray, Pool, Ranking
-from strategies.why_objects import goes_by_doubts, missed, objects, rare, unstable
+from strategies.why_objects import UNSURE, goes_by_doubts, missed, name_of, objects, rare, unstable
 
-UNSURE = 0.35
-"""Entropy of the mean distribution as a share of the largest possible."""
 SPLIT = 0.15
 """Members disagree: share of their entropy that is disagreement, and of votes against the majority."""
 
@@ -39,11 +37,6 @@ def _fallback(ranking: Ranking) -> str:
     if not ranking.evidence and not len(ranking.facts):
         return "drawn at random"
     return "next in the order of the strategy"
-
-
-def name_of(classes: Sequence[str], index: int) -> str:
-    """The class's name, or a number where none is known."""
-    return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _goal(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -> str:

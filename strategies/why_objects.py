@@ -12,7 +12,7 @@ from strategies._math.simplex import normalised_entropy
 from strategies.base import Pool, Ranking
 
 UNSURE = 0.35
-"""Entropy of a region's distribution as a share of the largest possible."""
+"""Entropy of the mean distribution of an image or a region, as a share of the largest possible."""
 FAINT = 0.1
 """Regions with a lower probability of being an object are not spoken of."""
 MOVES = 0.3
@@ -74,11 +74,13 @@ def _doubts(regions: NDArray[np.float32], classes: Sequence[str]) -> list[str]:
     if between:
         (first, second), _ = between.most_common(1)[0]
         mostly = "mostly " if len(between) > 1 else ""
-        said.append(f"{between.total()} uncertain {mostly}between {_name(classes, first)} and {_name(classes, second)}")
+        said.append(
+            f"{between.total()} uncertain {mostly}between {name_of(classes, first)} and {name_of(classes, second)}"
+        )
     if perhaps:
         likely, _ = perhaps.most_common(1)[0]
         mostly = "mostly " if len(perhaps) > 1 else ""
-        said.append(f"{perhaps.total()} that may be {mostly}{_name(classes, likely)} or nothing")
+        said.append(f"{perhaps.total()} that may be {mostly}{name_of(classes, likely)} or nothing")
     return said
 
 
@@ -94,7 +96,7 @@ def rare(ranking: Ranking, _pool: Pool, classes: Sequence[str], position: int) -
     """The class that an image is worth most for, where a strategy has weighed classes by what is labeled of them."""
     if "rare_class" not in ranking.evidence or float(ranking.evidence["rare_count"][position]) < FAINT:
         return ""
-    name = _name(classes, int(ranking.evidence["rare_class"][position]))
+    name = name_of(classes, int(ranking.evidence["rare_class"][position]))
     return f"about {float(ranking.evidence['rare_count'][position]):.1f} {name} to expect, and rare classes count more"
 
 
@@ -106,5 +108,6 @@ def missed(ranking: Ranking, _pool: Pool, _classes: Sequence[str], position: int
     return f"about {number:.0f} objects that would not be shown" if number >= 1.5 else ""
 
 
-def _name(classes: Sequence[str], index: int) -> str:
+def name_of(classes: Sequence[str], index: int) -> str:
+    """The class's name, or a number where none is known."""
     return classes[index] if index < len(classes) else f"class {index}"

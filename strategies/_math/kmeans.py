@@ -44,13 +44,14 @@ class Points:
     def __len__(self) -> int:
         return len(self.vectors if self.positions is None else self.positions)
 
-    def _rows(self, points: IntArray | slice) -> Float32:
+    def rows(self, points: IntArray | slice) -> Float32:
+        """`(p, d)` float32, a copy unless the points are a slice of float32."""
         rows = self.vectors[points] if self.positions is None else self.vectors[self.positions[points]]
         return np.asarray(rows, dtype=np.float32)
 
     def squared(self, points: IntArray | slice, centres: IntArray) -> Float32:
         """See `strategies._math.sampling.Geometry`."""
-        similarity = self._rows(points) @ self._rows(centres).T
+        similarity = self.rows(points) @ self.rows(centres).T
         return np.asarray(np.maximum(2 - 2 * similarity, 0), dtype=np.float32)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strategies._math.simplex import first_bad, largest, row_sums
-from strategies._math.threads import each, spans
+from strategies._math.threads import CHUNK_BYTES, PART_BYTES, each, spans
 from strategies.base import IntArray, Pool, StrategyError
 from strategies.refusals import refuse_probs
 
@@ -20,9 +20,6 @@ Score = Callable[[Float32], Float32]
 """`(members, r, classes)` float32 -> `(r,)`, higher = more unsure."""
 
 AGGREGATES = ("mean", "max", "sum")
-CHUNK_BYTES = 1 << 20
-PART_BYTES = 1 << 24
-"""What a thread takes at a time."""
 
 
 class _NoDistribution(Exception):

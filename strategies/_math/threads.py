@@ -13,6 +13,12 @@ Result = TypeVar("Result")
 MOST_THREADS = 4
 """Reading memory is the limit; more threads than this only wait for it."""
 
+PART_BYTES = 1 << 24
+"""What a thread takes at a time."""
+
+CHUNK_BYTES = 1 << 20
+"""What it reads at a time, so that it stays in the processor's cache."""
+
 
 def each(work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
     """`work` of each part, in order; on one thread where there is one part or one core."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -77,8 +78,6 @@ def _serve(queues: list[list[int]], sizes: NDArray[np.int64], covered: NDArray[n
     taken = covered.astype(np.int64).copy()
     places = [0] * len(queues)
     order: list[int] = []
-    import heapq
-
     heap = [(bool(sizes[c] < 5), int(taken[c]), -int(sizes[c]), c) for c in range(len(queues)) if queues[c]]
     heapq.heapify(heap)
     while heap and len(order) < budget:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.base import FloatArray, IntArray
+from strategies._math.kmeans import Points
+from strategies.base import IntArray
 
 Float32 = NDArray[np.float32]
 
@@ -20,13 +21,11 @@ class Gradients:
 
     Attributes:
         errors: `(m, c)` float32, p - e_y.
-        vectors: `(n, d)` unit vectors.
-        positions: `(m,)` rows of `vectors` that are the points; None when they are all rows.
+        points: the m unit vectors h.
     """
 
     errors: Float32
-    vectors: FloatArray
-    positions: IntArray | None
+    points: Points
 
     def __len__(self) -> int:
         return len(self.errors)
@@ -35,15 +34,11 @@ class Gradients:
         """`(m,)` squared lengths."""
         return np.asarray(np.einsum("ij,ij->i", self.errors, self.errors))
 
-    def _rows(self, points: IntArray | slice) -> Float32:
-        rows = self.vectors[points] if self.positions is None else self.vectors[self.positions[points]]
-        return np.asarray(rows, dtype=np.float32)
-
     def squared(self, points: IntArray | slice, centres: IntArray) -> Float32:
         """See `strategies._math.sampling.Geometry`."""
         mine, theirs = self.errors[points], self.errors[centres]
         product = mine @ theirs.T
-        product *= self._rows(points) @ self._rows(centres).T
+        product *= self.points.rows(points) @ self.points.rows(centres).T
         product *= np.float32(-2)
         product += np.einsum("ij,ij->i", mine, mine)[:, None]
         product += np.einsum("ij,ij->i", theirs, theirs)

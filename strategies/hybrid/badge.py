@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from strategies._math.item_probs import distributions
+from strategies._math.kmeans import Points
 from strategies._math.sampling import DistanceSampler
 from strategies._math.staircase import staircase
 from strategies.base import Pool, Ranking
@@ -31,7 +32,8 @@ class Badge:
         """See `strategies.base.Strategy`."""
         open_items = pool.open
         whole = len(open_items) == len(pool)
-        gradients = Gradients(errors(distributions(pool)[open_items]), pool.embeddings, None if whole else open_items)
+        points = Points(pool.embeddings, None if whole else open_items)
+        gradients = Gradients(errors(distributions(pool)[open_items]), points)
         lengths = gradients.norms()
         # No squared distance exceeds 4 times the longest squared length, and all start without a centre.
         sampler = DistanceSampler(

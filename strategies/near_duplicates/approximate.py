@@ -54,16 +54,6 @@ class ApproximateIndex(NeighbourSearch):
             raise StrategyError(f"{count} cells cannot be visited; give 1 or more.")
         self._lists.nprobe = min(count, len(self.centres))
 
-    def add(self, vectors: FloatArray) -> None:
-        """Append `(n, d)` unit vectors; they get the next n positions.
-
-        Raises:
-            StrategyError: see `unit_rows`.
-        """
-        rows = self._rows(vectors)
-        if len(rows):
-            self._index.add(rows)
-
     def cells(self, vectors: FloatArray, count: int) -> IntArray:
         """`(n, count)` int64, the nearest cells of each vector."""
         return np.asarray(self._coarse.search(self._rows(vectors), count)[1], np.int64)

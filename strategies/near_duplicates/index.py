@@ -83,6 +83,16 @@ class NeighbourSearch:
         settle()
         return unit_rows(vectors, self.dimension)
 
+    def add(self, vectors: FloatArray) -> None:
+        """Append `(n, d)` unit vectors; they get the next n positions.
+
+        Raises:
+            StrategyError: see `unit_rows`.
+        """
+        rows = self._rows(vectors)
+        if len(rows):
+            self._index.add(rows)
+
     def within(self, queries: FloatArray, radius: float) -> Found:
         """The positions met whose cosine distance to a query is at most `radius` (to float32 rounding).
 
@@ -146,13 +156,3 @@ class VectorIndex(NeighbourSearch):
         if dimension < 1:
             raise StrategyError(f"An index needs a dimension of 1 or more, not {dimension}.")
         super().__init__(dimension, faiss.IndexFlatIP(dimension))
-
-    def add(self, vectors: FloatArray) -> None:
-        """Append `(n, d)` unit vectors; they get the next n positions.
-
-        Raises:
-            StrategyError: see `unit_rows`.
-        """
-        rows = self._rows(vectors)
-        if len(rows):
-            self._index.add(rows)

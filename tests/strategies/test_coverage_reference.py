@@ -178,7 +178,7 @@ def test_gradients_are_those_of_badge() -> None:
     formed = np.einsum("nc,nd->ncd", error, pool.embeddings).reshape(15, -1)
     plain = ((formed[:, None] - formed[None]) ** 2).sum(axis=2)
     every = np.arange(15)
-    np.testing.assert_allclose(Gradients(error, pool.embeddings, None).squared(every, every), plain, atol=1e-5)
+    np.testing.assert_allclose(Gradients(error, Points(pool.embeddings)).squared(every, every), plain, atol=1e-5)
     first = strategies.rank("badge", pool, 3, rng()).order[0]
     assert first == (formed**2).sum(axis=1).argmax()
 

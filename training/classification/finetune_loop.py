@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from training.classification.augment import Augmentation, augment
 from training.data.images import RGBArray
+from training.device import weights_of
 from training.encoders._network import PixelRecipe
 from training.files import write_bytes_atomic
 from training.types import IntArray, Progress
@@ -118,7 +119,7 @@ def run_epochs(
     network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_rates(network, plan), weight_decay=plan.decay)
     now = _resume(state, network, optimizer, device) or {
-        "epoch": 0, "best": 0, "scores": [_watch(network, data, device)], "weights": _copy(network)
+        "epoch": 0, "best": 0, "scores": [_watch(network, data, device)], "weights": weights_of(network)
     }  # fmt: skip
     while now["epoch"] < plan.epochs and not _stale(now, data, plan):
         epoch = now["epoch"]
@@ -129,7 +130,7 @@ def run_epochs(
         now["scores"].append(score)
         # Without images to watch there is nothing to choose by, and the last epoch counts.
         if len(data.watch) == 0 or score < now["scores"][now["best"]]:
-            now["best"], now["weights"] = epoch + 1, _copy(network)
+            now["best"], now["weights"] = epoch + 1, weights_of(network)
         _save(state, now, network, optimizer)
     network.load_state_dict(now["weights"])
     return {"epochs": now["epoch"], "best_epoch": now["best"], "watched_loss": [_plain(s) for s in now["scores"]]}
@@ -214,10 +215,6 @@ def _batches(positions: IntArray, size: int) -> Iterator[IntArray]:
 
 def _to_device(pixels: RGBArray, device: torch.device) -> torch.Tensor:
     return torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).float()
-
-
-def _copy(network: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 def _plain(score: float) -> float | None:

@@ -20,7 +20,7 @@ from training.detection.plan import Plan
 from training.detection.processes import Group, joined
 from training.detection.recipe import Recipe
 from training.detection.views import Cache, Source, View
-from training.device import pick_device
+from training.device import pick_device, weights_of
 from training.evaluation.detection import evaluate
 from training.types import IntArray, Progress, TrainingError
 
@@ -123,7 +123,7 @@ class _Run:
                 if self._agreed(self.group.rank == 0 and self._stale()):
                     break
         if not self.best:
-            self.best = _copied(self.network)
+            self.best = weights_of(self.network)
         return {
             "iterations": done,
             "seconds": round(recipe.clock() - started, 1),
@@ -177,7 +177,7 @@ class _Run:
         judged = measured["masks"] if self.plan.masks and measured.get("masks") else measured
         check = {"iteration": float(done), "AP": judged["AP"] or 0.0, "AP50": judged["AP50"] or 0.0}
         if not self.best or check["AP50"] + check["AP"] >= max(c["AP50"] + c["AP"] for c in self.checks):
-            self.best = _copied(self.network)
+            self.best = weights_of(self.network)
         self.checks.append(check)
         self.network.train()
 
@@ -202,10 +202,6 @@ def watched(data: DetectionSet, zoom: float) -> DetectionSet:
 def _total(done: int, spent: float, seconds: float) -> int:
     """How many steps fit into the time at the pace so far."""
     return int(min(max(seconds * done / max(spent, 1e-6), done, LEAST), MOST))
-
-
-def _copied(network: Any) -> dict[str, torch.Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 
 def repeat_factors(data: DetectionSet) -> np.ndarray[Any, np.dtype[np.float64]]:
