@@ -6,7 +6,7 @@ import pytest
 
 from ml_backend.label_studio.client import LabelStudio
 from tests.fakes.label_studio import FakeLabelStudio
-from tests.ml_backend.images.world import World
+from tests.ml_backend.images.internet import Internet
 
 
 @pytest.fixture
@@ -20,5 +20,5 @@ def client(fake: FakeLabelStudio) -> LabelStudio:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def internet(tmp_path: Path) -> Internet:
+    return Internet(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from ml_backend.errors import ImageError, LabelStudioUnavailable, Unauthorized
 from ml_backend.images.cache import ImageCache
-from tests.ml_backend.images.world import PUBLIC, World, png
+from tests.ml_backend.images.internet import PUBLIC, Internet, png
 
 
 def _damaged() -> bytes:
@@ -38,53 +38,53 @@ def _damaged() -> bytes:
         (httpx.RemoteProtocolError("odd"), "RemoteProtocolError"),
     ],
 )
-def test_a_bad_answer_is_one_sentence_and_leaves_nothing(world: World, page: Any, reason: str) -> None:
-    world.names["img.test"] = [PUBLIC]
-    world.pages["http://img.test/a.png?secret=42"] = page
-    resolver = world.resolver(fetch_hosts=["img.test"], max_image_bytes=100_000, max_image_pixels=5000)
+def test_a_bad_answer_is_one_sentence_and_leaves_nothing(internet: Internet, page: Any, reason: str) -> None:
+    internet.names["img.test"] = [PUBLIC]
+    internet.pages["http://img.test/a.png?secret=42"] = page
+    resolver = internet.resolver(fetch_hosts=["img.test"], max_image_bytes=100_000, max_image_pixels=5000)
     with pytest.raises(ImageError, match=reason) as caught:
         resolver.local_path("http://u:pw@img.test/a.png?secret=42")
     text = str(caught.value)
     assert ";" in text
     assert text.endswith(".")
-    assert not any(word in text for word in ("secret", "pw@", ".part", str(world.tmp_path)))
-    assert world.cached() == []
+    assert not any(word in text for word in ("secret", "pw@", ".part", str(internet.tmp_path)))
+    assert internet.cached() == []
 
 
-def test_a_dripping_host_is_given_up(world: World) -> None:
+def test_a_dripping_host_is_given_up(internet: Internet) -> None:
     ticks = iter(range(10_000))
-    world.timer = lambda: float(next(ticks))
-    world.names["img.test"] = [PUBLIC]
+    internet.timer = lambda: float(next(ticks))
+    internet.names["img.test"] = [PUBLIC]
 
     class Drip(httpx.SyncByteStream):
         def __iter__(self) -> Any:
             yield from (b"x" for _ in range(10_000))
 
-    world.pages["http://img.test/a.png"] = httpx.Response(200, stream=Drip())
+    internet.pages["http://img.test/a.png"] = httpx.Response(200, stream=Drip())
     with pytest.raises(ImageError, match="took longer than 20 s"):
-        world.resolver(fetch_hosts=["img.test"]).local_path("http://img.test/a.png")
-    assert world.cached() == []
+        internet.resolver(fetch_hosts=["img.test"]).local_path("http://img.test/a.png")
+    assert internet.cached() == []
 
 
-def test_label_studio_away_is_worth_a_retry_and_a_missing_file_is_not(world: World) -> None:
-    resolver = world.resolver()
+def test_label_studio_away_is_worth_a_retry_and_a_missing_file_is_not(internet: Internet) -> None:
+    resolver = internet.resolver()
     with pytest.raises(ImageError, match="does not hand out"):
         resolver.local_path("/data/upload/1/gone.png")
-    world.fake.fail_next(1, 502)
+    internet.fake.fail_next(1, 502)
     with pytest.raises(LabelStudioUnavailable):
         resolver.local_path("/data/upload/1/gone.png")
-    world.fake.down = True
+    internet.fake.down = True
     with pytest.raises(LabelStudioUnavailable):
         resolver.local_path("/data/upload/1/gone.png")
-    world.fake.down = False
+    internet.fake.down = False
     with pytest.raises(Unauthorized):
-        world.resolver("wrong").local_path("/data/upload/1/gone.png")
-    assert world.cached() == []
+        internet.resolver("wrong").local_path("/data/upload/1/gone.png")
+    assert internet.cached() == []
 
 
-def test_many_threads_fetch_one_image_once(world: World) -> None:
-    world.fake.state.files["/data/upload/1/a.png"] = (png(), "image/png")
-    resolver = world.resolver()
+def test_many_threads_fetch_one_image_once(internet: Internet) -> None:
+    internet.fake.state.files["/data/upload/1/a.png"] = (png(), "image/png")
+    resolver = internet.resolver()
     together = threading.Barrier(8)
     found: list[Path] = []
 
@@ -99,24 +99,26 @@ def test_many_threads_fetch_one_image_once(world: World) -> None:
         thread.join()
     assert len(found) == 8
     assert len(set(found)) == 1
-    assert world.fake.count("GET", "/data/upload/1/a.png") == 1
+    assert internet.fake.count("GET", "/data/upload/1/a.png") == 1
 
 
-def test_a_reader_never_sees_half_a_file(world: World) -> None:
-    world.fake.state.files["/data/upload/1/a.png"] = (png(64, 64), "image/png")
-    resolver = world.resolver()
+def test_a_reader_never_sees_half_a_file(internet: Internet) -> None:
+    internet.fake.state.files["/data/upload/1/a.png"] = (png(64, 64), "image/png")
+    resolver = internet.resolver()
     seen: list[list[Path]] = []
-    world.fake.faults.on_call = lambda *_: seen.append([p for p in world.cached() if not p.name.startswith(".part-")])
+    internet.fake.faults.on_call = lambda *_: seen.append(
+        [p for p in internet.cached() if not p.name.startswith(".part-")]
+    )
     resolver.local_path("/data/upload/1/a.png")
     assert seen == [[]]
-    assert [path.read_bytes() for path in world.cached()] == [png(64, 64)]
+    assert [path.read_bytes() for path in internet.cached()] == [png(64, 64)]
 
 
-def test_the_cache_keeps_under_its_cap_and_drops_the_oldest(world: World) -> None:
+def test_the_cache_keeps_under_its_cap_and_drops_the_oldest(internet: Internet) -> None:
     size = len(png(32, 32))
     for number in range(6):
-        world.fake.state.files[f"/data/upload/1/{number}.png"] = (png(32, 32), "image/png")
-    resolver = world.resolver(image_cache_bytes=int(size * 3.5))
+        internet.fake.state.files[f"/data/upload/1/{number}.png"] = (png(32, 32), "image/png")
+    resolver = internet.resolver(image_cache_bytes=int(size * 3.5))
     paths = []
     for number in range(3):
         path = resolver.local_path(f"/data/upload/1/{number}.png")
@@ -127,8 +129,8 @@ def test_the_cache_keeps_under_its_cap_and_drops_the_oldest(world: World) -> Non
     resolver.local_path("/data/upload/1/4.png")
     assert paths[0].exists(), "used again"
     assert not paths[1].exists(), "the oldest"
-    assert sum(path.stat().st_size for path in world.cached()) <= size * 3.5
-    left = world.tmp_path / "cache" / "images" / ".part-abandoned"
+    assert sum(path.stat().st_size for path in internet.cached()) <= size * 3.5
+    left = internet.tmp_path / "cache" / "images" / ".part-abandoned"
     left.write_bytes(b"x")
     os.utime(left, (1000.0, 1000.0))
     resolver.local_path("/data/upload/1/5.png")

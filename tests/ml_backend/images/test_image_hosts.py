@@ -8,28 +8,28 @@ import pytest
 from ml_backend.errors import ImageError
 from ml_backend.images import ImageResolver
 from ml_backend.settings import Settings
-from tests.ml_backend.images.world import PUBLIC, World, png
+from tests.ml_backend.images.internet import PUBLIC, Internet, png
 
 
-def test_a_signed_address_on_a_strange_host_is_refused_without_its_signature(world: World) -> None:
-    world.fake.add_project(tasks=1)
-    world.fake.state.files["s3://bucket/a.png"] = (b"https://evil.test/a.png?X-Amz-Signature=ab12", "redirect")
+def test_a_signed_address_on_a_strange_host_is_refused_without_its_signature(internet: Internet) -> None:
+    internet.fake.add_project(tasks=1)
+    internet.fake.state.files["s3://bucket/a.png"] = (b"https://evil.test/a.png?X-Amz-Signature=ab12", "redirect")
     with pytest.raises(ImageError, match=r"may not be fetched from evil\.test") as caught:
-        world.resolver().local_path("s3://bucket/a.png", task_id=1)
+        internet.resolver().local_path("s3://bucket/a.png", task_id=1)
     assert "ab12" not in str(caught.value)
-    assert world.requests == []
+    assert internet.requests == []
 
 
-def test_a_web_host_is_asked_only_if_listed_and_without_token(world: World) -> None:
-    world.names |= {"img.test": [PUBLIC], "port.test": [PUBLIC]}
-    world.pages |= {"https://img.test/a.png": png(), "http://port.test:8000/b.png": png()}
-    resolver = world.resolver(fetch_hosts=["IMG.test", "port.test:8000"])
+def test_a_web_host_is_asked_only_if_listed_and_without_token(internet: Internet) -> None:
+    internet.names |= {"img.test": [PUBLIC], "port.test": [PUBLIC]}
+    internet.pages |= {"https://img.test/a.png": png(), "http://port.test:8000/b.png": png()}
+    resolver = internet.resolver(fetch_hosts=["IMG.test", "port.test:8000"])
     assert resolver.local_path("https://img.test/a.png").exists()
     assert resolver.local_path("http://port.test:8000/b.png").exists()
-    for request in world.requests:
+    for request in internet.requests:
         assert request.url.host == PUBLIC
         assert "authorization" not in request.headers
-    assert world.requests[0].extensions["sni_hostname"] == "img.test"
+    assert internet.requests[0].extensions["sni_hostname"] == "img.test"
     for value in (
         "https://other.test/a.png",
         "http://img.test:8000/a.png",
@@ -45,7 +45,7 @@ def test_a_web_host_is_asked_only_if_listed_and_without_token(world: World) -> N
     ):
         with pytest.raises(ImageError, match="PAPLOOP_FETCH_HOSTS"):
             resolver.local_path(value)
-    assert len(world.requests) == 2
+    assert len(internet.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -65,29 +65,29 @@ def test_a_web_host_is_asked_only_if_listed_and_without_token(world: World) -> N
         ("*.mg.test", PUBLIC, False),
     ],
 )
-def test_where_a_name_may_lead(world: World, entry: str, address: str, allowed: bool) -> None:
-    world.names["img.test"] = [address]
-    world.pages["http://img.test/a.png"] = png()
-    resolver = world.resolver(fetch_hosts=[entry])
+def test_where_a_name_may_lead(internet: Internet, entry: str, address: str, allowed: bool) -> None:
+    internet.names["img.test"] = [address]
+    internet.pages["http://img.test/a.png"] = png()
+    resolver = internet.resolver(fetch_hosts=[entry])
     if allowed:
         assert resolver.local_path("http://img.test/a.png").exists()
     else:
         with pytest.raises(ImageError, match="PAPLOOP_FETCH_HOSTS"):
             resolver.local_path("http://img.test/a.png")
-        assert world.requests == []
+        assert internet.requests == []
 
 
-def test_an_address_listed_by_itself_is_allowed(world: World) -> None:
-    world.pages |= {"http://169.254.1.2/a.png": png(), "http://[fd00::1]:8000/b.png": png()}
-    resolver = world.resolver(fetch_hosts=["169.254.1.2", "[fd00::1]:8000"])
+def test_an_address_listed_by_itself_is_allowed(internet: Internet) -> None:
+    internet.pages |= {"http://169.254.1.2/a.png": png(), "http://[fd00::1]:8000/b.png": png()}
+    resolver = internet.resolver(fetch_hosts=["169.254.1.2", "[fd00::1]:8000"])
     assert resolver.local_path("http://169.254.1.2/a.png").exists()
     assert resolver.local_path("http://[fd00::1]:8000/b.png").exists()
 
 
-def test_every_redirect_is_checked(world: World) -> None:
-    world.names |= {"img.test": [PUBLIC], "cdn.test": [PUBLIC]}
+def test_every_redirect_is_checked(internet: Internet) -> None:
+    internet.names |= {"img.test": [PUBLIC], "cdn.test": [PUBLIC]}
     to = lambda place: httpx.Response(302, headers={"location": place})  # noqa: E731
-    world.pages |= {
+    internet.pages |= {
         "http://img.test/good": to("https://cdn.test/1"),
         "https://cdn.test/1": to("/2"),
         "https://cdn.test/2": png(),
@@ -96,7 +96,7 @@ def test_every_redirect_is_checked(world: World) -> None:
         "http://img.test/loop": to("http://img.test/loop"),
         "http://img.test/ls": to("http://label-studio.test/data/upload/1/a.png"),
     }
-    resolver = world.resolver(fetch_hosts=["img.test", "cdn.test"])
+    resolver = internet.resolver(fetch_hosts=["img.test", "cdn.test"])
     assert resolver.local_path("http://img.test/good").read_bytes() == png()
     with pytest.raises(ImageError, match=r"may not be fetched from 169\.254"):
         resolver.local_path("http://img.test/bad")
@@ -104,12 +104,12 @@ def test_every_redirect_is_checked(world: World) -> None:
         resolver.local_path("http://img.test/file")
     with pytest.raises(ImageError, match="sent on more than 5 times"):
         resolver.local_path("http://img.test/loop")
-    world.fake.state.files["/data/upload/1/a.png"] = (png(), "image/png")
+    internet.fake.state.files["/data/upload/1/a.png"] = (png(), "image/png")
     assert resolver.local_path("http://img.test/ls").exists()
 
 
-def test_the_next_address_of_a_host_is_tried(world: World) -> None:
-    world.names["img.test"] = ["2001:db8::1", PUBLIC]
+def test_the_next_address_of_a_host_is_tried(internet: Internet) -> None:
+    internet.names["img.test"] = ["2001:db8::1", PUBLIC]
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.host != PUBLIC:
@@ -118,24 +118,24 @@ def test_the_next_address_of_a_host_is_tried(world: World) -> None:
 
     resolver = ImageResolver(
         Settings(fetch_hosts=["img.test"]),
-        world.fake.client(),
-        world.tmp_path,
+        internet.fake.client(),
+        internet.tmp_path,
         transport=httpx.MockTransport(answer),
-        resolve=world._resolve,
+        resolve=internet._resolve,
     )
     assert resolver.local_path("http://img.test/a.png").exists()
 
 
-def test_an_unknown_host(world: World) -> None:
+def test_an_unknown_host(internet: Internet) -> None:
     with pytest.raises(ImageError, match=r"The host gone\.test is unknown"):
-        world.resolver(fetch_hosts=["gone.test"]).local_path("http://gone.test/a.png")
+        internet.resolver(fetch_hosts=["gone.test"]).local_path("http://gone.test/a.png")
 
 
 @pytest.mark.parametrize("value", ["/api/projects/1/next", "/data/../api/projects/1/next", "/logout", "//api/x", "/"])
-def test_a_task_cannot_make_us_call_label_studios_api(world: World, value: str) -> None:
+def test_a_task_cannot_make_us_call_label_studios_api(internet: Internet, value: str) -> None:
     with pytest.raises(ImageError, match="no place where Label Studio keeps files"):
-        world.resolver().local_path(value)
-    world.fake.state.files["/data/upload/1/a.png"] = (b"/api/projects/1/next", "redirect")
+        internet.resolver().local_path(value)
+    internet.fake.state.files["/data/upload/1/a.png"] = (b"/api/projects/1/next", "redirect")
     with pytest.raises(ImageError, match="no place where Label Studio keeps files"):
-        world.resolver().local_path("/data/upload/1/a.png")
-    assert [path for _, path in world.fake.calls] == ["/data/upload/1/a.png"]
+        internet.resolver().local_path("/data/upload/1/a.png")
+    assert [path for _, path in internet.fake.calls] == ["/data/upload/1/a.png"]

@@ -4,7 +4,7 @@ import base64
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,12 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from ml_backend.images.media_url import media_url
-from ml_backend.services import Services
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import AnnotationRow, NewItem, RankingEntry
 from ml_backend.state.store import Store
 from ml_backend.web.app import create_app
+from tests.fakes.world import Clock, World, open_services
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "label_studio"
 CONFIG = (
@@ -45,17 +45,11 @@ def bearer(secret: str = SECRET) -> dict[str, str]:
 
 
 @dataclass
-class World:
-    """Everything a test reaches for."""
+class WebWorld(World):
+    """The application, and a browser that knows the password; time stands still."""
 
-    services: Services
     app: Flask
     client: FlaskClient
-    now: list[float] = field(default_factory=lambda: [1_800_000_000.0])
-
-    @property
-    def store(self) -> Store:
-        return self.services.store
 
     def call(self, path: str, body: Any = None, **options: Any) -> Any:
         method = options.pop("method", "GET" if body is None else "POST")
@@ -83,14 +77,12 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(tmp_path: Path, empty_database: Path) -> Iterator[World]:
+def world(tmp_path: Path, empty_database: Path) -> Iterator[WebWorld]:
     settings = make_settings(tmp_path / "data")
-    files = DataDir(settings.data_dir)
-    shutil.copy(empty_database, files.root / "paploop.db")
-    now = [1_800_000_000.0]
-    services = Services(settings, Store.open(settings.resolved_database_url), files, clock=lambda: now[0])
+    shutil.copy(empty_database, DataDir(settings.data_dir).root / "paploop.db")
+    services = open_services(settings, clock=Clock(tick=0.0))
     app = create_app(services)
-    yield World(services, app, app.test_client(), now)
+    yield WebWorld(services, app, app.test_client())
     app.extensions["paploop-inbox"].close()
     services.store.close()
 
@@ -106,7 +98,7 @@ class Loop:
     version: str
 
 
-def add_items(world: World, project: int, tasks: list[int], folder: str = "/nowhere") -> list[int]:
+def add_items(world: WebWorld, project: int, tasks: list[int], folder: str = "/nowhere") -> list[int]:
     rows = [
         NewItem(
             source=f"{folder}/cell{task}.png",
@@ -118,20 +110,20 @@ def add_items(world: World, project: int, tasks: list[int], folder: str = "/nowh
         )
         for row, task in enumerate(tasks)
     ]
-    return world.store.add_items(project, rows, world.now[0])
+    return world.store.add_items(project, rows, world.now)
 
 
-def image_data(world: World, project: int, item: int, task: int) -> dict[str, str]:
+def image_data(world: WebWorld, project: int, item: int, task: int) -> dict[str, str]:
     return {"image": media_url(world.services.settings, project, item, f"cell{task}.png")}
 
 
 @pytest.fixture
-def loop(world: World) -> Loop:
+def loop(world: WebWorld) -> Loop:
     """Project 3 with tasks 1..4 predicted and ranked (task 4 first), task 5 known and not predicted."""
-    world.store.upsert_project(3, "ml demo", CONFIG, world.now[0])
+    world.store.upsert_project(3, "ml demo", CONFIG, world.now)
     tasks = [1, 2, 3, 4, 5]
     items = add_items(world, 3, tasks)
-    run = world.store.open_run(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now[0])
+    run = world.store.open_run(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now)
     assert run is not None
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], np.float32)
     world.store.save_predictions(run.id, items[:4], probs, ["Cat", "Dog"])
@@ -147,22 +139,20 @@ def loop(world: World) -> Loop:
         request={"labels": 40, "classes": ["Cat", "Dog"], "encoder": "fake", "encoder_name": "lite0"},
         metrics={"judgement": {"candidate": measured}},
         progress=1.0,
-        finished_at=world.now[0] + 12,
+        finished_at=world.now + 12,
     )
     entries = [
         RankingEntry(item_id=item, position=place, score=place / 4, utility=1.0 - place / 4, why=f"reason {place}")
         for place, item in enumerate(reversed(items[:4]))
     ]
-    ranking = world.store.add_ranking(
-        3, run.id, run.id, "paploop-3-1-abc", "entropy", {"note": ""}, entries, world.now[0]
-    )
+    ranking = world.store.add_ranking(3, run.id, run.id, "paploop-3-1-abc", "entropy", {"note": ""}, entries, world.now)
     world.store.activate_ranking(ranking, run.id)
     return Loop(3, items, tasks, run.id, "paploop-3-1-abc")
 
 
-def annotate(world: World, task: int, label: str, number: int | None = None) -> None:
+def annotate(world: WebWorld, task: int, label: str, number: int | None = None) -> None:
     result = [{"id": "r", "from_name": "choice", "to_name": "img", "type": "choices", "value": {"choices": [label]}}]
     row = AnnotationRow(
         id=number or 100 + task, task_id=task, completed_by=1, result=result, updated_at="2026-11-21T09:31:41.000000Z"
     )
-    world.store.upsert_annotations(3, [row], world.now[0])
+    world.store.upsert_annotations(3, [row], world.now)

@@ -12,7 +12,7 @@ from PIL import Image
 from ml_backend.label_studio.regions.results import Control, read_results
 from ml_backend.label_studio.regions.shapes import mask_of
 from ml_backend.state.records import NewItem
-from tests.ml_backend.web.conftest import World
+from tests.ml_backend.web.conftest import WebWorld
 from training.geometry.runs import from_window, trim
 
 SIZE = (240, 320)
@@ -48,22 +48,22 @@ def point(x: Any, y: Any, label: str = "cell", **fields: Any) -> dict[str, Any]:
 AROUND = box(30, 31, 40, 38)
 
 
-def with_picture(world: World, tmp_path: Path) -> World:
+def with_picture(world: WebWorld, tmp_path: Path) -> WebWorld:
     """Project 8 with one picture, task 1: a dark ellipse on noise."""
     rng = np.random.default_rng(0)
     picture = rng.normal(190, 8, size=(*SIZE, 3))
     (x, y), bitmap = trim(disc())
     picture[y : y + bitmap.shape[0], x : x + bitmap.shape[1]][bitmap > 0] += (-90, -110, -50)
     Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(tmp_path / "cell.png")
-    world.store.upsert_project(8, "cells", CONFIG, world.now[0])
+    world.store.upsert_project(8, "cells", CONFIG, world.now)
     data = {"root": str(tmp_path), "name": "cell.png"}
     world.store.add_items(
-        8, [NewItem(source=str(tmp_path / "cell.png"), task_id=1, state="ready", data=data)], world.now[0]
+        8, [NewItem(source=str(tmp_path / "cell.png"), task_id=1, state="ready", data=data)], world.now
     )
     return world
 
 
-def ask(world: World, *drawn: Any, config: str = CONFIG, task: Any = None, context: Any = None) -> Any:
+def ask(world: WebWorld, *drawn: Any, config: str = CONFIG, task: Any = None, context: Any = None) -> Any:
     body = {
         "tasks": [{"id": 1, "data": {"image": "x"}, "drafts": []} if task is None else task],
         "project": "8.1795254788",

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from tests.ml_backend.web.conftest import Loop, World, annotate
+from tests.ml_backend.web.conftest import Loop, WebWorld, annotate
 
 
-def test_projects_and_their_state(world: World, loop: Loop) -> None:
+def test_projects_and_their_state(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects").json == {
         "projects": [{"id": 3, "title": "ml demo", "active_run": loop.run, "version": loop.version}]
     }
@@ -24,14 +24,14 @@ def test_projects_and_their_state(world: World, loop: Loop) -> None:
     assert "20" in state["waits_for"]
 
 
-def test_a_project_whose_config_cannot_be_driven_says_so(world: World) -> None:
+def test_a_project_whose_config_cannot_be_driven_says_so(world: WebWorld) -> None:
     world.store.upsert_project(3, "x", "<View/>", 1.0)
     state = world.call("/api/projects/3").json
     assert state["problem"].endswith(".")
     assert state["active_run"] is None
 
 
-def test_settings_are_changed_all_or_none(world: World, loop: Loop) -> None:
+def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
     changed = world.call("/api/projects/3/settings", {"strategy": "margin", "window": 50}, method="PATCH")
     assert (changed.json["strategy"], changed.json["window"]) == ("margin", 50)
     assert world.call("/api/projects/3/settings").json == changed.json
@@ -53,7 +53,7 @@ def test_settings_are_changed_all_or_none(world: World, loop: Loop) -> None:
         {"retrain_minutes": -1},
     ],
 )
-def test_bad_settings_are_refused_in_a_sentence(world: World, loop: Loop, body: dict[str, Any]) -> None:
+def test_bad_settings_are_refused_in_a_sentence(world: WebWorld, loop: Loop, body: dict[str, Any]) -> None:
     before = world.store.settings(3)
     answer = world.call("/api/projects/3/settings", body, method="PATCH")
     assert answer.status_code == 400
@@ -61,19 +61,19 @@ def test_bad_settings_are_refused_in_a_sentence(world: World, loop: Loop, body: 
     assert world.store.settings(3) == before
 
 
-def test_a_new_strategy_drops_the_parameters_of_the_old_one(world: World, loop: Loop) -> None:
+def test_a_new_strategy_drops_the_parameters_of_the_old_one(world: WebWorld, loop: Loop) -> None:
     settings = world.store.settings(3).changed(strategy_params={"left": "over"})
     world.store.save_settings(3, settings)
     assert world.call("/api/projects/3/settings", {"strategy": "margin"}, method="PATCH").json["strategy_params"] == {}
 
 
-def test_strategies_are_described(world: World) -> None:
+def test_strategies_are_described(world: WebWorld) -> None:
     rows = world.call("/api/strategies").json["strategies"]
     assert {"uniform", "entropy", "margin", "core_set"} <= {row["name"] for row in rows}
     assert all(row["summary"] and row["family"] for row in rows)
 
 
-def test_runs_are_listed_with_their_scores(world: World, loop: Loop) -> None:
+def test_runs_are_listed_with_their_scores(world: WebWorld, loop: Loop) -> None:
     (run,) = world.call("/api/projects/3/runs").json["runs"]
     assert (run["id"], run["decision"], run["labels"], run["macro_f1"]) == (loop.run, "promoted", 40, 0.75)
     low, high = run["macro_f1_interval"]
@@ -83,7 +83,7 @@ def test_runs_are_listed_with_their_scores(world: World, loop: Loop) -> None:
     assert detail["metrics"]["judgement"]["candidate"]["macro_f1"] == 0.75
 
 
-def test_asking_twice_opens_one_run(world: World, loop: Loop) -> None:
+def test_asking_twice_opens_one_run(world: WebWorld, loop: Loop) -> None:
     first = world.call("/api/projects/3/train", method="POST")
     second = world.call("/api/projects/3/train", {"reason": "again"})
     assert (first.status_code, second.status_code) == (202, 202)
@@ -92,30 +92,30 @@ def test_asking_twice_opens_one_run(world: World, loop: Loop) -> None:
     assert [run.state for run in world.store.runs(3)] == ["prepare", "done"]
 
 
-def test_rank_opens_a_run_of_its_kind(world: World, loop: Loop) -> None:
+def test_rank_opens_a_run_of_its_kind(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects/3/rank", {"reason": "New images."}).json["kind"] == "rank"
     assert world.store.runs(3)[0].reason == "New images."
 
 
-def test_roll_back_asks_for_the_model_of_an_earlier_run(world: World, loop: Loop) -> None:
+def test_roll_back_asks_for_the_model_of_an_earlier_run(world: WebWorld, loop: Loop) -> None:
     answer = world.call("/api/projects/3/rollback", {"run": loop.run})
     assert answer.status_code == 202
     assert world.store.run(answer.json["id"]).request["model_run"] == loop.run
 
 
 @pytest.mark.parametrize(("run", "status"), [(999, 404), ("1", 400), (None, 400), (True, 400), (-1, 400)])
-def test_roll_back_to_nothing_is_refused(world: World, loop: Loop, run: Any, status: int) -> None:
+def test_roll_back_to_nothing_is_refused(world: WebWorld, loop: Loop, run: Any, status: int) -> None:
     assert world.call("/api/projects/3/rollback", {"run": run}).status_code == status
     assert world.store.open_run_of(3) is None
 
 
-def test_reconcile_is_left_to_the_worker(world: World, loop: Loop) -> None:
+def test_reconcile_is_left_to_the_worker(world: WebWorld, loop: Loop) -> None:
     world.store.update_project(3, reconciled_at=5.0)
     assert world.call("/api/projects/3/reconcile", method="POST").status_code == 202
     assert world.store.project(3).reconciled_at == 0.0
 
 
-def test_rankings_and_the_next_items_with_their_why(world: World, loop: Loop) -> None:
+def test_rankings_and_the_next_items_with_their_why(world: WebWorld, loop: Loop) -> None:
     (ranking,) = world.call("/api/projects/3/rankings").json["rankings"]
     assert (ranking["strategy"], ranking["state"], ranking["model_run"]) == ("entropy", "active", loop.run)
     items = world.call(f"/api/projects/3/rankings/{ranking['id']}?limit=3").json["items"]
@@ -129,7 +129,7 @@ def test_rankings_and_the_next_items_with_their_why(world: World, loop: Loop) ->
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "1001", "99999999999999999999", "", "1.5"])
-def test_limits_are_checked(world: World, loop: Loop, limit: str) -> None:
+def test_limits_are_checked(world: WebWorld, loop: Loop, limit: str) -> None:
     assert world.call(f"/api/projects/3/next?limit={limit}").status_code == 400
 
 
@@ -151,13 +151,13 @@ def test_limits_are_checked(world: World, loop: Loop, limit: str) -> None:
         f"/media/3/{10**40}/00/a.png",
     ],
 )
-def test_what_is_not_there_is_404_in_a_sentence(world: World, loop: Loop, path: str) -> None:
+def test_what_is_not_there_is_404_in_a_sentence(world: WebWorld, loop: Loop, path: str) -> None:
     answer = world.call(path)
     assert answer.status_code == 404
     assert answer.json["error"].endswith(".")
 
 
-def test_one_project_cannot_reach_into_another(world: World, loop: Loop) -> None:
+def test_one_project_cannot_reach_into_another(world: WebWorld, loop: Loop) -> None:
     world.store.upsert_project(4, "other", "", 1.0)
     ranking = world.store.rankings(3)[0].id
     assert world.call(f"/api/projects/4/runs/{loop.run}").status_code == 404
@@ -174,14 +174,14 @@ def test_one_project_cannot_reach_into_another(world: World, loop: Loop) -> None
         {"Origin": "null"},
     ],
 )
-def test_pages_of_other_sites_cannot_change_anything(world: World, loop: Loop, headers: dict[str, str]) -> None:
+def test_pages_of_other_sites_cannot_change_anything(world: WebWorld, loop: Loop, headers: dict[str, str]) -> None:
     answer = world.call("/api/projects/3/train", method="POST", headers=headers)
     assert answer.status_code == 403
     assert world.store.open_run_of(3) is None
     assert world.call("/api/projects/3", headers=headers).status_code == 200
 
 
-def test_metrics_speak_prometheus(world: World, loop: Loop) -> None:
+def test_metrics_speak_prometheus(world: WebWorld, loop: Loop) -> None:
     world.call("/health")
     page = world.call("/metrics")
     assert page.content_type.startswith("text/plain")
@@ -192,7 +192,7 @@ def test_metrics_speak_prometheus(world: World, loop: Loop) -> None:
 
 
 def test_an_unexpected_error_is_a_sentence_with_a_mark_in_the_log(
-    world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")

@@ -7,7 +7,7 @@ import pytest
 from ml_backend.label_studio.numbers import MAX_ID
 from ml_backend.web.bodies import MAX_CONTAINERS, MAX_VALUES, clean
 from ml_backend.web.redaction import redact
-from tests.ml_backend.web.conftest import World, bearer
+from tests.ml_backend.web.conftest import WebWorld, bearer
 
 HEAD = b'{"action":"PROJECT_UPDATED","project":{"id":3},"x":'
 
@@ -16,14 +16,14 @@ HEAD = b'{"action":"PROJECT_UPDATED","project":{"id":3},"x":'
     ("piece", "times"),
     [(b"[],", MAX_CONTAINERS), (b"{},", MAX_CONTAINERS), (b"[", MAX_CONTAINERS), (b"0,", MAX_VALUES + 1)],
 )
-def test_a_body_of_too_many_parts_is_refused_before_it_is_parsed(world: World, piece: bytes, times: int) -> None:
+def test_a_body_of_too_many_parts_is_refused_before_it_is_parsed(world: WebWorld, piece: bytes, times: int) -> None:
     # Whatever was parsed first would be called malformed, since none of these bodies ends.
     answer = world.client.post("/webhook", data=HEAD + b"[" + piece * times, headers=bearer())
     assert answer.status_code == 400
     assert "send less at once" in answer.json["error"]
 
 
-def test_a_large_drawing_is_no_hard_work(world: World) -> None:
+def test_a_large_drawing_is_no_hard_work(world: WebWorld) -> None:
     outline = [[n % 100, 1.5] for n in range(20_000)]
     stroke = list(range(256)) * 400
     result = [{"id": "r", "value": {"points": outline}}, {"id": "s", "value": {"rle": stroke}}]
@@ -46,7 +46,7 @@ def test_values_that_no_database_holds_are_left_out() -> None:
     assert clean({"\ud800": {"\ud800": "\ud800"}}) == {"\ufffd": {"\ufffd": "\ufffd"}}
 
 
-def test_a_number_of_thousands_of_digits_gets_a_sentence_of_its_own(world: World) -> None:
+def test_a_number_of_thousands_of_digits_gets_a_sentence_of_its_own(world: WebWorld) -> None:
     answer = world.client.post("/webhook", data=HEAD + b"9" * 5000 + b"}", headers=bearer())
     assert answer.status_code == 400
     assert "digits" in answer.json["error"]

@@ -18,7 +18,7 @@ from ml_backend.images.media_url import thumbnail_url
 from ml_backend.services import Services
 from ml_backend.web.conversions import Conversions
 from ml_backend.web.dashboard.page import project_page
-from tests.ml_backend.web.conftest import Loop, World, make_settings
+from tests.ml_backend.web.conftest import Loop, WebWorld, make_settings
 from tests.ml_backend.web.test_media import save, take_in
 
 
@@ -38,7 +38,7 @@ def copies(services: Services) -> list[Path]:
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
-def test_a_small_copy_of_any_image(world: World, folder: Path, name: str) -> None:
+def test_a_small_copy_of_any_image(world: WebWorld, folder: Path, name: str) -> None:
     address = take_in(world, save(folder / name, size=(1000, 500)), folder)
     small = world.client.get(thumbnail_url(address))
     assert (small.status_code, small.content_type) == (200, "image/jpeg")
@@ -48,7 +48,7 @@ def test_a_small_copy_of_any_image(world: World, folder: Path, name: str) -> Non
     assert world.client.get(thumbnail_url(address.replace("/media/3/", "/media/4/"))).status_code == 401
 
 
-def test_other_sizes_are_not_made(world: World, folder: Path) -> None:
+def test_other_sizes_are_not_made(world: WebWorld, folder: Path) -> None:
     address = take_in(world, save(folder / "a.png"), folder)
     for size in ("385", "0", "-1", "x", ""):
         answer = world.client.get(f"{address}?size={size}")
@@ -56,32 +56,32 @@ def test_other_sizes_are_not_made(world: World, folder: Path) -> None:
     assert copies(world.services) == []
 
 
-def test_pages_show_small_copies(world: World, loop: Loop) -> None:
+def test_pages_show_small_copies(world: WebWorld, loop: Loop) -> None:
     following = project_page(world.services, loop.project).next_items
     assert following
     assert all(entry["image"].endswith(".png?size=384") for entry in following)
 
 
-def test_what_a_12_bit_camera_wrote_is_not_black_in_the_editor(world: World, folder: Path) -> None:
+def test_what_a_12_bit_camera_wrote_is_not_black_in_the_editor(world: WebWorld, folder: Path) -> None:
     path = folder / "deep.png"
     Image.fromarray(np.linspace(0, 4095, 64, dtype=np.uint16).reshape(8, 8)).save(path)
     picture = np.asarray(shown(world.client.get(take_in(world, path, folder)).data))
     assert (picture.min(), picture.max()) == (0, 255)
 
 
-def test_a_turned_tiff_stands_upright_in_the_editor(world: World, folder: Path) -> None:
+def test_a_turned_tiff_stands_upright_in_the_editor(world: WebWorld, folder: Path) -> None:
     path = folder / "turned.tif"
     tifffile.imwrite(path, np.zeros((8, 20, 3), np.uint8), photometric="rgb", extratags=[(274, "H", 1, 6, True)])
     assert shown(world.client.get(take_in(world, path, folder)).data).size == (8, 20)
 
 
-def test_a_panorama_that_no_jpeg_can_hold(world: World, folder: Path) -> None:
+def test_a_panorama_that_no_jpeg_can_hold(world: WebWorld, folder: Path) -> None:
     path = folder / "wide.tif"
     tifffile.imwrite(path, np.zeros((70, 66_000), np.uint8), photometric="minisblack", compression="zlib")
     assert shown(world.client.get(take_in(world, path, folder)).data).size == (66_000, 70)
 
 
-def test_many_who_ask_for_one_image_get_one_conversion(world: World, folder: Path) -> None:
+def test_many_who_ask_for_one_image_get_one_conversion(world: WebWorld, folder: Path) -> None:
     path = save(folder / "a.tif", size=(300, 200))
     conversions, made = Conversions(world.services), []
     original = conversions._write
@@ -100,7 +100,7 @@ def test_many_who_ask_for_one_image_get_one_conversion(world: World, folder: Pat
     assert (len(found), len(set(found)), made) == (6, 1, [path])
 
 
-def test_one_is_converted_at_a_time_and_too_many_are_sent_away(world: World, folder: Path, tmp_path: Path) -> None:
+def test_one_is_converted_at_a_time_and_too_many_are_sent_away(world: WebWorld, folder: Path, tmp_path: Path) -> None:
     services = Services(make_settings(tmp_path / "data", web_threads=2), world.store, world.services.files)
     conversions = Conversions(services, patience=0.01)
     done = threading.Event()
@@ -120,7 +120,7 @@ def test_one_is_converted_at_a_time_and_too_many_are_sent_away(world: World, fol
 
 
 def test_whoever_is_sent_away_is_told_when_to_come_back(
-    world: World, folder: Path, monkeypatch: pytest.MonkeyPatch
+    world: WebWorld, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> Path:
         raise Overloaded("Too many images are being converted; ask again.", 5)
@@ -130,7 +130,7 @@ def test_whoever_is_sent_away_is_told_when_to_come_back(
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
 
 
-def test_copies_count_in_the_cap_of_the_cache(world: World, folder: Path, tmp_path: Path) -> None:
+def test_copies_count_in_the_cap_of_the_cache(world: WebWorld, folder: Path, tmp_path: Path) -> None:
     """Old copies go before new ones, whoever wrote them: copies and fetched images share one cap."""
     noise = np.random.default_rng(0).integers(0, 255, (100, 100, 3), dtype=np.uint8)
     for number in range(8):

@@ -6,7 +6,7 @@ from ml_backend.effort.report import report_of
 from ml_backend.predictions.thresholds import METRIC, limits_of
 from ml_backend.state.records import EffortRow
 from ml_backend.web.dashboard.effort import bar, panel_of
-from tests.ml_backend.web.conftest import Loop, World, annotate
+from tests.ml_backend.web.conftest import Loop, WebWorld, annotate
 
 OBJECTS = (
     '<View><Image name="img" value="$image"/><RectangleLabels name="box" toName="img">'
@@ -21,7 +21,7 @@ def row(number: int, start: str = "proposal", **fields: int | float) -> EffortRo
     return EffortRow(number, "", 1 if start == "proposal" else None, start, **whole, seconds=seconds)
 
 
-def test_before_anything_was_done(world: World, loop: Loop) -> None:
+def test_before_anything_was_done(world: WebWorld, loop: Loop) -> None:
     answer = world.call("/api/projects/3/effort")
     assert answer.status_code == 200
     assert answer.json["summary"] == "No image with a pre-annotation has been finished yet."
@@ -30,7 +30,7 @@ def test_before_anything_was_done(world: World, loop: Loop) -> None:
     assert world.call("/api/projects/99/effort").status_code == 404
 
 
-def test_classes_on_the_page(world: World, loop: Loop) -> None:
+def test_classes_on_the_page(world: WebWorld, loop: Loop) -> None:
     for task in (1, 2):
         annotate(world, task, "Cat")
     world.store.save_effort(3, [row(101, accepted=1, seconds=2.0), row(102, relabeled=1, seconds=4.0)])
@@ -43,9 +43,9 @@ def test_classes_on_the_page(world: World, loop: Loop) -> None:
     assert (total["accepted"], total["relabeled"], total["seconds"]) == (1, 1, 3.0)
 
 
-def test_thresholds_on_the_page(world: World) -> None:
-    world.store.upsert_project(4, "Boxes", OBJECTS, world.now[0])
-    run = world.store.open_run(4, kind="train", reason="", seed=0, change=0, now=world.now[0])
+def test_thresholds_on_the_page(world: WebWorld) -> None:
+    world.store.upsert_project(4, "Boxes", OBJECTS, world.now)
+    run = world.store.open_run(4, kind="train", reason="", seed=0, change=0, now=world.now)
     assert run is not None
     choice = {"Cell": {"threshold": 0.31, "objects": 40, "basis": "own"}}
     world.store.update_run(run.id, state="done", metrics={METRIC: {"classes": choice, "why": "It is <best>."}})
@@ -69,7 +69,7 @@ def test_time_saved_stands_beside_each_run() -> None:
     panel = panel_of(report_of(1, "classification", tuple(rows)), None)
     assert [line.name for line in panel.lines] == ["all", "run 1"]
     assert panel.lines[1].saved == "80 s (80 s to 80 s)"
-    assert panel.by_hand == "By hand: 10 images, 6.0 s an image (median)."
+    assert panel.by_hand == "Without proposals: 10 images, 6.0 s an image (median)."
 
 
 def test_the_bar_shows_shares() -> None:

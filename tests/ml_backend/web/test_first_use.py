@@ -18,7 +18,7 @@ from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.state.records import NewItem
 from ml_backend.state.vectors import Vectors
 from tests.fakes.progress import silent
-from tests.ml_backend.web.conftest import CONFIG, Loop, World, image_data
+from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, image_data
 from training.types import FloatArray, TrainingError
 
 DIMENSION = 3
@@ -53,18 +53,18 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     return made
 
 
-def store_vectors(world: World, loop: Loop) -> None:
+def store_vectors(world: WebWorld, loop: Loop) -> None:
     rows = np.array([[0.1, 0, 0], [0.2, 0, 0], [0.3, 0, 0], [0.4, 0, 0], [0.9, 0, 0]], np.float32)
     Vectors(world.services.files.vectors_dir("fake"), DIMENSION).append(rows)
 
 
-def ask(world: World, loop: Loop, numbers: Sequence[int], **data: Any) -> list[Any]:
+def ask(world: WebWorld, loop: Loop, numbers: Sequence[int], **data: Any) -> list[Any]:
     tasks = [{"id": number, "data": data or {"image": "x"}} for number in numbers]
     return world.call("/predict", {"tasks": tasks, "project": 3, "label_config": CONFIG}).json["results"]
 
 
 def test_a_known_item_without_prediction_is_answered_from_its_stored_vector(
-    world: World, loop: Loop, model: Model
+    world: WebWorld, loop: Loop, model: Model
 ) -> None:
     store_vectors(world, loop)
     stored, fresh = ask(world, loop, [1, 5])
@@ -76,7 +76,7 @@ def test_a_known_item_without_prediction_is_answered_from_its_stored_vector(
     assert len(model.asked) == 1
 
 
-def test_the_model_is_loaded_once(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_is_loaded_once(world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[tuple[Path, int]] = []
     monkeypatch.setattr(
         "training.jobs.classes.load_model", lambda folder, threads: loaded.append((folder, threads)) or Model()
@@ -87,7 +87,7 @@ def test_the_model_is_loaded_once(world: World, loop: Loop, monkeypatch: pytest.
     assert loaded == [(world.services.files.run_dir(loop.run) / "checkpoint", world.services.threads)]
 
 
-def test_only_a_few_models_stay_in_memory(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: loaded.append(folder) or Model())
     store_vectors(world, loop)
@@ -105,7 +105,7 @@ def test_only_a_few_models_stay_in_memory(world: World, loop: Loop, monkeypatch:
 
 
 def test_a_bad_image_yields_an_empty_element_and_one_line(
-    world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -125,7 +125,7 @@ def test_a_bad_image_yields_an_empty_element_and_one_line(
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_are_not_finite_never_leave(world: World, loop: Loop, model: Model, number: float) -> None:
+def test_numbers_that_are_not_finite_never_leave(world: WebWorld, loop: Loop, model: Model, number: float) -> None:
     store_vectors(world, loop)
     model.number = number
     assert ask(world, loop, [5]) == [[]]
@@ -133,7 +133,7 @@ def test_numbers_that_are_not_finite_never_leave(world: World, loop: Loop, model
 
 @pytest.mark.parametrize("error", [TrainingError("There is no model."), OSError("disk"), RuntimeError("bug")])
 def test_a_model_that_cannot_be_loaded_costs_only_the_new_tasks(
-    world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def broken(folder: Path, threads: int) -> None:
         raise error
@@ -145,7 +145,7 @@ def test_a_model_that_cannot_be_loaded_costs_only_the_new_tasks(
 
 
 def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
-    world: World, loop: Loop, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: WebWorld, loop: Loop, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     store_vectors(world, loop)
     monkeypatch.setattr(model, "predict_embeddings", lambda embeddings: 1 / 0)
@@ -153,7 +153,9 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
     assert "1 task stays without prediction: Task 5 met an unexpected error" in caplog.text
 
 
-def test_when_label_studio_is_away_it_is_asked_once(world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_label_studio_is_away_it_is_asked_once(
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
     asked: list[str] = []
 
@@ -168,7 +170,7 @@ def test_when_label_studio_is_away_it_is_asked_once(world: World, loop: Loop, mo
 
 
 def test_unknown_tasks_are_fetched_by_their_image(
-    world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = Model("images")
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: model)
@@ -187,7 +189,7 @@ def test_unknown_tasks_are_fetched_by_their_image(
 
 
 def test_what_is_not_done_in_time_is_asked_again_later(
-    world: World, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
+    world: WebWorld, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     store_vectors(world, loop)
     clock = iter([0.0, 0.0, 1.0, 99.0, 99.0])
@@ -199,7 +201,7 @@ def test_what_is_not_done_in_time_is_asked_again_later(
     assert "2 tasks stay without prediction: The time for the answer ran out" in caplog.text
 
 
-def test_a_request_that_cannot_have_its_turn_answers_in_time(world: World, loop: Loop, model: Model) -> None:
+def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, loop: Loop, model: Model) -> None:
     store_vectors(world, loop)
     entered, leave = threading.Event(), threading.Event()
     slow = model.predict_embeddings
@@ -222,13 +224,13 @@ def test_a_request_that_cannot_have_its_turn_answers_in_time(world: World, loop:
     assert answers[0][0]["result"]
 
 
-def test_no_model_means_no_answer_for_new_tasks(world: World) -> None:
+def test_no_model_means_no_answer_for_new_tasks(world: WebWorld) -> None:
     world.store.upsert_project(3, "x", CONFIG, 1.0)
     results = world.call("/predict", {"tasks": [{"id": 1}, {"id": 2}], "project": 3}).json["results"]
     assert results == [[], []]
 
 
-def test_a_real_encoder_and_a_real_head(world: World, loop: Loop, tmp_path: Path) -> None:
+def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: Path) -> None:
     """Dark and bright images, the bundled network, a head trained by the training job."""
     from training.data.manifest import write_manifest
     from training.encoders import load_encoder
@@ -274,7 +276,7 @@ def test_a_real_encoder_and_a_real_head(world: World, loop: Loop, tmp_path: Path
 
 
 def test_why_tasks_got_nothing_is_in_log_metrics_and_page(
-    world: World, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
+    world: WebWorld, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
 ) -> None:
     store_vectors(world, loop)
     addresses = [

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from ml_backend.duplicates.earlier import CHECKED
-from tests.ml_backend.web.conftest import Loop, World, annotate
+from tests.ml_backend.web.conftest import Loop, WebWorld, annotate
 
 
 @pytest.fixture
-def grouped(world: World, loop: Loop) -> list[int]:
+def grouped(world: WebWorld, loop: Loop) -> list[int]:
     """The project's items as the groups 1 2 3 | 4 | 5; tasks 1 and 2 have different labels."""
     first, *_, fourth, fifth = items = loop.items
     groups = [first, first, first, fourth, fifth]
@@ -19,12 +19,12 @@ def grouped(world: World, loop: Loop) -> list[int]:
     return items
 
 
-def shape(world: World) -> list[list[int]]:
+def shape(world: WebWorld) -> list[list[int]]:
     groups: list[dict[str, Any]] = world.call("/api/projects/3/groups").json["groups"]
     return [[member["task"] for member in group["members"]] for group in groups]
 
 
-def test_groups_are_listed_merged_and_split(world: World, grouped: list[int]) -> None:
+def test_groups_are_listed_merged_and_split(world: WebWorld, grouped: list[int]) -> None:
     assert shape(world) == [[1, 2, 3]]
     merged = world.call("/api/projects/3/groups/merge", {"items": [grouped[1], grouped[4]]})
     assert (merged.status_code, merged.json) == (200, {"group": grouped[0]})
@@ -34,7 +34,7 @@ def test_groups_are_listed_merged_and_split(world: World, grouped: list[int]) ->
     assert shape(world) == [[1, 2], [3, 5]]
 
 
-def test_conflicts_are_told_by_the_api_and_on_the_page(world: World, grouped: list[int]) -> None:
+def test_conflicts_are_told_by_the_api_and_on_the_page(world: WebWorld, grouped: list[int]) -> None:
     (conflict,) = world.call("/api/projects/3/groups/conflicts").json["conflicts"]
     assert [(member["task"], member["label"]) for member in conflict["members"]] == [(1, "Cat"), (2, "Dog")]
     page = world.call("/dashboard/3").text
@@ -45,7 +45,7 @@ def test_conflicts_are_told_by_the_api_and_on_the_page(world: World, grouped: li
     assert "Different labels" not in world.call("/dashboard/3").text
 
 
-def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: World, loop: Loop) -> None:
+def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects/3").json["groups_note"] == ""
     first, second, third, *_ = loop.items
     joined = [
@@ -57,14 +57,14 @@ def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: World, l
     assert note in world.call("/dashboard/3").text
 
 
-def test_a_label_is_offered_where_the_group_agrees(world: World, grouped: list[int]) -> None:
+def test_a_label_is_offered_where_the_group_agrees(world: WebWorld, grouped: list[int]) -> None:
     world.call("/api/projects/3/groups/split", {"items": [grouped[1]]})
     (group,) = world.call("/api/projects/3/groups").json["groups"]
     assert [(member["label"], member["offered"]) for member in group["members"]] == [("Cat", None), (None, "Cat")]
 
 
 @pytest.mark.parametrize("body", [{}, {"items": []}, {"items": 3}, {"items": ["1"]}, {"items": [10**9]}])
-def test_what_cannot_be_corrected_is_said(world: World, grouped: list[int], body: dict[str, Any]) -> None:
+def test_what_cannot_be_corrected_is_said(world: WebWorld, grouped: list[int], body: dict[str, Any]) -> None:
     for verb in ("merge", "split"):
         answer = world.call(f"/api/projects/3/groups/{verb}", body)
         assert answer.status_code in (400, 404)

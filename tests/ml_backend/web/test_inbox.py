@@ -14,10 +14,10 @@ import pytest
 
 from ml_backend.errors import Unavailable
 from ml_backend.web.inbox import UNFINISHED, Inbox
-from tests.ml_backend.web.conftest import World, bearer, recorded
+from tests.ml_backend.web.conftest import WebWorld, bearer, recorded
 
 
-def inbox(world: World) -> Inbox:
+def inbox(world: WebWorld) -> Inbox:
     made: Inbox = world.app.extensions["paploop-inbox"]
     return made
 
@@ -35,13 +35,13 @@ def no_room() -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_an_event_that_the_disk_does_not_take_leaves_nothing_behind(world: World) -> None:
+def test_an_event_that_the_disk_does_not_take_leaves_nothing_behind(world: WebWorld) -> None:
     with no_room(), pytest.raises(Unavailable, match="free disk space"):
         inbox(world).add(3, {"action": "PROJECT_UPDATED", "project": {"id": 3}})
     assert list(inbox(world).folder.iterdir()) == []
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_at_the_next_start(world: World) -> None:
+def test_what_a_killed_process_left_half_written_is_cleared_at_the_next_start(world: WebWorld) -> None:
     old, new = inbox(world).folder / "1.part", inbox(world).folder / "2.part"
     for path in (old, new):
         path.touch()
@@ -60,7 +60,7 @@ def waiting_file(folder: Path, name: str, project: Any) -> Path:
 
 
 @pytest.mark.parametrize("project", [2**70, "three", None, [1], {"id": 1}])
-def test_one_event_that_cannot_be_stored_holds_up_no_other(world: World, project: Any) -> None:
+def test_one_event_that_cannot_be_stored_holds_up_no_other(world: WebWorld, project: Any) -> None:
     waiting_file(inbox(world).folder, "0001", project)
     waiting_file(inbox(world).folder, "0002", 3)
     inbox(world).drain()
@@ -70,7 +70,7 @@ def test_one_event_that_cannot_be_stored_holds_up_no_other(world: World, project
     assert "paploop_inbox_set_aside 1.0" in world.call("/metrics").text
 
 
-def test_an_unexpected_error_does_not_end_the_thread(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_does_not_end_the_thread(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     real, failures = Inbox.drain, iter([True])
 
     def drain(self: Inbox) -> int:

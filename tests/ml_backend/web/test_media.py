@@ -10,7 +10,7 @@ from PIL import Image
 from ml_backend.images.media_url import media_url
 from ml_backend.state.records import NewItem
 from ml_backend.web.media import is_label_studio
-from tests.ml_backend.web.conftest import World, make_settings
+from tests.ml_backend.web.conftest import WebWorld, make_settings
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def take_in(world: World, path: Path, root: Path, project: int = 3) -> str:
+def take_in(world: WebWorld, path: Path, root: Path, project: int = 3) -> str:
     """Record a file as ingest does; answers the path of its address."""
     world.store.upsert_project(project, "x", "", 1.0)
     data = {"root": str(root), "name": path.name}
@@ -36,7 +36,7 @@ def save(path: Path, mode: str = "RGB", size: tuple[int, int] = (8, 6)) -> Path:
 @pytest.mark.parametrize(
     "name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "with space äöü.png", "line\nbreak.png", "tab\tend\r.png"]
 )
-def test_browser_formats_are_sent_as_they_are(world: World, folder: Path, name: str) -> None:
+def test_browser_formats_are_sent_as_they_are(world: WebWorld, folder: Path, name: str) -> None:
     path = save(folder / name)
     answer = world.client.get(take_in(world, path, folder))
     assert answer.status_code == 200
@@ -45,20 +45,20 @@ def test_browser_formats_are_sent_as_they_are(world: World, folder: Path, name: 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_an_address_made_with_a_line_break_still_works(world: World, folder: Path) -> None:
+def test_an_address_made_with_a_line_break_still_works(world: WebWorld, folder: Path) -> None:
     path = save(folder / "line\nbreak.png")
     address = take_in(world, path, folder)
     assert "%0A" not in address
     assert world.client.get(address.rsplit("/", 1)[0] + "/line%0Abreak.png").data == path.read_bytes()
 
 
-def test_the_first_bytes_say_what_a_file_is(world: World, folder: Path) -> None:
+def test_the_first_bytes_say_what_a_file_is(world: WebWorld, folder: Path) -> None:
     Image.new("RGB", (4, 4)).save(folder / "lies.png", "JPEG")
     assert world.client.get(take_in(world, folder / "lies.png", folder)).content_type == "image/jpeg"
 
 
 @pytest.mark.parametrize(("size", "kind"), [((9, 7), "PNG"), ((2100, 2000), "JPEG")])
-def test_other_formats_are_converted_once(world: World, folder: Path, size: tuple[int, int], kind: str) -> None:
+def test_other_formats_are_converted_once(world: WebWorld, folder: Path, size: tuple[int, int], kind: str) -> None:
     address = take_in(world, save(folder / "a.tif", size=size), folder)
     first, second = world.client.get(address), world.client.get(address)
     assert first.data == second.data
@@ -69,7 +69,7 @@ def test_other_formats_are_converted_once(world: World, folder: Path, size: tupl
         assert image.size == (5, 5)
 
 
-def test_what_is_no_image_is_not_served(world: World, folder: Path) -> None:
+def test_what_is_no_image_is_not_served(world: WebWorld, folder: Path) -> None:
     path = folder / "secrets.png"
     path.write_text("root:x:0:0")
     answer = world.client.get(take_in(world, path, folder))
@@ -78,7 +78,7 @@ def test_what_is_no_image_is_not_served(world: World, folder: Path) -> None:
     assert answer.json["error"].endswith(".")
 
 
-def test_ranges_and_conditional_requests_work(world: World, folder: Path) -> None:
+def test_ranges_and_conditional_requests_work(world: WebWorld, folder: Path) -> None:
     path = save(folder / "a.png", size=(80, 80))
     address = take_in(world, path, folder)
     part = world.client.get(address, headers={"Range": "bytes=0-9"})
@@ -88,7 +88,7 @@ def test_ranges_and_conditional_requests_work(world: World, folder: Path) -> Non
     assert world.client.head(address).data == b""
 
 
-def test_a_wrong_signature_opens_nothing(world: World, folder: Path) -> None:
+def test_a_wrong_signature_opens_nothing(world: WebWorld, folder: Path) -> None:
     address = take_in(world, save(folder / "a.png"), folder)
     _, media, project, item, signature, name = address.split("/")
     for wrong in ("0" * 32, signature[:-1], signature[::-1], "ü" * 32):
@@ -98,7 +98,7 @@ def test_a_wrong_signature_opens_nothing(world: World, folder: Path) -> None:
     assert world.client.get(f"/{media}/{project}/{item}/{signature}/other.png").status_code == 200
 
 
-def test_a_link_that_leaves_the_folder_is_not_followed(world: World, folder: Path, tmp_path: Path) -> None:
+def test_a_link_that_leaves_the_folder_is_not_followed(world: WebWorld, folder: Path, tmp_path: Path) -> None:
     outside = save(tmp_path / "outside.png")
     link = folder / "link.png"
     link.symlink_to(outside)
@@ -109,7 +109,7 @@ def test_a_link_that_leaves_the_folder_is_not_followed(world: World, folder: Pat
     assert stray.status_code == 404
 
 
-def test_image_roots_may_be_followed_into(world: World, folder: Path, tmp_path: Path) -> None:
+def test_image_roots_may_be_followed_into(world: WebWorld, folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "archive"
     outside.mkdir()
     (folder / "link.png").symlink_to(save(outside / "a.png"))
@@ -118,7 +118,7 @@ def test_image_roots_may_be_followed_into(world: World, folder: Path, tmp_path: 
     assert world.client.get(address).status_code == 200
 
 
-def test_a_file_that_went_away_is_said_to_be_gone(world: World, folder: Path) -> None:
+def test_a_file_that_went_away_is_said_to_be_gone(world: WebWorld, folder: Path) -> None:
     path = save(folder / "a.png")
     address = take_in(world, path, folder)
     path.unlink()
@@ -126,13 +126,13 @@ def test_a_file_that_went_away_is_said_to_be_gone(world: World, folder: Path) ->
     assert (answer.status_code, "gone" in answer.json["error"]) == (404, True)
 
 
-def test_tasks_of_label_studio_have_no_file_here(world: World, folder: Path) -> None:
+def test_tasks_of_label_studio_have_no_file_here(world: WebWorld, folder: Path) -> None:
     world.store.upsert_project(3, "x", "", 1.0)
     (item,) = world.store.add_items(3, [NewItem(source="task:9", task_id=9)], 1.0)
     assert world.client.get(urlsplit(media_url(world.services.settings, 3, item, "a.png")).path).status_code == 404
 
 
-def test_without_a_key_no_address_is_valid(world: World, folder: Path) -> None:
+def test_without_a_key_no_address_is_valid(world: WebWorld, folder: Path) -> None:
     address = take_in(world, save(folder / "a.png"), folder)
     object.__setattr__(world.services.settings, "media_secret", type(world.services.settings.media_secret)(""))
     item = address.split("/")[3]
@@ -140,7 +140,7 @@ def test_without_a_key_no_address_is_valid(world: World, folder: Path) -> None:
     assert world.client.get(forged).status_code == 401
 
 
-def test_label_studio_may_read_pixels_and_others_may_not(world: World, folder: Path) -> None:
+def test_label_studio_may_read_pixels_and_others_may_not(world: WebWorld, folder: Path) -> None:
     address = take_in(world, save(folder / "a.png"), folder)
     own = world.client.get(address, headers={"Origin": "http://localhost:8080"})
     assert own.headers["Access-Control-Allow-Origin"] == "http://localhost:8080"

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.ml_backend.web.conftest import CONFIG, Loop, World, basic, bearer, recorded
+from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, basic, bearer, recorded
 
 PREDICTS = [
     "ml_predict_single",
@@ -28,26 +28,26 @@ def check_element(element: object, version: str) -> None:
         assert set(region) >= {"id", "from_name", "to_name", "type", "value"}
 
 
-def test_health_is_the_recorded_answer(world: World) -> None:
+def test_health_is_the_recorded_answer(world: WebWorld) -> None:
     answer = world.call("/health")
     assert answer.status_code == 200
     assert answer.json.keys() == recorded("ml_health")["response"]["body"].keys()
     assert answer.json["status"] == "UP"
 
 
-def test_setup_names_a_version_for_a_project_we_do_not_know(world: World) -> None:
+def test_setup_names_a_version_for_a_project_we_do_not_know(world: WebWorld) -> None:
     answer = world.call("/setup", recorded("ml_setup")["request"]["body"])
     assert (answer.status_code, answer.json) == (200, {"model_version": "paploop-none"})
     assert world.store.projects() == []
 
 
-def test_setup_names_the_active_version(world: World, loop: Loop) -> None:
+def test_setup_names_the_active_version(world: WebWorld, loop: Loop) -> None:
     assert world.call("/setup", recorded("ml_setup")["request"]["body"]).json == {"model_version": loop.version}
 
 
 @pytest.mark.parametrize("name", PREDICTS)
 @pytest.mark.parametrize("is_connected", [False, True])
-def test_recorded_predicts_get_one_element_a_task(world: World, name: str, is_connected: bool) -> None:
+def test_recorded_predicts_get_one_element_a_task(world: WebWorld, name: str, is_connected: bool) -> None:
     body = recorded(name)["request"]["body"]
     project = int(body["project"].split(".")[0])
     if is_connected:
@@ -60,7 +60,7 @@ def test_recorded_predicts_get_one_element_a_task(world: World, name: str, is_co
         check_element(element, version)
 
 
-def test_stored_predictions_are_served_with_the_version_of_setup(world: World, loop: Loop) -> None:
+def test_stored_predictions_are_served_with_the_version_of_setup(world: WebWorld, loop: Loop) -> None:
     body = recorded("ml_predict_batch")["request"]["body"]
     version = world.call("/setup", {"project": body["project"]}).json["model_version"]
     first, second = world.call("/predict", body).json["results"]
@@ -74,7 +74,7 @@ def test_stored_predictions_are_served_with_the_version_of_setup(world: World, l
     assert first["result"][0].keys() >= wanted["result"][0].keys() - {"score"}
 
 
-def test_interactive_context_is_answered_with_an_object(world: World, loop: Loop) -> None:
+def test_interactive_context_is_answered_with_an_object(world: WebWorld, loop: Loop) -> None:
     body = recorded("ml_predict_interactive_keypoint")["request"]["body"]
     (element,) = world.call("/predict", body).json["results"]
     assert element["result"][0]["value"] == {"choices": ["Cat"]}
@@ -85,7 +85,7 @@ def test_interactive_context_is_answered_with_an_object(world: World, loop: Loop
         assert element == {"model_version": "paploop-none", "score": 1.0, "result": []}
 
 
-def test_odd_tasks_cost_nobody_else_his_prediction(world: World, loop: Loop) -> None:
+def test_odd_tasks_cost_nobody_else_his_prediction(world: WebWorld, loop: Loop) -> None:
     good = {"id": 2, "data": {"image": "x"}}
     odd = [None, 7, "task", [], {}, {"id": "2"}, {"id": True}, {"id": -1}, {"id": 2**70}, {"id": 99, "data": None}]
     answer = world.call("/predict", {"tasks": [*odd, good], "project": 3, "label_config": CONFIG})
@@ -96,19 +96,19 @@ def test_odd_tasks_cost_nobody_else_his_prediction(world: World, loop: Loop) -> 
     assert results[-1]["result"][0]["value"] == {"choices": ["Dog"]}
 
 
-def test_a_class_that_left_the_label_config_is_not_predicted(world: World, loop: Loop) -> None:
+def test_a_class_that_left_the_label_config_is_not_predicted(world: WebWorld, loop: Loop) -> None:
     renamed = CONFIG.replace("Dog", "Fox")
     element = world.call("/predict", {"tasks": [{"id": 2}], "project": 3, "label_config": renamed}).json["results"][0]
     assert element["result"] == [] or element["result"][0]["value"]["choices"][0] in ("Cat", "Fox")
 
 
 @pytest.mark.parametrize("config", ["<View/>", "not xml", "<!DOCTYPE a><View/>"])
-def test_a_config_without_choices_gives_empty_elements(world: World, loop: Loop, config: str) -> None:
+def test_a_config_without_choices_gives_empty_elements(world: WebWorld, loop: Loop, config: str) -> None:
     answer = world.call("/predict", {"tasks": [{"id": 2}, {"id": 1}], "project": 3, "label_config": config})
     assert answer.json == {"results": [[], []]}
 
 
-def test_cold_start_carries_the_order_and_no_regions(world: World, loop: Loop) -> None:
+def test_cold_start_carries_the_order_and_no_regions(world: WebWorld, loop: Loop) -> None:
     entries = world.store.ranking_entries(world.store.rankings(3)[0].id)
     run = world.store.open_run(3, kind="rank", reason="", seed=0, change=0, now=1.0)
     assert run is not None
@@ -119,7 +119,7 @@ def test_cold_start_carries_the_order_and_no_regions(world: World, loop: Loop) -
     assert unranked == []
 
 
-def test_no_tasks_no_results(world: World, loop: Loop) -> None:
+def test_no_tasks_no_results(world: WebWorld, loop: Loop) -> None:
     assert world.call("/predict", {"tasks": [], "project": "3.1"}).json == {"results": []}
 
 
@@ -127,13 +127,13 @@ def test_no_tasks_no_results(world: World, loop: Loop) -> None:
     "body",
     [{"project": 3}, {"tasks": 7, "project": 3}, {"tasks": None}, {"tasks": [], "project": "x"}, {"tasks": "[]"}],
 )
-def test_predict_refuses_what_is_no_predict_in_a_sentence(world: World, body: dict) -> None:
+def test_predict_refuses_what_is_no_predict_in_a_sentence(world: WebWorld, body: dict) -> None:
     answer = world.call("/predict", body)
     assert answer.status_code == 400
     assert answer.json["error"].endswith(".")
 
 
-def test_versions_lists_what_may_still_be_in_label_studio(world: World, loop: Loop) -> None:
+def test_versions_lists_what_may_still_be_in_label_studio(world: WebWorld, loop: Loop) -> None:
     assert world.call("/versions").json == {"versions": [loop.version]}
     assert world.call("/versions").json.keys() == recorded("ml_versions")["response"]["body"].keys()
 
@@ -151,7 +151,7 @@ def test_versions_lists_what_may_still_be_in_label_studio(world: World, loop: Lo
         ("GET", "/%2e%2e/etc/passwd", 404),
     ],
 )
-def test_wrong_addresses_get_a_json_sentence(world: World, method: str, path: str, status: int) -> None:
+def test_wrong_addresses_get_a_json_sentence(world: WebWorld, method: str, path: str, status: int) -> None:
     answer = world.call(path, method=method)
     assert answer.status_code == status
     assert answer.content_type == "application/json"
@@ -159,7 +159,7 @@ def test_wrong_addresses_get_a_json_sentence(world: World, method: str, path: st
         assert answer.json["error"].endswith(".")
 
 
-def test_head_works_where_get_does(world: World) -> None:
+def test_head_works_where_get_does(world: WebWorld) -> None:
     assert world.call("/health", method="HEAD").status_code == 200
 
 
@@ -174,7 +174,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("path", ["/health", "/versions", "/api/projects", "/metrics", "/", "/dashboard/"])
-def test_wrong_or_missing_credentials_are_refused(world: World, path: str) -> None:
+def test_wrong_or_missing_credentials_are_refused(world: WebWorld, path: str) -> None:
     for headers in WRONG:
         answer = world.client.get(path, headers=headers)
         assert answer.status_code == 401, headers
@@ -182,14 +182,14 @@ def test_wrong_or_missing_credentials_are_refused(world: World, path: str) -> No
 
 
 @pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/api/projects/3/train", "/dashboard/3/train"])
-def test_nothing_is_done_without_credentials(world: World, path: str) -> None:
+def test_nothing_is_done_without_credentials(world: WebWorld, path: str) -> None:
     world.store.upsert_project(3, "x", CONFIG, 1.0)
     for headers in WRONG:
         assert world.client.post(path, headers=headers, json={}).status_code == 401, headers
     assert world.store.runs(3) == []
 
 
-def test_the_webhook_secret_opens_the_webhook_only(world: World) -> None:
+def test_the_webhook_secret_opens_the_webhook_only(world: WebWorld) -> None:
     body = recorded("webhook_project_updated")["request"]["body"]
     assert world.client.post("/webhook", json=body, headers=bearer()).status_code == 201
     assert world.client.post("/webhook", json=body, headers=basic()).status_code == 201

@@ -5,14 +5,14 @@ import logging
 import pytest
 
 from ml_backend.web.refused_logins import LINES, PERIOD, RefusedLogins
-from tests.ml_backend.web.conftest import World, basic, bearer
+from tests.ml_backend.web.conftest import WebWorld, basic, bearer
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "ml_backend.web.refused_logins"]
 
 
-def test_a_failed_login_is_logged_without_what_was_tried(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_login_is_logged_without_what_was_tried(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     for headers in (basic(password="hunter2"), basic(user="hunter2"), bearer("hunter2"), {}):
         options = {"headers": headers, "environ_base": {"REMOTE_ADDR": "192.0.2.7"}}
@@ -24,7 +24,7 @@ def test_a_failed_login_is_logged_without_what_was_tried(world: World, caplog: p
     assert "hunter2" not in caplog.text
 
 
-def test_a_right_login_is_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_right_login_is_not_logged(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     assert world.call("/api/projects").status_code == 200
     assert lines(caplog) == []

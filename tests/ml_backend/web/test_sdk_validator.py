@@ -12,7 +12,7 @@ from ml_backend.predictions.packing import Found, pack
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import NewItem, RankingEntry
 from tests.ml_backend.web.conftest import CONFIG as CHOICES
-from tests.ml_backend.web.conftest import World
+from tests.ml_backend.web.conftest import WebWorld
 from tests.ml_backend.web.drawings import AROUND, DISC, SIZE, disc, point, with_picture
 from training.geometry.runs import from_window
 from training.types import Detections
@@ -90,10 +90,10 @@ def xml(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path, xml: str, monkeypatch: pytest.MonkeyPatch) -> World:
+def project(world: WebWorld, tmp_path: Path, xml: str, monkeypatch: pytest.MonkeyPatch) -> WebWorld:
     """Project 8 whose detector looked at task 1, and not at task 2."""
     with_picture(world, tmp_path)
-    store, now = world.store, world.now[0]
+    store, now = world.store, world.now
     store.upsert_project(8, "cells", xml, now)
     store.save_settings(8, ProjectSettings(shown_from=0.3))
     again = tmp_path / "again.png"
@@ -112,7 +112,7 @@ def project(world: World, tmp_path: Path, xml: str, monkeypatch: pytest.MonkeyPa
     return world
 
 
-def test_objects_that_a_run_stored_and_objects_found_now(project: World, xml: str) -> None:
+def test_objects_that_a_run_stored_and_objects_found_now(project: WebWorld, xml: str) -> None:
     body = {"project": 8, "tasks": [{"id": 1, "data": {}}, {"id": 2, "data": {}}], "label_config": xml}
     stored, live = project.call("/predict", body).json["results"]
     assert errors(stored, xml) == []
@@ -122,7 +122,7 @@ def test_objects_that_a_run_stored_and_objects_found_now(project: World, xml: st
 
 
 @pytest.mark.parametrize("drawn", [AROUND, point(50, 50)], ids=["box", "point"])
-def test_outlines_of_smart_tools(project: World, xml: str, drawn: dict[str, Any]) -> None:
+def test_outlines_of_smart_tools(project: WebWorld, xml: str, drawn: dict[str, Any]) -> None:
     body = {
         "project": 8,
         "tasks": [{"id": 1, "data": {}, "drafts": []}],
@@ -134,7 +134,7 @@ def test_outlines_of_smart_tools(project: World, xml: str, drawn: dict[str, Any]
 
 
 @pytest.mark.parametrize("choice", ["single", "multiple"])
-def test_classes_of_whole_images(world: World, loop: Any, choice: str) -> None:
+def test_classes_of_whole_images(world: WebWorld, loop: Any, choice: str) -> None:
     xml = CHOICES.replace('choice="single"', f'choice="{choice}"')
     body = {"project": 3, "tasks": [{"id": task} for task in loop.tasks[:4]], "label_config": xml}
     for element in world.call("/predict", body).json["results"]:

@@ -13,14 +13,14 @@ from ml_backend.label_studio.regions.results import read_results
 from ml_backend.label_studio.regions.shapes import mask_of
 from ml_backend.predictions.smart.detectors import Detectors
 from ml_backend.predictions.smart.tool import SmartTool
-from tests.ml_backend.web.conftest import World
+from tests.ml_backend.web.conftest import WebWorld
 from tests.ml_backend.web.drawings import AROUND, CONFIG, POLYGON, SIZE, disc, point, with_picture
 from training.geometry.runs import from_window, mask_iou
 from training.types import Detections, TrainingError
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> World:
+def project(world: WebWorld, tmp_path: Path) -> WebWorld:
     """Project 8 with one picture, task 1."""
     return with_picture(world, tmp_path)
 
@@ -61,12 +61,12 @@ class Ready(Detectors):
         return self.detector
 
 
-def outline(world: World, detector: Any, *drawn: Any, config: str = CONFIG) -> Any:
+def outline(world: WebWorld, detector: Any, *drawn: Any, config: str = CONFIG) -> Any:
     tool = SmartTool(world.services, detectors=Ready(detector))
     return tool.outline(world.store.project(8), {"id": 1, "data": {}}, {"result": list(drawn)}, config)
 
 
-def test_the_detector_answers_and_the_label_stays(project: World) -> None:
+def test_the_detector_answers_and_the_label_stays(project: WebWorld) -> None:
     detector = Detector()
     (region,) = outline(project, detector, AROUND)
     assert region["value"]["polygonlabels"] == ["cell"]
@@ -78,7 +78,7 @@ def test_the_detector_answers_and_the_label_stays(project: World) -> None:
     assert outline(project, detector, unlabelled)[0]["value"]["polygonlabels"] == ["debris"]
 
 
-def test_a_detector_of_boxes_leaves_the_outline_to_the_colours(project: World) -> None:
+def test_a_detector_of_boxes_leaves_the_outline_to_the_colours(project: WebWorld) -> None:
     (region,) = outline(project, Detector(masks=False), AROUND)
     assert region["meta"]["text"][0].endswith("and by colours.")
     mask = read_results([region], [POLYGON], SIZE).regions[0].shape
@@ -86,14 +86,14 @@ def test_a_detector_of_boxes_leaves_the_outline_to_the_colours(project: World) -
     assert outline(project, Detector(masks=False), point(50, 50))
 
 
-def test_a_detector_that_fails_is_replaced_by_the_colours(project: World) -> None:
+def test_a_detector_that_fails_is_replaced_by_the_colours(project: WebWorld) -> None:
     detector = Detector()
     detector.fails = True
     (region,) = outline(project, detector, AROUND)
     assert region["meta"]["text"] == ["PapLoop smart tool: outline by colours."]
 
 
-def test_a_config_without_drawing_controls_is_not_ours(project: World) -> None:
+def test_a_config_without_drawing_controls_is_not_ours(project: WebWorld) -> None:
     choices = """<View><Image name="img" value="$image"/><KeyPointLabels name="kp" toName="img" smart="true">
         <Label value="a"/></KeyPointLabels><Choices name="c" toName="img"><Choice value="A"/><Choice value="B"/>
         </Choices></View>"""
@@ -102,7 +102,7 @@ def test_a_config_without_drawing_controls_is_not_ours(project: World) -> None:
 
 
 def test_the_editor_never_waits_for_a_detector_to_load(
-    project: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    project: WebWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     go_on, loads = threading.Event(), []
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.ml_backend.web.conftest import World, recorded
+from tests.ml_backend.web.conftest import WebWorld, recorded
 from tests.ml_backend.web.drawings import (
     AROUND,
     BRUSH,
@@ -25,7 +25,7 @@ from training.geometry.runs import mask_iou, pixels, trim
 
 
 @pytest.fixture
-def project(world: World, tmp_path: Path) -> World:
+def project(world: WebWorld, tmp_path: Path) -> WebWorld:
     """Project 8 with one picture, task 1."""
     return with_picture(world, tmp_path)
 
@@ -33,7 +33,7 @@ def project(world: World, tmp_path: Path) -> World:
 @pytest.mark.parametrize(
     "drawn", [[AROUND], [box(70, 69, -40, -38)], [point(50, 50)], [point(45, 45), point(55, 52, id="kp2")]]
 )
-def test_before_any_model_the_outline_comes_from_the_colours(project: World, drawn: list[Any]) -> None:
+def test_before_any_model_the_outline_comes_from_the_colours(project: WebWorld, drawn: list[Any]) -> None:
     element = ask(project, *drawn)
     region = element["result"][0]
     assert (region["from_name"], region["type"]) == ("poly", "polygonlabels")
@@ -44,26 +44,26 @@ def test_before_any_model_the_outline_comes_from_the_colours(project: World, dra
     assert mask_iou([drawn_mask(element, POLYGON)], [disc()])[0, 0] > 0.9
 
 
-def test_the_label_is_kept_and_the_same_drawing_gives_the_same_region(project: World) -> None:
+def test_the_label_is_kept_and_the_same_drawing_gives_the_same_region(project: WebWorld) -> None:
     first, second = (ask(project, box(30, 31, 40, 38, "debris")) for _ in range(2))
     assert first["result"][0]["value"]["polygonlabels"] == ["debris"]
     assert first == second
     assert ask(project, AROUND)["result"][0]["id"] != first["result"][0]["id"]
 
 
-def test_nothing_leaves_the_box(project: World) -> None:
+def test_nothing_leaves_the_box(project: WebWorld) -> None:
     (x, _), bitmap = trim(drawn_mask(ask(project, box(30, 31, 20, 38)), POLYGON))
     assert x >= 95
     assert x + bitmap.shape[1] <= 161
 
 
-def test_a_point_outside_of_the_object_takes_part_of_it_away(project: World) -> None:
+def test_a_point_outside_of_the_object_takes_part_of_it_away(project: WebWorld) -> None:
     whole = ask(project, AROUND)
     less = ask(project, AROUND, point(33, 50, is_positive=False))
     assert pixels(drawn_mask(less, POLYGON)) < pixels(drawn_mask(whole, POLYGON))
 
 
-def test_the_answer_takes_the_form_that_the_config_has(project: World) -> None:
+def test_the_answer_takes_the_form_that_the_config_has(project: WebWorld) -> None:
     only_brush = CONFIG.replace('<PolygonLabels name="poly"', '<PolygonLabels paploop="off" name="poly"')
     element = ask(project, AROUND, config=only_brush)
     assert element["result"][0]["type"] == "brushlabels"
@@ -104,7 +104,7 @@ NAN = float("nan")
     ],
 )
 def test_what_cannot_be_outlined_is_a_sentence_in_the_log(
-    project: World, caplog: pytest.LogCaptureFixture, drawn: list[Any], reason: str
+    project: WebWorld, caplog: pytest.LogCaptureFixture, drawn: list[Any], reason: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
         element = ask(project, *drawn)
@@ -113,7 +113,7 @@ def test_what_cannot_be_outlined_is_a_sentence_in_the_log(
     assert "Traceback" not in caplog.text
 
 
-def test_of_two_boxes_the_newest_counts_and_a_broken_one_hides_no_good_one(project: World) -> None:
+def test_of_two_boxes_the_newest_counts_and_a_broken_one_hides_no_good_one(project: WebWorld) -> None:
     newest = ask(project, box(1, 1, 10, 10, id="old"), AROUND)
     assert mask_iou([drawn_mask(newest, POLYGON)], [disc()])[0, 0] > 0.9
     good = ask(project, AROUND, box(NAN, 1, 1, 1, id="broken"))
@@ -121,18 +121,20 @@ def test_of_two_boxes_the_newest_counts_and_a_broken_one_hides_no_good_one(proje
 
 
 @pytest.mark.parametrize("context", [{"result": None}, {"result": {}}, [1], "text", 7])
-def test_contexts_that_are_none(project: World, context: Any) -> None:
+def test_contexts_that_are_none(project: WebWorld, context: Any) -> None:
     assert ask(project, context=context)["result"] == []
 
 
-def test_boxes_at_the_edge_over_everything_and_of_one_pixel(project: World) -> None:
+def test_boxes_at_the_edge_over_everything_and_of_one_pixel(project: WebWorld) -> None:
     for drawn in (box(0, 0, 100, 100), box(-20, -20, 50, 60), box(50, 50, 0.32, 0.42), box(99.5, 99.5, 5, 5)):
         assert pixels(drawn_mask(ask(project, drawn), POLYGON)) >= 1
     for x, y in ((0, 0), (100, 100), (99.9, 0.1)):
         assert pixels(drawn_mask(ask(project, point(x, y)), POLYGON)) >= 1
 
 
-def test_a_task_or_picture_that_is_not_there(project: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_task_or_picture_that_is_not_there(
+    project: WebWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert ask(project, AROUND, task="text")["result"] == []
     assert ask(project, AROUND, task={"id": 99, "data": {}})["result"] == []
     (tmp_path / "cell.png").write_bytes(b"no picture")
@@ -142,7 +144,7 @@ def test_a_task_or_picture_that_is_not_there(project: World, tmp_path: Path, cap
     assert "Traceback" not in caplog.text
 
 
-def test_the_recorded_requests_of_label_studio(project: World) -> None:
+def test_the_recorded_requests_of_label_studio(project: WebWorld) -> None:
     body = recorded("ml_predict_interactive_rectangle")["request"]["body"]
     body["project"] = "8.1"
     body["tasks"][0]["id"] = 1

@@ -11,7 +11,7 @@ from ml_backend.services import Services
 from ml_backend.state.files import DataDir
 from ml_backend.state.store import Store
 from ml_backend.web.app import create_app
-from tests.ml_backend.web.conftest import CONFIG, Loop, World, make_settings
+from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, make_settings
 
 TEXT = '<View><Text name="t" value="$text"/><Choices name="c" toName="t"><Choice value="Positive"/></Choices></View>'
 
@@ -94,7 +94,7 @@ def test_unknown_and_bare_events_are_acknowledged_and_counted(client: FlaskClien
     assert "paploop_webhooks_ignored_total{" in client.get("/metrics").text
 
 
-def test_without_a_project_the_one_with_that_labeling_config_answers(world: World, loop: Loop) -> None:
+def test_without_a_project_the_one_with_that_labeling_config_answers(world: WebWorld, loop: Loop) -> None:
     spaced = CONFIG.replace("><", ">\n  <")
     body = {"tasks": [{"id": 2}], "label_config": CONFIG}
     (element,) = world.call("/predict", body).json["results"]
@@ -106,6 +106,6 @@ def test_without_a_project_the_one_with_that_labeling_config_answers(world: Worl
     assert world.call("/predict", body).json["results"] == [[]], "two projects have it, so nobody knows which is meant"
 
 
-def test_one_task_may_come_without_a_list(world: World, loop: Loop) -> None:
+def test_one_task_may_come_without_a_list(world: WebWorld, loop: Loop) -> None:
     (element,) = world.call("/predict", {"project": 3, "tasks": {"id": 2}}).json["results"]
     assert element["result"][0]["value"] == {"choices": ["Dog"]}

@@ -19,22 +19,22 @@ from ml_backend.loop.events import HANDLERS
 from ml_backend.web.bodies import json_object
 from ml_backend.web.inbox import Inbox
 from ml_backend.web.redaction import ACTIONS, redact
-from tests.ml_backend.web.conftest import CONFIG, FIXTURES, World, basic, bearer, recorded
+from tests.ml_backend.web.conftest import CONFIG, FIXTURES, WebWorld, basic, bearer, recorded
 
 RECORDED = sorted(path.stem for path in FIXTURES.glob("*webhook_*.json") if not path.stem.startswith("api_"))
 
 
-def inbox(world: World) -> Inbox:
+def inbox(world: WebWorld) -> Inbox:
     return world.app.extensions["paploop-inbox"]
 
 
-def settle(world: World) -> None:
+def settle(world: WebWorld) -> None:
     """Move what may still be on its way."""
     while inbox(world).waiting():
         inbox(world).drain()
 
 
-def post(world: World, body: Any) -> Any:
+def post(world: WebWorld, body: Any) -> Any:
     return world.client.post("/webhook", json=body, headers=bearer())
 
 
@@ -43,7 +43,7 @@ def test_there_are_recordings_of_every_action() -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_recorded_events_are_kept_and_acknowledged_as_recorded(world: World, name: str) -> None:
+def test_recorded_events_are_kept_and_acknowledged_as_recorded(world: WebWorld, name: str) -> None:
     body = recorded(name)["request"]["body"]
     headers = basic() if body["action"] == "START_TRAINING" else bearer()
     answer = world.client.post("/webhook", json=body, headers=headers)
@@ -53,7 +53,7 @@ def test_recorded_events_are_kept_and_acknowledged_as_recorded(world: World, nam
     settle(world)
     (event,) = world.store.open_events()
     assert (event.action, event.project_id) == (body["action"], body["project"]["id"])
-    assert event.received_at == world.now[0]
+    assert event.received_at == world.now
 
 
 @pytest.mark.parametrize("name", RECORDED)
@@ -75,7 +75,7 @@ def test_kept_events_hold_no_secret_and_all_the_worker_needs(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_the_worker_understands_what_was_kept(world: World, name: str) -> None:
+def test_the_worker_understands_what_was_kept(world: WebWorld, name: str) -> None:
     world.store.upsert_project(3, "ml demo", CONFIG, 1.0)
     if name == "ml_webhook_start_training":
         return
@@ -103,14 +103,14 @@ def test_the_worker_understands_what_was_kept(world: World, name: str) -> None:
         {"action": "x" * 1000, "project": 3},
     ],
 )
-def test_malformed_events_get_a_sentence(world: World, body: dict) -> None:
+def test_malformed_events_get_a_sentence(world: WebWorld, body: dict) -> None:
     answer = post(world, body)
     assert answer.status_code == 400
     assert answer.json["error"].endswith(".")
     assert inbox(world).waiting() == 0
 
 
-def test_unknown_actions_are_acknowledged_and_forgotten(world: World) -> None:
+def test_unknown_actions_are_acknowledged_and_forgotten(world: WebWorld) -> None:
     answer = post(world, {"action": "LABEL_LINK_CREATED", "project": {"id": 3}})
     assert (answer.status_code, answer.json["result"]) == (201, "ignored")
     assert world.store.open_events() == []
@@ -134,7 +134,7 @@ def test_unknown_actions_are_acknowledged_and_forgotten(world: World) -> None:
         (b'{"action":"PROJECT_UPDATED","project":{"id":3,"title":"a\\u0000\\ud800b","task_number":NaN}}', 201),
     ],
 )
-def test_bodies_count_not_content_types(world: World, data: bytes, status: int) -> None:
+def test_bodies_count_not_content_types(world: WebWorld, data: bytes, status: int) -> None:
     types = ["application/json", "text/plain", "", "application/json; charset=latin-1", ";;"]
     for content_type in types:
         answer = world.client.post("/webhook", data=data, content_type=content_type, headers=bearer())
@@ -143,14 +143,14 @@ def test_bodies_count_not_content_types(world: World, data: bytes, status: int) 
     assert len(world.store.open_events()) == (len(types) if status == 201 else 0)
 
 
-def test_too_large_bodies_are_refused_in_a_sentence(world: World) -> None:
+def test_too_large_bodies_are_refused_in_a_sentence(world: WebWorld) -> None:
     world.app.config["MAX_CONTENT_LENGTH"] = 1000
     answer = world.client.post("/webhook", data=b" " * 2000, headers=bearer())
     assert answer.status_code == 413
     assert "PAPLOOP_MAX_REQUEST_BYTES" in answer.json["error"]
 
 
-def test_a_locked_database_delays_no_answer_and_loses_nothing(world: World) -> None:
+def test_a_locked_database_delays_no_answer_and_loses_nothing(world: WebWorld) -> None:
     body = recorded("webhook_annotation_created")["request"]["body"]
     released = threading.Event()
     with closing(sqlite3.connect(world.services.settings.data_dir / "paploop.db", isolation_level=None)) as other:
@@ -165,7 +165,7 @@ def test_a_locked_database_delays_no_answer_and_loses_nothing(world: World) -> N
     assert len(world.store.open_events()) == 5
 
 
-def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world: World) -> None:
+def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world: WebWorld) -> None:
     inbox(world).close()
     for number in range(1, 8):
         post(world, {"action": "TASKS_DELETED", "project": {"id": 3}, "tasks": [{"id": number}]})
@@ -175,7 +175,7 @@ def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world
     assert [event.body["tasks"][0]["id"] for event in world.store.open_events()] == list(range(1, 8))
 
 
-def test_a_damaged_file_holds_up_nobody(world: World) -> None:
+def test_a_damaged_file_holds_up_nobody(world: WebWorld) -> None:
     inbox(world).close()
     (inbox(world).folder / "00000000000000000001-1-000000.json").write_text('{"half": ')
     post(world, {"action": "TASKS_DELETED", "project": {"id": 3}, "tasks": [{"id": 1}]})
@@ -183,7 +183,7 @@ def test_a_damaged_file_holds_up_nobody(world: World) -> None:
     assert [path.suffix for path in inbox(world).folder.iterdir()] == [".damaged"]
 
 
-def test_odd_field_types_cannot_trip_the_worker(world: World) -> None:
+def test_odd_field_types_cannot_trip_the_worker(world: WebWorld) -> None:
     world.store.upsert_project(3, "ml demo", CONFIG, 1.0)
     odd = {"id": 1, "task": {"id": 5}, "completed_by": {"id": 2, "email": "a@b.c"}, "lead_time": "long", "result": "x"}
     odd |= {"parent_prediction": [], "updated_at": 7, "was_cancelled": "yes"}

@@ -13,7 +13,7 @@ from ml_backend.predictions.classifiers import predict_items
 from ml_backend.predictions.first_use import FirstUse, Wanted
 from ml_backend.services import Services
 from ml_backend.state.records import NewItem
-from tests.ml_backend.web.conftest import Loop, World, make_settings
+from tests.ml_backend.web.conftest import Loop, WebWorld, make_settings
 from tests.ml_backend.web.test_first_use import Model, store_vectors
 from training.detection import checkpoint as detection_checkpoint
 from training.detection.detectron2.network import build
@@ -21,7 +21,7 @@ from training.detection.plan import Plan
 
 
 def test_the_worker_loads_it_with_the_threads_of_the_settings(
-    world: World, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     services = Services(make_settings(tmp_path / "data", threads=3), world.store, world.services.files)
     told: list[int] = []
@@ -35,7 +35,7 @@ def test_the_worker_loads_it_with_the_threads_of_the_settings(
 
 
 def test_a_detector_stays_on_the_cpu_whatever_the_machine_has(
-    world: World, loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: WebWorld, loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CUDA starts in workers only: here it would take memory from them, and fail after a fork."""
     plan = Plan(("Cat", "Dog"), False, "lite0", 1.0, 64, 32, (16.0, 32.0, 64.0, 128.0), (1.0,), objects=10)

@@ -10,7 +10,7 @@ from markupsafe import escape
 
 from ml_backend.reports.validation_score import macro_f1_interval
 from ml_backend.web.dashboard.curve import Point, label_ticks, learning_curve
-from tests.ml_backend.web.conftest import CONFIG, Loop, World, annotate, basic
+from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, annotate, basic
 
 
 class Balance(HTMLParser):
@@ -49,18 +49,18 @@ def token(text: str) -> str:
     return found.group(1)
 
 
-def form(world: World, action: str, project: int = 3, **fields: Any) -> Any:
+def form(world: WebWorld, action: str, project: int = 3, **fields: Any) -> Any:
     page = world.call(f"/dashboard/{project}")
     fields = {"form_token": token(page.text), **fields}
     return world.client.post(f"/dashboard/{project}/{action}", data=fields, headers=basic())
 
 
-def test_the_root_leads_to_the_dashboard(world: World, loop: Loop) -> None:
+def test_the_root_leads_to_the_dashboard(world: WebWorld, loop: Loop) -> None:
     assert world.call("/").headers["Location"] == "/dashboard/"
     assert world.call("/dashboard/").headers["Location"] == "/dashboard/3"
 
 
-def test_no_project_and_several(world: World) -> None:
+def test_no_project_and_several(world: WebWorld) -> None:
     assert "paploop connect" in world.call("/dashboard/").text
     world.store.upsert_project(3, "<b>One</b>", CONFIG, 1.0)
     world.store.upsert_project(4, "Two", CONFIG, 1.0)
@@ -70,7 +70,7 @@ def test_no_project_and_several(world: World) -> None:
     assert "<b>One" not in page
 
 
-def test_the_page_shows_what_a_lead_asks(world: World, loop: Loop) -> None:
+def test_the_page_shows_what_a_lead_asks(world: WebWorld, loop: Loop) -> None:
     annotate(world, 4, "Cat")
     answer = world.call("/dashboard/3")
     page = read(answer.text)
@@ -85,7 +85,7 @@ def test_the_page_shows_what_a_lead_asks(world: World, loop: Loop) -> None:
     assert len(images) == 3
 
 
-def test_the_page_of_a_fresh_project(world: World) -> None:
+def test_the_page_of_a_fresh_project(world: WebWorld) -> None:
     world.store.upsert_project(3, "Fresh", CONFIG, 1.0)
     text = world.call("/dashboard/3").text
     read(text)
@@ -93,12 +93,12 @@ def test_the_page_of_a_fresh_project(world: World) -> None:
     assert "There is no order yet" in text
 
 
-def test_the_page_of_a_project_that_cannot_be_driven(world: World) -> None:
+def test_the_page_of_a_project_that_cannot_be_driven(world: WebWorld) -> None:
     world.store.upsert_project(3, "Odd", "<View/>", 1.0)
     assert 'class="banner problem"' in world.call("/dashboard/3").text
 
 
-def test_an_open_and_a_failed_run_are_shown(world: World, loop: Loop) -> None:
+def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None:
     failed = world.store.open_run(3, kind="train", reason="r", seed=0, change=0, now=1.0)
     assert failed is not None
     world.store.update_run(failed.id, state="failed", error="The <disk> is full.", finished_at=2.0)
@@ -112,7 +112,7 @@ def test_an_open_and_a_failed_run_are_shown(world: World, loop: Loop) -> None:
     assert 'data-busy="1"' in text
 
 
-def test_everything_from_outside_is_escaped(world: World) -> None:
+def test_everything_from_outside_is_escaped(world: WebWorld) -> None:
     evil = '"><script>alert(1)</script>'
     world.store.upsert_project(3, evil, CONFIG.replace("Cat", str(escape(evil))), 1.0)
     run = world.store.open_run(3, kind="train", reason=evil, seed=0, change=0, now=1.0)
@@ -124,13 +124,13 @@ def test_everything_from_outside_is_escaped(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", ["style.css", "refresh.js", "icon.svg"])
-def test_its_files_are_there_and_load_nothing_from_outside(world: World, name: str) -> None:
+def test_its_files_are_there_and_load_nothing_from_outside(world: WebWorld, name: str) -> None:
     answer = world.call(f"/dashboard/static/{name}")
     assert answer.status_code == 200
     assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_the_settings_form_changes_the_strategy(world: World, loop: Loop) -> None:
+def test_the_settings_form_changes_the_strategy(world: WebWorld, loop: Loop) -> None:
     fields = {"strategy": "margin", "window": "30", "retrain_labels": "5", "retrain_minutes": "2.5", "method": "head"}
     answer = form(world, "settings", **fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/3?done=settings")
@@ -143,7 +143,7 @@ def test_the_settings_form_changes_the_strategy(world: World, loop: Loop) -> Non
 
 
 @pytest.mark.parametrize("fields", [{"window": "lots"}, {"window": "0"}, {"strategy": "magic"}, {"method": "<b>"}])
-def test_a_bad_form_changes_nothing_and_says_why(world: World, loop: Loop, fields: dict[str, str]) -> None:
+def test_a_bad_form_changes_nothing_and_says_why(world: WebWorld, loop: Loop, fields: dict[str, str]) -> None:
     before = world.store.settings(3)
     answer = form(world, "settings", **fields)
     assert answer.status_code == 400
@@ -151,7 +151,7 @@ def test_a_bad_form_changes_nothing_and_says_why(world: World, loop: Loop, field
     assert world.store.settings(3) == before
 
 
-def test_the_buttons_do_what_they_say(world: World, loop: Loop) -> None:
+def test_the_buttons_do_what_they_say(world: WebWorld, loop: Loop) -> None:
     assert form(world, "train").status_code == 303
     opened = world.store.open_run_of(3)
     assert opened is not None
@@ -165,7 +165,7 @@ def test_the_buttons_do_what_they_say(world: World, loop: Loop) -> None:
     assert form(world, "nonsense").status_code == 400
 
 
-def test_forms_without_the_token_of_this_browser_are_refused(world: World, loop: Loop) -> None:
+def test_forms_without_the_token_of_this_browser_are_refused(world: WebWorld, loop: Loop) -> None:
     good = token(world.call("/dashboard/3").text)
     for fields in ({}, {"form_token": ""}, {"form_token": good[::-1]}, {"form_token": good[:-1]}, {"form_token": "ü"}):
         assert world.client.post("/dashboard/3/train", data=fields, headers=basic()).status_code == 403
@@ -174,13 +174,13 @@ def test_forms_without_the_token_of_this_browser_are_refused(world: World, loop:
     assert world.store.open_run_of(3) is None
 
 
-def test_forms_from_other_sites_are_refused_even_with_a_token(world: World, loop: Loop) -> None:
+def test_forms_from_other_sites_are_refused_even_with_a_token(world: WebWorld, loop: Loop) -> None:
     good = token(world.call("/dashboard/3").text)
     headers = {**basic(), "Origin": "http://evil.example"}
     assert world.client.post("/dashboard/3/train", data={"form_token": good}, headers=headers).status_code == 403
 
 
-def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: World, loop: Loop) -> None:
+def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: WebWorld, loop: Loop) -> None:
     page = world.call("/dashboard/3")
     # "no-referrer" makes browsers say "Origin: null" even here.
     assert page.headers["Referrer-Policy"] == "same-origin"
@@ -189,20 +189,20 @@ def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: World, loop:
     assert sent.status_code == 303
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: World, loop: Loop) -> None:
+def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: WebWorld, loop: Loop) -> None:
     cookie = world.call("/dashboard/3").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
 
 
-def test_a_browser_is_asked_for_its_password(world: World, loop: Loop) -> None:
+def test_a_browser_is_asked_for_its_password(world: WebWorld, loop: Loop) -> None:
     answer = world.client.get("/dashboard/3")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
     assert "ml demo" not in answer.text
 
 
-def test_unknown_projects_get_a_page(world: World) -> None:
+def test_unknown_projects_get_a_page(world: WebWorld) -> None:
     answer = world.call("/dashboard/9")
     assert answer.status_code == 404
     read(answer.text)

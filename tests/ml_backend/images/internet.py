@@ -26,8 +26,8 @@ def png(width: int = 8, height: int = 6) -> bytes:
     return file.getvalue()
 
 
-class World:
-    """A fake Label Studio, the rest of the web, and a resolver between them."""
+class Internet:
+    """What an image resolver may ask: a fake Label Studio, and pages of other hosts."""
 
     def __init__(self, tmp_path: Path) -> None:
         self.fake = FakeLabelStudio()
