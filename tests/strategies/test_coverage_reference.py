@@ -258,8 +258,7 @@ def test_cluster_margin_takes_the_lowest_margins_in_turn() -> None:
     while any(queues.values()):
         plain += [queues[c].pop(0) for c in turns if queues[c]]
     order = strategies.rank("cluster_margin", pool, 3, rng(), clusters=3).order.tolist()
-    assert sorted(owner[order]) == sorted(owner[plain[:3]])
-    assert order == plain[:3] or sorted(order) == sorted(plain[:3])
+    assert sorted(order) == sorted(plain[:3])
 
 
 def test_seeds_in_a_projection_find_the_same_blobs() -> None:

@@ -141,6 +141,7 @@ def test_postgresql_brings_its_own_tools(settings: Settings, tmp_path: Path) -> 
 def test_postgresql_backup(store: Store, settings: Settings, tmp_path: Path) -> None:
     if store.database.is_sqlite:
         backup(settings, store, tmp_path / "b.tar.gz")
+        assert (tmp_path / "b.tar.gz").stat().st_size
     else:
         with pytest.raises(Conflict, match="pg_dump"):
             backup(settings, store, tmp_path / "b.tar.gz")

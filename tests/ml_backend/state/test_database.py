@@ -56,6 +56,7 @@ def test_writers_wait_for_their_turn(path: Path) -> None:
     store = Store.open(f"sqlite:///{path}")
     store.add_event(1, "X", {}, 1.0)
     timer.join()
+    assert [event.action for event in store.open_events()] == ["X"]
     store.close()
     other.close()
 
@@ -152,6 +153,8 @@ def test_a_value_that_no_retry_stores_is_the_callers(value: object, path: Path) 
     ):
         with contextlib.suppress(BadRequest), store.database.write() as connection:
             connection.execute(statement, {"value": value})
+    store.upsert_project(1, "still at work", "", 1.0)
+    assert store.project(1).title == "still at work"
     store.close()
 
 

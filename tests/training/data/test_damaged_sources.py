@@ -113,14 +113,10 @@ def test_coco(folders: dict[str, Path], damages: list[tuple[tuple[Any, ...], Any
     for path, junk, delete in damages:
         content = damaged(content, path, copy.deepcopy(junk), delete=delete)
     (folders["coco"] / "annotations.json").write_text(json.dumps(content))
-    images = read(read_coco, folders["coco"])
-    if not images:
-        return
-    annotations = content["annotations"]
-    owners = [entry.get("image_id") if isinstance(entry, dict) else None for entry in annotations]
-    listed = [entry.get("id") for entry in content["images"] if isinstance(entry, dict)]
-    homeless = any(isinstance(owner, bool) or owner not in listed for owner in owners)
-    for image in images:
+    for image in read(read_coco, folders["coco"]):
+        owners = [entry.get("image_id") if isinstance(entry, dict) else None for entry in content["annotations"]]
+        listed = [entry.get("id") for entry in content["images"] if isinstance(entry, dict)]
+        homeless = any(isinstance(owner, bool) or owner not in listed for owner in owners)
         number = sources.PICTURES.index(image.name) + 1
         mine = sum(owner == number and not isinstance(owner, bool) for owner in owners)
         if vouches(image):
@@ -259,9 +255,9 @@ def test_csv(folders: dict[str, Path], rows: list[list[str]], delimiter: str, ha
         source = read_source(file, "csv", lambda name: None)
     except (BadRequest, TrainingError) as error:
         told_well(str(error))
-        return
-    told_well("\n".join(source.problems))
-    assert all(entry.label and entry.name for entry in source.entries)
+    else:
+        told_well("\n".join(source.problems))
+        assert all(entry.label and entry.name for entry in source.entries)
 
 
 @given(st.binary(max_size=80))

@@ -117,14 +117,19 @@ def test_first_frame_of_several(tmp_path: Path) -> None:
     assert load_rgb(path)[0, 0].tolist() == [255, 0, 0]
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tiff", "webp", "gif"])
-@pytest.mark.parametrize("kept", [0, 3, 30, 0.5, 0.97])
+CUTS = [
+    (suffix, kept)
+    for suffix in ("png", "jpg", "bmp", "tiff", "webp", "gif")
+    for kept in (0, 3, 30, 0.5, 0.97)
+    if kept != 0.97 or suffix not in TRAILERS
+]
+
+
+@pytest.mark.parametrize(("suffix", "kept"), CUTS)
 def test_cut_off_files_say_so(tmp_path: Path, suffix: str, kept: float) -> None:
     path = save(tmp_path / f"cell.{suffix}", Image.fromarray(picture()))
     content = path.read_bytes()
     path.write_bytes(content[: int(kept if kept == int(kept) else kept * len(content))])
-    if kept == 0.97 and suffix in TRAILERS:
-        return
     with pytest.raises(ImageDecodeError, match=r"cell.*\.$"):
         load_rgb(path)
 

@@ -126,6 +126,7 @@ def test_the_same_seed_gives_the_same_weights(blobs: tuple[DetectionSet, Detecti
     for name in ("a", "b"):
         fit(few, nothing, tmp_path / name, recipe, silent)
     first, second = (detection_checkpoint.read(tmp_path / name)[1] for name in ("a", "b"))
+    assert first.keys() == second.keys() > set()
     for name, tensor in first.items():
         np.testing.assert_allclose(tensor.numpy(), second[name].numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
 

@@ -28,7 +28,7 @@ def blob(tmp_path: Path) -> LabelledImage:
 
 @pytest.mark.parametrize("zoom", [0.5, 1.0, 2.3])
 def test_masks_follow_the_pixels_through_every_turn(blob: LabelledImage, zoom: float) -> None:
-    source = Source(blob, zoom, True, Cache())
+    source, looked_at = Source(blob, zoom, True, Cache()), 0
     for seed in range(12):
         view = source.view(160, np.random.default_rng(seed))
         assert view.pixels.shape[0] <= 160
@@ -41,6 +41,8 @@ def test_masks_follow_the_pixels_through_every_turn(blob: LabelledImage, zoom: f
                 continue
             middle = inside[inside.shape[0] // 4 : -inside.shape[0] // 4, inside.shape[1] // 4 : -inside.shape[1] // 4]
             assert (middle.mean() < 140) == (number == 0)
+            looked_at += 1
+    assert looked_at > 12
 
 
 def test_what_finds_no_room_is_decoded_again(blob: LabelledImage) -> None:

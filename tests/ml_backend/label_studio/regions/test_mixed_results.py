@@ -117,13 +117,13 @@ def test_percent_becomes_pixels_within_a_thousandth(size: tuple[int, int], data:
     if isinstance(shape, Polygon):
         expected = np.array(value["points"]) * (width, height) / 100
         np.testing.assert_allclose(corners(shape), expected, atol=1e-3)
-        return
-    assert isinstance(shape, Rectangle | Ellipse)
-    lengths = ("width", "height") if isinstance(shape, Rectangle) else ("radiusX", "radiusY")
-    found = [shape.x, shape.y]
-    found += [shape.width, shape.height] if isinstance(shape, Rectangle) else [shape.radius_x, shape.radius_y]
-    wanted = [value[key] * length / 100 for key, length in zip(("x", "y", *lengths), (width, height) * 2, strict=True)]
-    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    else:
+        assert isinstance(shape, Rectangle | Ellipse)
+        keys = ("width", "height") if isinstance(shape, Rectangle) else ("radiusX", "radiusY")
+        found = [shape.x, shape.y]
+        found += [shape.width, shape.height] if isinstance(shape, Rectangle) else [shape.radius_x, shape.radius_y]
+        wanted = [value[key] * length / 100 for key, length in zip(("x", "y", *keys), (width, height) * 2, strict=True)]
+        np.testing.assert_allclose(found, wanted, atol=1e-3)
     # The way the editor shows the picture changes no coordinate.
     turned = drawn | {"image_rotation": 90}
     assert read_results([turned], CONTROLS, size).regions[0].shape == shape
@@ -145,13 +145,13 @@ def test_regions_made_over_the_stored_picture_lie_on_the_same_pixels(
         # Told apart by their size alone: what has the upright picture's size stands for the upright picture.
         shape = read_results([drawn], CONTROLS, size, orientation=orientation).regions[0].shape
         assert shape == read_results([drawn], CONTROLS, size).regions[0].shape
-        return
-    there = read_results([drawn], CONTROLS, size, orientation=orientation).regions[0]
-    area = 0.3 * width * 0.25 * height
-    covered = trim(mask_of(there.shape, size))[1].sum()
-    assert covered == pytest.approx(area, abs=0.35 * width + 0.3 * height)
-    again = read_results(write_results([there], size), CONTROLS, size, orientation=orientation).regions[0]
-    np.testing.assert_allclose(list(vars(again.shape).values()), list(vars(there.shape).values()), atol=1e-6)
+    else:
+        there = read_results([drawn], CONTROLS, size, orientation=orientation).regions[0]
+        area = 0.3 * width * 0.25 * height
+        covered = trim(mask_of(there.shape, size))[1].sum()
+        assert covered == pytest.approx(area, abs=0.35 * width + 0.3 * height)
+        again = read_results(write_results([there], size), CONTROLS, size, orientation=orientation).regions[0]
+        np.testing.assert_allclose(list(vars(again.shape).values()), list(vars(there.shape).values()), atol=1e-6)
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.002, TOLERANCE, 0.05]))
