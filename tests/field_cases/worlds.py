@@ -212,7 +212,8 @@ def _not_served(state: Path, addresses: list[str]) -> list[str]:
     """Images of tasks that the web process does not hand out."""
     settings = Settings(data_dir=state, media_secret="media")
     app = create_app(Services(settings, Store.open(settings.resolved_database_url), DataDir(state)))
-    answers = {unquote(a): app.test_client().get(urlsplit(a).path).status_code for a in addresses}
+    client = app.test_client()
+    answers = {unquote(a): client.get(urlsplit(a).path, buffered=True).status_code for a in addresses}
     return [
         f"{address.split('/')[-1]!r}: its address answers {code}" for address, code in answers.items() if code != 200
     ]

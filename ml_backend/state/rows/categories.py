@@ -30,7 +30,7 @@ class CategoryRows(Rows):
         query = select(categories.c.name, categories.c.number).where(categories.c.project_id == int(project_id))
         with self._db.write() as connection:
             lock_project(connection, int(project_id))
-            known = dict(connection.execute(query).tuples().all())
+            known = dict(connection.execute(query).all())
             first = max(known.values(), default=0) + 1
             new = {name: first + place for place, name in enumerate(n for n in dict.fromkeys(names) if n not in known)}
             if new:

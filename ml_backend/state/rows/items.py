@@ -46,11 +46,11 @@ class ItemRows(Rows):
         known = select(items.c.source, items.c.id).where(items.c.project_id == project_id, items.c.source.in_(sources))
         with self._db.write() as connection:
             lock_project(connection, project_id)
-            before = dict(connection.execute(known).tuples().all())
+            before = dict(connection.execute(known).all())
             missing = [row for row in rows if row["source"] not in before]
             if missing:
                 connection.execute(self._db.insert(items).on_conflict_do_nothing(), missing)
-            after = dict(connection.execute(known).tuples().all())
+            after = dict(connection.execute(known).all())
             taken = next((item for item in new if item.source not in after), None)
             if taken is not None:
                 raise Conflict(
@@ -171,4 +171,4 @@ class ItemRows(Rows):
         """Number of items per state."""
         query = select(items.c.state, func.count()).where(items.c.project_id == int(project_id)).group_by(items.c.state)
         with self._db.read() as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())

@@ -89,11 +89,15 @@ class Server(TcpWSGIServer):
         while any(place.busy for place in self._connections()) and time.monotonic() < end:
             self._turn(0.1)
         self.task_dispatcher.shutdown(timeout=max(0.1, end - time.monotonic()))
+        for place in self._connections():
+            place.handle_close()
+        self.trigger.close()
 
     def stop(self) -> None:
         """End `run`; may be called from a signal handler."""
-        self._stopping = True
-        self.pull_trigger()
+        if not self._stopping:
+            self._stopping = True
+            self.pull_trigger()
 
     def _turn(self, seconds: float = TURN) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)

@@ -48,7 +48,7 @@ def test_migrated_sqlite_tables_equal_declared_ones(table: object, tmp_path: Pat
     for store in (migrated, declared):
         with store.database.read() as connection:
             query = text("SELECT name, sql FROM sqlite_master WHERE tbl_name = :name")
-            rows = connection.execute(query, {"name": str(table)}).tuples().all()
+            rows = connection.execute(query, {"name": str(table)}).all()
         texts.append({name: sorted("".join(sql.split()).strip("()").split(",")) for name, sql in rows if sql})
         store.close()
     for name in texts[1]:

@@ -44,6 +44,13 @@ def bearer(secret: str = SECRET) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
+class Reader(FlaskClient):
+    """A client that reads every answer to its end, so that no file stays open."""
+
+    def open(self, *args: Any, buffered: bool = True, **options: Any) -> Any:
+        return super().open(*args, buffered=buffered, **options)
+
+
 @dataclass
 class WebWorld(World):
     """The application, and a browser that knows the password; time stands still."""
@@ -82,6 +89,7 @@ def world(tmp_path: Path, empty_database: Path) -> Iterator[WebWorld]:
     shutil.copy(empty_database, DataDir(settings.data_dir).root / "paploop.db")
     services = open_services(settings, clock=Clock(tick=0.0))
     app = create_app(services)
+    app.test_client_class = Reader
     yield WebWorld(services, app, app.test_client())
     app.extensions["paploop-inbox"].close()
     services.store.close()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -117,13 +118,22 @@ def process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     process.wait()
 
 
+@pytest.fixture
+def opened() -> Iterator[ExitStack]:
+    """Closes connections after the test."""
+    with ExitStack() as stack:
+        yield stack
+
+
 def health(settings: Settings) -> int:
     address = f"http://127.0.0.1:{settings.port}/health"
     return httpx.get(address, auth=("paploop", PASSWORD), timeout=PATIENCE).status_code
 
 
-def test_sixty_four_slow_connections_delay_nobody(process: subprocess.Popen[bytes], settings: Settings) -> None:
-    held = slow_connections(settings.port, 64)
+def test_sixty_four_slow_connections_delay_nobody(
+    process: subprocess.Popen[bytes], settings: Settings, opened: ExitStack
+) -> None:
+    held = [opened.enter_context(place) for place in slow_connections(settings.port, 64)]
     # With a thread for each of them the first call would wait until they are gone, which they are not.
     assert [health(settings) for _ in range(20)] == [200] * 20
     held[0].sendall(b"1\r\n\r\n")
@@ -131,8 +141,11 @@ def test_sixty_four_slow_connections_delay_nobody(process: subprocess.Popen[byte
     assert process.poll() is None
 
 
-def test_sigterm_ends_it_in_order_and_frees_the_port(process: subprocess.Popen[bytes], settings: Settings) -> None:
-    held = slow_connections(settings.port, 8)
+def test_sigterm_ends_it_in_order_and_frees_the_port(
+    process: subprocess.Popen[bytes], settings: Settings, opened: ExitStack
+) -> None:
+    for place in slow_connections(settings.port, 8):
+        opened.enter_context(place)
     process.send_signal(signal.SIGTERM)
     assert process.wait(PATIENCE) == 0
     again = start(settings)
@@ -141,4 +154,3 @@ def test_sigterm_ends_it_in_order_and_frees_the_port(process: subprocess.Popen[b
     finally:
         again.kill()
         again.wait()
-    assert held

@@ -55,7 +55,8 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
 
 def test_cmyk(tmp_path: Path) -> None:
     path = save(tmp_path / "a.jpg", Image.fromarray(picture()).convert("CMYK"), quality=95)
-    assert Image.open(path).mode == "CMYK"
+    with Image.open(path) as image:
+        assert image.mode == "CMYK"
     assert np.abs(load_rgb(path).astype(int) - picture()).mean() < 8
 
 

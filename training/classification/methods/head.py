@@ -146,7 +146,8 @@ def load(checkpoint: Path) -> LinearHead:
     """
     fields = read_json(checkpoint / MODEL_FILE)
     try:
-        with np.load(checkpoint / WEIGHTS_FILE, allow_pickle=False) as arrays:
+        # Opened here, since numpy leaves a damaged file open.
+        with (checkpoint / WEIGHTS_FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             weights, bias = arrays["weights"], arrays["bias"]
         classes = tuple(map(str, fields["classes"]))
         if weights.ndim != 2 or weights.shape[1] != len(classes) or bias.shape != (len(classes),):

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -41,9 +41,11 @@ def body_of(place: socket.socket) -> bytes:
 class Running:
     server: Server
     port: int
+    places: list[socket.socket] = field(default_factory=list)
 
     def connect(self, data: bytes = b"") -> socket.socket:
         place = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        self.places.append(place)
         place.sendall(data)
         return place
 
@@ -81,9 +83,12 @@ def running() -> Iterator[Running]:
     made = Server(application, listener, lambda header, address: header == "yes", threads=1, max_body=2**20)
     thread = threading.Thread(target=made.run)
     thread.start()
-    yield Running(made, listener.getsockname()[1])
+    found = Running(made, listener.getsockname()[1])
+    yield found
     made.stop()
     thread.join(PATIENCE)
+    for place in found.places:
+        place.close()
     assert not thread.is_alive()
 
 
@@ -208,12 +213,12 @@ def test_stopping_finishes_the_answer_under_way() -> None:
     made = Server(slow, listener, lambda header, address: True, threads=1, max_body=2**20)
     thread = threading.Thread(target=made.run)
     thread.start()
-    place = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-    place.sendall(b"GET /last HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert entered.wait(PATIENCE)
-    made.stop()
-    go.set()
-    assert body_of(place) == b"/last 0"
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as place:
+        place.sendall(b"GET /last HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert entered.wait(PATIENCE)
+        made.stop()
+        go.set()
+        assert body_of(place) == b"/last 0"
     thread.join(PATIENCE)
     assert not thread.is_alive()
     listen("127.0.0.1", port).close()
