@@ -13,8 +13,8 @@ from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow
 from strategies.near_duplicates.approximate import EXACT_UP_TO, ApproximateIndex, choose_probes, learn_cells
 from strategies.near_duplicates.frames import DIMENSION, RADIUS, FrameIndex
-from strategies.near_duplicates.groups import Grouper, Index
-from strategies.near_duplicates.index import VectorIndex
+from strategies.near_duplicates.groups import Grouper
+from strategies.near_duplicates.index import NeighbourSearch, VectorIndex
 from strategies.near_duplicates.verification.pairs import Rules
 from training.types import FloatArray
 
@@ -117,7 +117,7 @@ class Joiner:
         return self._same(self._fresh[row].id, other)
 
 
-def _index(table: FloatArray, radius: float, seed: int) -> Index:
+def _index(table: FloatArray, radius: float, seed: int) -> NeighbourSearch:
     """Exact for as long as that is fast, in cells with a measured recall above."""
     rows = table[np.einsum("ij,ij->i", table, table) > 0.5]
     if len(rows) <= EXACT_UP_TO:

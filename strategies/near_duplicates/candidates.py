@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 from numpy.typing import NDArray
 
-from strategies.base import FloatArray, IntArray, StrategyError
+from strategies.base import StrategyError
 from strategies.near_duplicates.index import VectorIndex
 from strategies.near_duplicates.verification.turns import SIDE, eight
 
@@ -17,14 +15,6 @@ PARTNERS = 6
 FRAME_PARTNERS = 3
 FRAME_RADIUS = 0.2
 BATCH = 1024
-
-
-class Searchable(Protocol):
-    """What an index must offer here."""
-
-    def nearest(self, queries: FloatArray, k: int) -> tuple[NDArray[np.float32], IntArray]:
-        """The `k` nearest positions of each query."""
-        ...
 
 
 def propose_pairs(
@@ -56,7 +46,7 @@ def propose_pairs(
     return sorted(pairs | _frame_pairs(thumbnails))
 
 
-def _nearest_pairs(index: Searchable, queries: NDArray[np.float32], k: int) -> set[tuple[int, int]]:
+def _nearest_pairs(index: VectorIndex, queries: NDArray[np.float32], k: int) -> set[tuple[int, int]]:
     found = set()
     for start in range(0, len(queries), BATCH):
         _, positions = index.nearest(queries[start : start + BATCH], k)

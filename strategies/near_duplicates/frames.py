@@ -6,14 +6,12 @@ costs a thousandth. Only a proposal: what decides is the look at the pixels.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from strategies.base import FloatArray, IntArray, StrategyError
-from strategies.near_duplicates.index import Found, VectorIndex
+from strategies.near_duplicates.index import NeighbourSearch, VectorIndex
 
 SIDE = 16
 DIMENSION = SIDE * SIDE
@@ -58,22 +56,6 @@ def _order_of_turns() -> IntArray:
 _TURNS = _order_of_turns()
 
 
-class Searchable(Protocol):
-    """What the index of frames must offer."""
-
-    def add(self, vectors: FloatArray) -> None:
-        """Append vectors."""
-        ...
-
-    def within(self, queries: FloatArray, radius: float) -> Found:
-        """Positions within a radius of each query."""
-        ...
-
-    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
-        """Vectors at these positions."""
-        ...
-
-
 class FrameIndex:
     """Frames of representatives by number; a frame without detail is left out.
 
@@ -82,7 +64,7 @@ class FrameIndex:
         index: an empty one; exact unless another is given.
     """
 
-    def __init__(self, radius: float = RADIUS, index: Searchable | None = None) -> None:
+    def __init__(self, radius: float = RADIUS, index: NeighbourSearch | None = None) -> None:
         self.radius = radius
         self._index = VectorIndex(DIMENSION) if index is None else index
         self._numbers: list[int] = []

@@ -8,14 +8,13 @@ existing groups do not change when images arrive, and any batching of the same o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strategies.base import FloatArray, IntArray, StrategyError
 from strategies.near_duplicates.frames import FrameIndex, Near
-from strategies.near_duplicates.index import Found, VectorIndex, unit_rows
+from strategies.near_duplicates.index import NeighbourSearch, VectorIndex, unit_rows
 
 DEFAULT_RADIUS = 0.03
 """Cosine distance for the default encoder. Among 240 images of six microscopy sets the nearest unlike one was 0.054
@@ -34,24 +33,6 @@ BLOCK = 1024
 ROUNDING = 5e-3
 
 
-class Index(Protocol):
-    """What a search among representatives must offer."""
-
-    def __len__(self) -> int: ...
-
-    def add(self, vectors: FloatArray) -> None:
-        """Append vectors."""
-        ...
-
-    def within(self, queries: FloatArray, radius: float) -> Found:
-        """Positions within a radius of each query."""
-        ...
-
-    def vectors(self, positions: IntArray) -> NDArray[np.float32]:
-        """Vectors at these positions."""
-        ...
-
-
 class Grouper:
     """Groups that grow as vectors arrive; holds the representatives of all groups in order of creation.
 
@@ -67,7 +48,7 @@ class Grouper:
 
     def __init__(
         self,
-        index: Index,
+        index: NeighbourSearch,
         radius: float = DEFAULT_RADIUS,
         confirm: Confirm | None = None,
         frames: FrameIndex | None = None,

@@ -22,13 +22,11 @@ from training.geometry.runs import pixels
 from training.types import Detections, FloatArray, TrainingError
 
 Kind = Literal["bbox", "segm"]
-RECALL = np.linspace(0, 1, 101)
-"""Recalls at which precision is read."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision `(101,)` at the recalls `RECALL` of one class, IoU 0.5; NaN where the class has no object."""
+    """Precision `(101,)` at the recalls `RECALLS` of one class, IoU 0.5; NaN where the class has no object."""
 
     name: str
     precision: NDArray[np.float64]

@@ -14,7 +14,8 @@ from PIL import Image
 
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.images import RGBArray, load_rgb
-from training.evaluation.detection import RECALL, curves, scored
+from training.evaluation.detection import curves, scored
+from training.evaluation.matching import RECALLS
 from training.geometry.boxes import iou
 from training.types import Detections
 
@@ -92,7 +93,7 @@ def _curve_picture(data: DetectionSet, found: Sequence[Detections], path: Path, 
     axes = figure.add_subplot()
     for curve in curves(data, found, "segm" if outlines else "bbox"):
         if np.isfinite(curve.precision).all():
-            axes.plot(RECALL, curve.precision, label=f"{curve.name}  {curve.precision.mean():.3f}")
+            axes.plot(RECALLS, curve.precision, label=f"{curve.name}  {curve.precision.mean():.3f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
     axes.set_title(f"{'Outlines' if outlines else 'Boxes'}, IoU 0.5 (AP50 by class)")
     axes.legend(loc="lower left")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from training.types import FloatArray, IntArray, TrainingError
 
 RECALLS = np.linspace(0, 1, 101)
+"""Recalls at which precision is read."""
 
 
 @dataclass(frozen=True)

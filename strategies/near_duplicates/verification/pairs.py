@@ -10,7 +10,7 @@ import numpy as np
 from strategies.near_duplicates.verification.agreement import Agreement, agreement, evidence
 from strategies.near_duplicates.verification.evidence import log_chance
 from strategies.near_duplicates.verification.fit import Fit, fit_guided, fit_pictures, plausible
-from strategies.near_duplicates.verification.picture import Matrix, Picture
+from strategies.near_duplicates.verification.picture import Matrix, Picture, one_core
 from strategies.near_duplicates.verification.turns import best_turn
 
 FEWEST_INLIERS = 6
@@ -82,6 +82,7 @@ def compare(first: Picture, second: Picture, rules: Rules | None = None) -> Matc
     Returns:
         The match, or None when the pixels do not show the same.
     """
+    one_core()
     rules = rules or Rules()
     turned = best_turn(first, second)
     if turned is not None:
@@ -98,6 +99,7 @@ def compare(first: Picture, second: Picture, rules: Rules | None = None) -> Matc
 
 def compare_near(first: Picture, second: Picture, guess: Matrix, rules: Rules | None = None) -> Match | None:
     """Verify a pair of which a map is already suspected, for example through a third picture."""
+    one_core()
     rules = rules or Rules()
     if not plausible(guess):
         return None
@@ -129,6 +131,7 @@ def _close(match: Match) -> bool:
 
 def measure(first: Picture, second: Picture) -> Match | None:
     """The best map between two pictures that is proven, accepted or not; None when there is none."""
+    one_core()
     found = []
     turned = best_turn(first, second)
     if turned is not None:

@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 from strategies.near_duplicates.verification.silhouette import cut_out_ground
 
-# OpenCV's own threads spin for cores that the caller's other work holds.
-cv2.setNumThreads(1)
-
 WORKING_SIDE = 288
 """Side in px of the square that has the area of the working picture."""
 
@@ -62,12 +59,18 @@ class Picture:
         return np.array([[w / width, 0, 0], [0, h / height, 0]], np.float64)
 
 
+def one_core() -> None:
+    """Keep OpenCV to the calling thread, where verification begins: its own spin for cores that other work holds."""
+    cv2.setNumThreads(1)
+
+
 def take_picture(image: RGB) -> Picture:
     """Reduce an image to what verification needs.
 
     Args:
         image: `(h, w, 3)` uint8.
     """
+    one_core()
     height, width = image.shape[:2]
     factor = min(LARGEST_GAIN, WORKING_SIDE / float(np.sqrt(height * width)))
     size = max(1, round(width * factor)), max(1, round(height * factor))

@@ -65,15 +65,21 @@ def test_odd_arguments_are_refused() -> None:
 
 
 IMPORTED = """
-import faiss
+import cv2, faiss, numpy
+cv2.setNumThreads(2)
 before = faiss.omp_get_max_threads(), faiss.cvar.distance_compute_blas_threshold
 faiss.omp_set_num_threads(before[0] + 1)
 import strategies.near_duplicates.approximate, strategies.near_duplicates.candidates
+import strategies.near_duplicates.verification.pairs
+from strategies.near_duplicates.verification.picture import take_picture
 assert (faiss.omp_get_max_threads() - 1, faiss.cvar.distance_compute_blas_threshold) == before
+assert cv2.getNumThreads() == 2
+take_picture(numpy.zeros((20, 20, 3), numpy.uint8))
+assert cv2.getNumThreads() == 1
 """
 
 
-def test_an_import_changes_no_setting_of_faiss() -> None:
+def test_an_import_changes_no_setting_of_faiss_or_opencv() -> None:
     subprocess.run([sys.executable, "-c", IMPORTED], check=True)
 
 
