@@ -20,7 +20,7 @@ def reporter(services: Services, run: RunRow, what: str) -> Progress:
         now = services.clock()
         if fraction >= 1 or now - last[0] >= 1:
             last[0] = now
-            services.store.update_run(
+            services.store.runs.update(
                 run.id, progress=float(fraction), message=f"{what}: {message}" if message else what
             )
 

@@ -35,7 +35,7 @@ def request_run(services: Services, project_id: int, *, kind: str, reason: str) 
         kind: "train" for all steps, "rank" for a new order from the model that is active.
         reason: why, in words; a lead reads it.
     """
-    run, is_it = services.store.ask_run(project_id, _asked(services, project_id, kind, reason), services.clock())
+    run, is_it = services.store.runs.ask(project_id, _asked(services, project_id, kind, reason), services.clock())
     words = "takes in" if is_it else "is followed by"
     log.info("run %d of project %d %s what was asked for: %s", run.id, project_id, words, reason)
     return run
@@ -44,10 +44,10 @@ def request_run(services: Services, project_id: int, *, kind: str, reason: str) 
 def open_wished_run(services: Services, project_id: int) -> RunRow | None:
     """Open the run that was asked for while another was open, now that none is; None where there is nothing to open."""
     store = services.store
-    if store.wish(project_id) is None:
+    if store.runs.wish(project_id) is None:
         return None
-    seed, change = store.settings(project_id).seed, store.last_change(project_id)
-    opened = store.open_wished_run(project_id, seed, change, services.clock())
+    seed, change = store.projects.settings(project_id).seed, store.labels.last_change(project_id)
+    opened = store.runs.open_wished(project_id, seed, change, services.clock())
     if opened is not None:
         log.info("run %d of project %d opened, as it was asked for: %s", opened.id, project_id, opened.reason)
     return opened
@@ -55,7 +55,7 @@ def open_wished_run(services: Services, project_id: int) -> RunRow | None:
 
 def _asked(services: Services, project_id: int, kind: str, reason: str, **request: int) -> Asked:
     store = services.store
-    return Asked(kind, reason, store.settings(project_id).seed, store.last_change(project_id), request)
+    return Asked(kind, reason, store.projects.settings(project_id).seed, store.labels.last_change(project_id), request)
 
 
 def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
@@ -69,7 +69,7 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
         Conflict: no roll-back to that run is possible; see `why_no_rollback`.
     """
     store = services.store
-    target = store.run(run_id)
+    target = store.runs.one(run_id)
     if target.project_id != project_id:
         raise NotFound(f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.")
     obstacle = why_no_rollback(services, target)
@@ -77,7 +77,7 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
         raise Conflict(obstacle)
     reason = f"Roll-back to the model of run {run_id}."
     asked = _asked(services, project_id, "rank", reason, model_run=run_id)
-    return store.replace_open_run(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())
+    return store.runs.replace_open(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())
 
 
 def why_no_rollback(services: Services, run: RunRow) -> str:
@@ -93,7 +93,7 @@ def why_no_rollback(services: Services, run: RunRow) -> str:
 
 def fail(services: Services, run_id: int, reason: str) -> None:
     """End an open run with a readable reason; labels and the active model stay as they are."""
-    if services.store.end_run(run_id, reason, services.clock()):
+    if services.store.runs.end(run_id, reason, services.clock()):
         log.error("run %d failed: %s", run_id, reason)
 
 
@@ -124,5 +124,5 @@ def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
 
 def is_paused(services: Services, project_id: int, kinds: Sequence[str] = ("train",)) -> bool:
     """Whether runs of these kinds wait after failures before one starts by itself."""
-    failed = services.store.failed_in_a_row(project_id, kinds=kinds)
+    failed = services.store.runs.failed_in_a_row(project_id, kinds=kinds)
     return paused_until(failed, services.clock()) is not None

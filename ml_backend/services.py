@@ -84,7 +84,7 @@ class Services:
         return Path(self.images.local_path(image_value(item), task_id=item.task_id))
 
     def _own_media_path(self, item_id: int) -> Path:
-        item = self.store.item(item_id)
+        item = self.store.items.one(item_id)
         if not is_local(item):
             raise NotFound(f"Item {item_id} has no file of its own; ask for its task instead.")
         return Path(item.source)

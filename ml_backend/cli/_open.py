@@ -59,8 +59,8 @@ def chosen_project(services: Services, project_id: int | None) -> int:
         BadRequest: none was named and there are several.
     """
     if project_id is not None:
-        return services.store.project(project_id).id
-    known = services.store.projects()
+        return services.store.projects.one(project_id).id
+    known = services.store.projects.all()
     if not known:
         raise NotFound("There is no project yet. Run `paploop connect PROJECT` or `paploop up` first.")
     if len(known) > 1:

@@ -32,11 +32,11 @@ def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
     with progress_bar(f"Run {run.id}") as report:
         while True:
             # The wish first: it is gone once the run that it asked for is there.
-            follows = store.wish(run.project_id) is not None or follows
-            run = store.run(run.id)
+            follows = store.runs.wish(run.project_id) is not None or follows
+            run = store.runs.one(run.id)
             if not run.is_open and not follows:
                 break
-            newest = store.runs(run.project_id, limit=1)[0]
+            newest = store.runs.latest(run.project_id, limit=1)[0]
             if not run.is_open and newest.id != run.id:
                 run, follows = newest, False
             report(run.progress, f"run {run.id}: {run.state} {run.message}".strip())

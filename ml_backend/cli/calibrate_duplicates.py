@@ -74,7 +74,7 @@ def _scored(project: int | None, target: str) -> tuple[list[ScoredPair], float]:
             return pairs_of_folder(Path(target), stage), SHARE
         with opened() as services:
             project = chosen_project(services, project)
-            present = services.store.settings(project).duplicate_share
+            present = services.store.projects.settings(project).duplicate_share
             return pairs_of_project(services, project, stage), present
 
 

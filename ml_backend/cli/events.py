@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
             elif discard is not None:
                 event, done = event_queue.discard(services, discard), "was discarded"
             else:
-                found = services.store.set_aside_events(project)
+                found = services.store.events.set_aside(project)
         if apply is not None or discard is not None:
             summary = event_queue.event_summary(event)
             print_json(summary) if as_json else say(f"Webhook {event.id} ({event.action}) {done}.")

@@ -37,13 +37,13 @@ def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
     from ml_backend.labels.classes import consensus
 
     store = services.store
-    job = parse_label_config(store.project(project_id).label_config)
+    job = parse_label_config(store.projects.one(project_id).label_config)
     labels, left_out = _objects(services, project_id, job) if job.finds_objects else (None, {})
     if labels is None:
-        confirmed = consensus(store.annotations(project_id), job)
+        confirmed = consensus(store.labels.all(project_id), job)
         labels, left_out = confirmed.labels, confirmed.left_out
     rows = []
-    for item in store.items(project_id):
+    for item in store.items.all(project_id):
         values = (
             item.task_id,
             display_name(item),
@@ -64,7 +64,7 @@ def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Map
     """Task -> its objects in words, and task -> why it has none confirmed."""
     from ml_backend.labels.objects import confirm, count_objects
 
-    confirmed = confirm(services.store.annotations(project_id), job)
+    confirmed = confirm(services.store.labels.all(project_id), job)
     counted = {task: count_objects([results], job) for task, results in confirmed.results.items()}
     said = {
         task: ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "no object"
@@ -115,7 +115,7 @@ def register(app: typer.Typer) -> None:
 
         with opened() as services:
             project_id = chosen_project(services, project)
-            job = parse_label_config(services.store.project(project_id).label_config)
+            job = parse_label_config(services.store.projects.one(project_id).label_config)
             if job.finds_objects and target.suffix.lower() == ".json":
                 facts = _write_coco(services, project_id, job, outlines, target)
             else:

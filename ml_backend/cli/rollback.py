@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend.runs import rollback as roll_back
 
         with opened() as services:
-            started = roll_back(services, services.store.run(run).project_id, run)
+            started = roll_back(services, services.store.runs.one(run).project_id, run)
             if not as_json:
                 say(f"Opened run {started.id}: {started.reason}")
             answer_run(followed(services, started, wait), as_json)

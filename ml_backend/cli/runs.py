@@ -26,8 +26,8 @@ def register(app: typer.Typer) -> None:
 
         with opened() as services:
             if run is not None:
-                answer_run(services.store.run(run), as_json)
+                answer_run(services.store.runs.one(run), as_json)
                 return
-            rows = services.store.runs(chosen_project(services, project), limit=limit)
+            rows = services.store.runs.latest(chosen_project(services, project), limit=limit)
         summaries = [run_summary(row) for row in rows]
         print_json(summaries) if as_json else print_runs(summaries)

@@ -31,7 +31,7 @@ def _standing(services: Services, number: int, asked: int | None) -> dict[str, A
     except PapLoopError as error:
         if asked is not None:
             raise
-        return {"project": number, "title": services.store.project(number).title, "problem": str(error)}
+        return {"project": number, "title": services.store.projects.one(number).title, "problem": str(error)}
 
 
 def _plain(value: object) -> object:
@@ -49,7 +49,7 @@ def register(app: typer.Typer) -> None:
         from ml_backend.state.secret_file import secrets_path
 
         with opened() as services:
-            numbers = [project] if project is not None else [row.id for row in services.store.projects()]
+            numbers = [project] if project is not None else [row.id for row in services.store.projects.all()]
             waiting = _jobs_waiting(services) if numbers else ""
             user, place = services.settings.basic_auth_user, secrets_path(services.files)
             answers = [{**_standing(services, number, project), "jobs_waiting": waiting} for number in numbers]

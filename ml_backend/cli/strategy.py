@@ -67,5 +67,5 @@ def register(app: typer.Typer) -> None:
                 changes["strategy"] = name
             if changes:
                 change_settings(services, project_id, changes)
-            settings = services.store.settings(project_id).model_dump()
+            settings = services.store.projects.settings(project_id).model_dump()
         print_json(settings) if as_json else print_facts(settings, title=f"Project {project_id}")

@@ -65,7 +65,7 @@ def pairs_of_project(services: Services, project_id: int, stage: Stage) -> list[
     Raises:
         BadRequest: fewer than two images are embedded.
     """
-    ready = services.store.items(project_id, states=("ready",))
+    ready = services.store.items.all(project_id, states=("ready",))
     encoder = next((item.encoder for item in reversed(ready) if item.encoder), "")
     items = [item for item in ready if item.encoder == encoder and item.vector_row is not None and is_local(item)]
     if len(items) < 2:

@@ -48,8 +48,8 @@ def recheck(services: Services, project_id: int, progress: Progress, *, apply: b
     Returns:
         Pairs that are not confirmed. Equal files always are.
     """
-    items = {item.id: item for item in services.store.items(project_id, states=("ready",))}
-    share = services.store.settings(project_id).duplicate_share
+    items = {item.id: item for item in services.store.items.all(project_id, states=("ready",))}
+    share = services.store.projects.settings(project_id).duplicate_share
     check = PixelCheck(
         lambda item_id: services.image_path(items[item_id]), services.settings.max_image_pixels, Rules(share=share)
     )
@@ -73,8 +73,8 @@ def recheck(services: Services, project_id: int, progress: Progress, *, apply: b
 
 def _note(services: Services, project_id: int, confirmed: Sequence[ItemRow]) -> None:
     with services.files.lock(groups_lock(project_id)):
-        now = services.store.items_by_id(project_id, [item.id for item in confirmed])
-        services.store.update_items(
+        now = services.store.items.by_id(project_id, [item.id for item in confirmed])
+        services.store.items.update(
             [
                 {"id": item.id, "meta": {**now[item.id].meta, CHECKED: GROUPS_VERSION}}
                 for item in confirmed

@@ -76,7 +76,7 @@ def merge_groups(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
         NotFound: an item is not in the project.
         BadRequest: an item has no group yet, or all are in one group already.
     """
-    groups = groups_of(store.items(project_id))
+    groups = groups_of(store.items.all(project_id))
     chosen = sorted({_grouped(item) for item in _named(store, project_id, item_ids)})
     if len(chosen) < 2:
         raise BadRequest("These items are in one group already; name an item of another group too.")
@@ -90,7 +90,7 @@ def merge_groups(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
         if clash and side == "train":
             meta[SIDE], side = side, "quarantine"
         changes.append({"id": item.id, "group_id": chosen[0], "split": side, "meta": meta})
-    store.update_items(changes)
+    store.items.update(changes)
     return chosen[0]
 
 
@@ -113,12 +113,12 @@ def split_group(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     old = {_grouped(item) for item in leaving}
     if len(old) > 1:
         raise BadRequest("These items are in several groups; split one group at a time.")
-    members = groups_of(store.items(project_id))[old.pop()]
+    members = groups_of(store.items.all(project_id))[old.pop()]
     ids = {item.id for item in leaving}
     staying = [item for item in members if item.id not in ids]
     if not staying:
         raise BadRequest("These items are their whole group; name only those that do not belong to the others.")
-    store.update_items([*_apart(leaving, by_hand=True), *_apart(staying)])
+    store.items.update([*_apart(leaving, by_hand=True), *_apart(staying)])
     return _lead(leaving)
 
 
@@ -145,7 +145,7 @@ def _apart(items: Sequence[ItemRow], *, by_hand: bool = False) -> Changes:
 
 
 def _named(store: Store, project_id: int, item_ids: Collection[int]) -> list[ItemRow]:
-    found = store.items_by_id(project_id, set(item_ids))
+    found = store.items.by_id(project_id, set(item_ids))
     missing = sorted(set(item_ids) - set(found))
     if missing:
         raise NotFound(f"There is no item {missing[0]} in project {project_id}; `paploop groups` lists them.")

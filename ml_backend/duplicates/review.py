@@ -73,7 +73,7 @@ def conflict_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     Only items with a confirmed label are read, so that a page can ask at any time.
     """
     labels = confirmed_labels(services, project_id)
-    items = services.store.items_by_task(project_id, labels)
+    items = services.store.items.by_task(project_id, labels)
     return [
         {
             "group": conflict.group,
@@ -94,7 +94,7 @@ def copies_of(ready: Sequence[ItemRow]) -> list[ItemRow]:
 
 def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
     """The newest images without a task of their own, each with the image that is asked about in its place."""
-    items = {item.id: item for item in services.store.items(project_id, states=("ready",))}
+    items = {item.id: item for item in services.store.items.all(project_id, states=("ready",))}
     copies = copies_of(list(items.values()))
     shown = [(copy, items[copy.group_id or copy.id]) for copy in copies[: -limit - 1 : -1]]
     return [
@@ -105,7 +105,7 @@ def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str,
 def group_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     """Every group of two or more items: members with task, image, split, confirmed label or the one offered."""
     labels = confirmed_labels(services, project_id)
-    items = services.store.items(project_id)
+    items = services.store.items.all(project_id)
     clashing = {conflict.group for conflict in label_conflicts(items, labels)}
     offered = offers(items, labels)
     return [
@@ -140,4 +140,4 @@ def confirmed_labels(services: Services, project_id: int) -> Mapping[int, str]:
 
 def offers_of(services: Services, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
     """The offers that follow from labels; none where objects are drawn: a copy's boxes lie elsewhere."""
-    return offers(services.store.items(project_id, states=("ready",)), labels.labels) if labels.labels else {}
+    return offers(services.store.items.all(project_id, states=("ready",)), labels.labels) if labels.labels else {}

@@ -27,7 +27,7 @@ def search_project(services: Services, project_id: int, stage: Stage) -> list[in
         BadRequest: fewer than two images are embedded.
     """
     items = {}
-    for item in services.store.items(project_id, states=("ready",)):
+    for item in services.store.items.all(project_id, states=("ready",)):
         if item.group_id is not None:
             try:
                 items[services.image_path(item).resolve()] = item
@@ -35,7 +35,7 @@ def search_project(services: Services, project_id: int, stage: Stage) -> list[in
                 continue
     if len(items) < 2:
         raise BadRequest("There are no two embedded images yet; say `paploop ingest` first.")
-    settings = services.store.settings(project_id)
+    settings = services.store.projects.settings(project_id)
     plan = Plan(Rules(share=settings.duplicate_share), threads=services.threads, join_copies=True)
     report = compare_files(sorted(items), ROOT, plan, stage)
     with services.files.lock(groups_lock(project_id)):
@@ -46,8 +46,8 @@ def search_project(services: Services, project_id: int, stage: Stage) -> list[in
 def _merge(services: Services, project_id: int, group: Group, items: Mapping[Path, ItemRow]) -> int | None:
     """One found group; images that a lead split off, and the groups they lead, stay as they are."""
     ids = [items[ROOT / path].id for path in group.paths]
-    present = services.store.items_by_id(project_id, ids).values()
-    groups = groups_of(services.store.items(project_id))
+    present = services.store.items.by_id(project_id, ids).values()
+    groups = groups_of(services.store.items.all(project_id))
     free = [i.id for i in present if not any(m.meta.get(APART) for m in groups[i.group_id or i.id])]
     if len({item.group_id for item in present if item.id in free}) < 2:
         return None

@@ -67,12 +67,12 @@ def judge_thresholds(
         "groups": evidence.groups,
     }
     services.files.write_atomic(services.files.run_dir(run.id) / EVIDENCE, json.dumps(kept))
-    return _choice(services.store.settings(run.project_id), evidence, classes)
+    return _choice(services.store.projects.settings(run.project_id), evidence, classes)
 
 
 def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
     """Choose again where what a project decides by was changed since; answers whether anything was renewed."""
-    run, settings = services.store.run(run_id), services.store.settings(project_id)
+    run, settings = services.store.runs.one(run_id), services.store.projects.settings(project_id)
     chosen = run.metrics.get(METRIC)
     if not isinstance(chosen, Mapping):
         return False
@@ -91,7 +91,7 @@ def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the thresholds of run %d stay as they are, %s cannot be read: %s", run_id, EVIDENCE, error)
         return False
-    services.store.update_run(run_id, metrics={**run.metrics, METRIC: renewed})
+    services.store.runs.update(run_id, metrics={**run.metrics, METRIC: renewed})
     return True
 
 

@@ -27,12 +27,12 @@ def record_effort(services: Services, project_id: int) -> int:
     """
     store = services.store
     try:
-        job = parse_label_config(store.project(project_id).label_config)
+        job = parse_label_config(store.projects.one(project_id).label_config)
     except LabelConfigError:
         return 0
     seen = 0
-    while waiting := store.effort_missing(project_id):
-        store.save_effort(project_id, list(_rows(services, project_id, job, waiting)))
+    while waiting := store.effort.missing(project_id):
+        store.effort.save(project_id, list(_rows(services, project_id, job, waiting)))
         seen += len(waiting)
     return seen
 
@@ -40,7 +40,7 @@ def record_effort(services: Services, project_id: int) -> int:
 def _rows(
     services: Services, project_id: int, job: LabelingJob, annotations: Sequence[AnnotationRow]
 ) -> Iterator[EffortRow]:
-    items = services.store.items_by_task(project_id, {row.task_id for row in annotations})
+    items = services.store.items.by_task(project_id, {row.task_id for row in annotations})
     proposals = Proposals(services, project_id, job)
     for annotation in annotations:
         item = items.get(annotation.task_id)

@@ -103,12 +103,12 @@ def effort_report(services: Services, project_id: int) -> EffortReport:
     Raises:
         NotFound: PapLoop does not know the project.
     """
-    project = services.store.project(project_id)
+    project = services.store.projects.one(project_id)
     try:
         kind = str(parse_label_config(project.label_config).kind)
     except LabelConfigError:
         kind = ""
-    return report_of(project_id, kind, tuple(services.store.effort(project_id)))
+    return report_of(project_id, kind, tuple(services.store.effort.all(project_id)))
 
 
 @lru_cache(maxsize=64)

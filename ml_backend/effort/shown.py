@@ -83,7 +83,7 @@ class Proposals:
 
     def _marks(self, run: int, item: int) -> Sequence[Mark] | None:
         if self._job.finds_objects:
-            content = self._services.store.detections(run, [item]).get(item)
+            content = self._services.store.detections.of(run, [item]).get(item)
             if content is None:
                 return None
             try:
@@ -91,7 +91,7 @@ class Proposals:
                 return proposed_objects(run, item, unpack(content), self._job, limits)
             except PapLoopError:
                 return None
-        stored = self._services.store.predictions(run, [item])
+        stored = self._services.store.answers.of(run, [item])
         if not len(stored.ids):
             return None
         answer = likeliest(stored.classes, stored.probs[0], stored.classes)
@@ -101,8 +101,10 @@ class Proposals:
     def _timeline(self) -> list[tuple[float, int | None]]:
         """When each order came into force, and the run whose model spoke in it."""
         store = self._services.store
-        ended = {run.id: run.finished_at for run in store.runs(self._project, limit=100_000) if run.state == "done"}
-        orders = [(ended.get(row.opened_by), row.run_id) for row in store.rankings(self._project)]
+        ended = {
+            run.id: run.finished_at for run in store.runs.latest(self._project, limit=100_000) if run.state == "done"
+        }
+        orders = [(ended.get(row.opened_by), row.run_id) for row in store.rankings.all(self._project)]
         return sorted(((end, run) for end, run in orders if end is not None), key=lambda entry: entry[0])
 
     def _run_at(self, moment: float) -> int | None:

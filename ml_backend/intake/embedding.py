@@ -42,9 +42,9 @@ def embed_waiting(
     Raises:
         LabelStudioUnavailable: images lie in Label Studio and it is away.
     """
-    settings = services.store.settings(project_id)
+    settings = services.store.projects.settings(project_id)
     encoder = load_encoder(settings.encoder, threads=services.threads, device="auto")
-    items = services.store.items(project_id, states=("new", "ready"))
+    items = services.store.items.all(project_id, states=("new", "ready"))
     waiting = [item for item in items if item.vector_row is None or item.encoder != encoder.key]
     joiner = Joiner(services, settings, encoder.key, encoder.dimension)
     for start in range(0, len(waiting), CHUNK):
@@ -98,7 +98,7 @@ def _files(services: Services, chunk: Sequence[ItemRow]) -> Iterator[tuple[ItemR
 
 
 def _unreadable(services: Services, item: ItemRow, reason: str) -> None:
-    services.store.update_items([{"id": item.id, "state": "unreadable", "reason": reason}])
+    services.store.items.update([{"id": item.id, "state": "unreadable", "reason": reason}])
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _settle(
     """Give freshly embedded items their group and split; what already has one keeps it."""
     first_row = services.vectors(encoder.key, encoder.dimension).append(arrived.vectors)
     first_frame = joiner.keep(arrived.frames)
-    seen = services.store.items(project_id, states=("ready", "deleted", "unreadable"))
+    seen = services.store.items.all(project_id, states=("ready", "deleted", "unreadable"))
     old = {item.id: item for item in seen if item.group_id is not None}
     items = [old.get(item.id, item) for item in arrived.items]
     group_ids = joiner.join(items, arrived.vectors, arrived.frames, old)
@@ -133,7 +133,7 @@ def _settle(
         fraction=settings.validation_fraction,
         salt=split_salt(project_id),
     )
-    services.store.update_items(
+    services.store.items.update(
         [
             {
                 "id": item.id,

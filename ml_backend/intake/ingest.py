@@ -103,11 +103,11 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
         LabelStudioUnavailable: it does not answer; what was embedded stays, run the same command again.
     """
     store = services.store
-    parse_label_config(store.project(project_id).label_config)
+    parse_label_config(store.projects.one(project_id).label_config)
     root = folder.expanduser().resolve()
     found = scan(folder)
     files = found.files
-    before = {item.source: item for item in store.items(project_id)}
+    before = {item.source: item for item in store.items.all(project_id)}
     fresh = [path for path in files if str(path) not in before]
     hashes: dict[Path, str] = {}
     moved = reattach(services, project_id, root, fresh, stage("Looking for moved files"), hashes)
@@ -120,7 +120,7 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
             embed_waiting(services, project_id, stage("Embedding images"), importer.more)
             tasks = importer.finish(stage("Importing tasks"))
     sources = {str(path) for path in files}
-    items = [item for item in store.items(project_id) if item.source in sources]
+    items = [item for item in store.items.all(project_id) if item.source in sources]
     added = {str(path) for path in fresh}
     return IngestReport(
         found=len(files),
@@ -160,7 +160,7 @@ def _add(
             )
         )
         progress((number + 1) / len(files), name)
-    services.store.add_items(project_id, rows, services.clock())
+    services.store.items.add(project_id, rows, services.clock())
     progress(1.0, "")
 
 
@@ -182,4 +182,4 @@ def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
         if digest != item.content_hash:
             changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
     if changed:
-        services.store.update_items(changed)
+        services.store.items.update(changed)

@@ -49,7 +49,7 @@ def reattach(
             changes.append({"id": item.id, "source": str(path), "data": {**item.data, **place}, **revived})
             found[str(path)] = item.id
         progress(number / len(fresh), f"{len(found)} found again")
-    services.store.update_items(changes)
+    services.store.items.update(changes)
     progress(1.0, "")
     return found
 
@@ -64,14 +64,14 @@ def _lost(services: Services, project_id: int) -> dict[str, list[ItemRow]]:
 
 
 def _without_file(store: Store, project_id: int) -> list[ItemRow]:
-    known = store.items(project_id, states=("new", "ready", "unreadable"))
+    known = store.items.all(project_id, states=("new", "ready", "unreadable"))
     return [item for item in known if is_local(item) and not Path(item.source).is_file()]
 
 
 def missing_files(store: Store) -> list[str]:
     """A sentence for each project whose images are not all where they were."""
     said = []
-    for project in store.projects():
+    for project in store.projects.all():
         missing = _without_file(store, project.id)
         if missing:
             one = len(missing) == 1

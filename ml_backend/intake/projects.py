@@ -111,7 +111,7 @@ def attach(services: Services, project_id: int) -> tuple[ProjectRow, Connection]
     project = services.label_studio.project(project_id)
     config = str(project.get("label_config") or "")
     parse_label_config(config)
-    row = services.store.upsert_project(project_id, str(project.get("title") or ""), config, services.clock())
+    row = services.store.projects.upsert(project_id, str(project.get("title") or ""), config, services.clock())
     return row, connect(services.label_studio, services.settings, project_id)
 
 
@@ -138,7 +138,7 @@ def detach(services: Services, project_id: int) -> Detached:
         LabelStudioUnavailable: it does not answer; nothing was recorded, so the same call goes on where it stopped.
     """
     store = services.store
-    known = any(row.id == project_id for row in store.projects())
+    known = any(row.id == project_id for row in store.projects.all())
     try:
         done = disconnect(services.label_studio, services.settings, project_id)
     except NotFound:
@@ -147,11 +147,11 @@ def detach(services: Services, project_id: int) -> Detached:
         done = []
     if known:
         # Only now, so that what Label Studio still sent meanwhile is older than this.
-        if store.project(project_id).gone_at is None:
-            store.update_project(project_id, gone_at=services.clock())
+        if store.projects.one(project_id).gone_at is None:
+            store.projects.update(project_id, gone_at=services.clock())
             done.append("polls and runs have ended")
-        run = store.open_run_of(project_id)
-        if run is not None and store.end_run(run.id, "The project was disconnected.", services.clock()):
+        run = store.runs.open_of(project_id)
+        if run is not None and store.runs.end(run.id, "The project was disconnected.", services.clock()):
             done.append(f"ended run {run.id}")
     return Detached(project_id, done)
 

@@ -60,10 +60,10 @@ def seed_labels(services: Services, project_id: int, count: int, *, progress: Pr
         LabelStudioUnavailable: it does not answer; what was submitted stays.
     """
     store = services.store
-    job = parse_label_config(store.project(project_id).label_config)
+    job = parse_label_config(store.projects.one(project_id).label_config)
     spelled = {normal(name): name for name in job.classes}
-    labelled = {row.task_id for row in store.annotations(project_id)}
-    items = store.items(project_id)
+    labelled = {row.task_id for row in store.labels.all(project_id)}
+    items = store.items.all(project_id)
     said = folder_classes(items)
     by_class: dict[str, list[ItemRow]] = defaultdict(list)
     for item in items:
@@ -72,7 +72,7 @@ def seed_labels(services: Services, project_id: int, count: int, *, progress: Pr
         name = spelled.get(said.get(item.id, ""))
         if name is not None and item.task_id is not None and item.task_id not in labelled:
             by_class[name].append(item)
-    rng = np.random.default_rng(store.settings(project_id).seed)
+    rng = np.random.default_rng(store.projects.settings(project_id).seed)
     queues = [[group[i] for i in rng.permutation(len(group))] for _, group in sorted(by_class.items())]
     wanted = max(0, count - len(labelled))
     chosen = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]

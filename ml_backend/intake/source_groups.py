@@ -29,9 +29,9 @@ def proposal_for(services: Services, project_id: int, names: Sequence[str] = ())
         project_id: Label Studio's project id.
         names: of the files that are about to come in.
     """
-    if services.store.settings(project_id).group_pattern:
+    if services.store.projects.settings(project_id).group_pattern:
         return None
-    known = (display_name(item) for item in services.store.items(project_id))
+    known = (display_name(item) for item in services.store.items.all(project_id))
     # A file that came in before is one image, not two of one patient.
     return propose_groups(list(dict.fromkeys([*names, *known])))
 
@@ -53,7 +53,7 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
         Conflict: a training run has used the split, which is frozen since.
     """
     store = services.store
-    settings = store.settings(project_id)
+    settings = store.projects.settings(project_id)
     pattern = EACH_FILE if wanted == NONE else wanted
     if wanted == PROPOSED:
         proposal = proposal_for(services, project_id, names)
@@ -64,8 +64,8 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
         return pattern
     changed = settings.changed(group_pattern=pattern)
     with services.files.lock(groups_lock(project_id)):
-        placed = [item for item in store.items(project_id) if item.split]
-        used = store.first_split_use(project_id)
+        placed = [item for item in store.items.all(project_id) if item.split]
+        used = store.runs.first_split_use(project_id)
         if placed and used is not None:
             raise Conflict(
                 f"Run {used} has trained on the present split, so the images that are in keep their sides; "
@@ -87,6 +87,6 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
             }
             for item in placed
         ]
-        store.update_items(changes)
-        store.save_settings(project_id, changed)
+        store.items.update(changes)
+        store.projects.save_settings(project_id, changed)
     return pattern

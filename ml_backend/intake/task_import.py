@@ -37,7 +37,7 @@ def import_waiting(services: Services, project_id: int) -> int:
 
 def _waiting(services: Services, project_id: int) -> list[ItemRow]:
     """Representatives that have no task yet."""
-    ready = services.store.items(project_id, states=("ready",))
+    ready = services.store.items.all(project_id, states=("ready",))
     return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
 
 
@@ -49,7 +49,7 @@ def match_lost_imports(services: Services, project_id: int) -> None:
     """
     if not _waiting(services, project_id):
         return
-    here = {item.task_id for item in services.store.items(project_id) if item.task_id is not None}
+    here = {item.task_id for item in services.store.items.all(project_id) if item.task_id is not None}
     unknown = sorted(services.label_studio.task_ids(project_id) - here)
     if unknown:
         remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
@@ -125,7 +125,7 @@ class TaskImporter:
             return 0
         self._failed = True
         store = self._services.store
-        key = parse_label_config(store.project(self._project_id).label_config).data_key
+        key = parse_label_config(store.projects.one(self._project_id).label_config).data_key
         items = _waiting(self._services, self._project_id)
         bodies = [_task(self._services, self._project_id, key, item) for item in items]
         try:
@@ -133,7 +133,7 @@ class TaskImporter:
         except AnswerLost:
             _note_lost(self._services, self._project_id, items)
             raise
-        store.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
+        store.items.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
         self._failed = False
         return len(ids)
 

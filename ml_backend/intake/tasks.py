@@ -16,7 +16,7 @@ from ml_backend.state.records import NewItem
 
 def _job(services: Services, project_id: int) -> LabelingJob | None:
     try:
-        return parse_label_config(services.store.project(project_id).label_config)
+        return parse_label_config(services.store.projects.one(project_id).label_config)
     except LabelConfigError:
         return None
 
@@ -47,7 +47,7 @@ def remember_tasks(
         How many tasks were not known before.
     """
     tasks = [task for task in found if identifier(task.get("id")) is not None and isinstance(task.get("data"), Mapping)]
-    known = services.store.items_by_task(project_id, [task["id"] for task in tasks])
+    known = services.store.items.by_task(project_id, [task["id"] for task in tasks])
     job = _job(services, project_id)
     key = "image" if job is None else job.data_key
     ours: dict[int, int] = {}
@@ -62,10 +62,10 @@ def remember_tasks(
             ours[item_id] = task_id
         else:
             foreign.append(_foreign(task_id, image))
-    taken = services.store.items_by_id(project_id, list(ours))
+    taken = services.store.items.by_id(project_id, list(ours))
     deleted = [item for item in taken.values() if item.state == "deleted"]
     if listed:
-        services.store.update_items(
+        services.store.items.update(
             [{"id": i.id, "reason": "", "state": "new" if i.vector_row is None else "ready"} for i in deleted]
         )
     else:
@@ -75,11 +75,11 @@ def remember_tasks(
             if item_id not in taken or taken[item_id].state != "deleted"
         }
     fresh = {item_id: task_id for item_id, task_id in ours.items() if item_id in taken and not taken[item_id].task_id}
-    services.store.set_tasks(project_id, fresh)
+    services.store.items.set_tasks(project_id, fresh)
     images = {task["id"]: task_image(task["data"], key) for task in tasks}
     for item_id, task_id in ours.items():
         if item_id not in fresh:
             foreign.append(_foreign(task_id, images[task_id]))
     if foreign:
-        services.store.add_items(project_id, foreign, services.clock())
+        services.store.items.add(project_id, foreign, services.clock())
     return len(ours) + len(foreign)

@@ -51,13 +51,13 @@ def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Out
         outlines: "auto": as they were drawn, brush as runs; "polygons" or "runs": all of them so.
     """
     store = services.store
-    project = store.project(project_id)
-    rows = store.annotations(project_id)
+    project = store.projects.one(project_id)
+    rows = store.labels.all(project_id)
     confirmed = confirm(rows, job)
     chosen = {row.task_id: row for row in rows if not row.was_cancelled}
-    numbers = store.category_numbers(project_id, job.classes)
+    numbers = store.categories.numbers(project_id, job.classes)
     written = _Written(services, job, numbers, outlines)
-    for item in store.items(project_id):
+    for item in store.items.all(project_id):
         task = item.task_id or -1
         said = chosen.get(task)
         written.add(item, confirmed.results.get(task), confirmed.left_out.get(task) or item.reason or UNLABELED, said)

@@ -43,8 +43,8 @@ def project_labels(services: Services, project_id: int) -> ProjectLabels:
     Raises:
         LabelConfigError: the label config has no control that PapLoop can drive.
     """
-    job = parse_label_config(services.store.project(project_id).label_config)
-    annotations = services.store.annotations(project_id)
+    job = parse_label_config(services.store.projects.one(project_id).label_config)
+    annotations = services.store.labels.all(project_id)
     touched = frozenset(row.task_id for row in annotations if not row.was_cancelled)
     if job.finds_objects:
         drawn = confirm(annotations, job)

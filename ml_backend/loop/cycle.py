@@ -37,20 +37,20 @@ def execute(services: Services, run_id: int) -> RunRow:
     Only one process works on a project at a time; a second one returns at once.
     """
     store = services.store
-    run = store.run(run_id)
+    run = store.runs.one(run_id)
     with ExitStack() as stack:
         try:
             stack.enter_context(services.files.lock(project_lock(run.project_id), wait=False))
         except Busy:
             return run
-        while (run := store.run(run_id)).is_open:
+        while (run := store.runs.one(run_id)).is_open:
             if run.attempts >= services.settings.retry_attempts:
                 fail(services, run_id, _no_end(run))
                 break
-            store.update_run(run_id, attempts=run.attempts + 1)
-            if not _attempt(services, store.run(run_id)):
+            store.runs.update(run_id, attempts=run.attempts + 1)
+            if not _attempt(services, store.runs.one(run_id)):
                 break
-    return store.run(run_id)
+    return store.runs.one(run_id)
 
 
 def _no_end(run: RunRow) -> str:
@@ -67,7 +67,7 @@ def _attempt(services: Services, run: RunRow) -> bool:
         following, fields = STEPS[run.state](services, run)
         ended = {"finished_at": services.clock()} if following == "done" else {}
         reset = {"attempts": 0, "waits": 0, "next_try_at": 0.0, **ended}
-        services.store.advance_run(run.id, run.state, following, **{**reset, **fields})
+        services.store.runs.advance(run.id, run.state, following, **{**reset, **fields})
         log.info("run %d: %s finished", run.id, run.state)
         return True
     except (Busy, Unavailable) as error:
@@ -95,9 +95,9 @@ def _wait(services: Services, run: RunRow, why: str) -> None:
     # The exponent is bounded so that months of waiting cannot overflow a float.
     wait = min(settings.retry_cap, settings.retry_base * 2.0 ** min(run.waits, 60))
     log.warning("run %d: %s Next attempt in %g s.", run.id, why, wait)
-    if services.store.run(run.id).state != run.state:
+    if services.store.runs.one(run.id).state != run.state:
         return
-    services.store.update_run(
+    services.store.runs.update(
         run.id,
         attempts=max(0, run.attempts - 1),
         waits=run.waits + 1,

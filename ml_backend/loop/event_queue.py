@@ -28,7 +28,7 @@ def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow
     Raises:
         Unavailable: the database does not even take note of a failure, so it is no event's fault.
     """
-    events = services.store.due_events(services.clock(), LONGEST_WAIT * 2, limit)
+    events = services.store.events.due(services.clock(), LONGEST_WAIT * 2, limit)
     for event in events:
         _apply(services, event)
     return events
@@ -40,7 +40,7 @@ def _apply(services: Services, event: EventRow) -> None:
         apply_event(services, event)
     except NotFound as problem:
         # Label Studio sends an organization's webhooks for projects that are not connected, too.
-        store.close_event(event.id, services.clock(), str(problem))
+        store.events.close(event.id, services.clock(), str(problem))
     except BadRequest as problem:
         _set_aside(services, event, str(problem), tries)
     except Exception as problem:
@@ -50,17 +50,17 @@ def _apply(services: Services, event: EventRow) -> None:
             _set_aside(services, event, reason, tries)
             return
         wait = min(LONGEST_WAIT, 2.0**tries)
-        store.update_event(event.id, tries=tries, error=reason, next_try_at=services.clock() + wait)
+        store.events.update(event.id, tries=tries, error=reason, next_try_at=services.clock() + wait)
     else:
-        store.close_event(event.id, services.clock())
+        store.events.close(event.id, services.clock())
 
 
 def _set_aside(services: Services, event: EventRow, reason: str, tries: int) -> None:
     store = services.store
-    store.update_event(event.id, tries=tries, processed_at=services.clock(), error=reason, set_aside=True)
+    store.events.update(event.id, tries=tries, processed_at=services.clock(), error=reason, set_aside=True)
     log.warning("webhook %d of project %d was set aside: %s", event.id, event.project_id, reason)
     # What it said is found by the next poll, as far as Label Studio holds it.
-    store.update_project(event.project_id, reconciled_at=0.0)
+    store.projects.update(event.project_id, reconciled_at=0.0)
 
 
 def set_aside_event(services: Services, event_id: int) -> EventRow:
@@ -70,7 +70,7 @@ def set_aside_event(services: Services, event_id: int) -> EventRow:
         NotFound: no event has that number.
         BadRequest: it was not set aside.
     """
-    event = services.store.event(event_id)
+    event = services.store.events.one(event_id)
     if not event.set_aside:
         raise BadRequest(f"Webhook {event_id} was not set aside; `paploop events` lists those that were.")
     return event
@@ -84,8 +84,8 @@ def apply_again(services: Services, event_id: int) -> EventRow:
     """
     event = set_aside_event(services, event_id)
     apply_event(services, event)
-    services.store.close_event(event_id, services.clock())
-    return services.store.event(event_id)
+    services.store.events.close(event_id, services.clock())
+    return services.store.events.one(event_id)
 
 
 def discard(services: Services, event_id: int) -> EventRow:
@@ -95,8 +95,8 @@ def discard(services: Services, event_id: int) -> EventRow:
         NotFound, BadRequest: it was not set aside.
     """
     event = set_aside_event(services, event_id)
-    services.store.close_event(event_id, services.clock(), event.error)
-    return services.store.event(event_id)
+    services.store.events.close(event_id, services.clock(), event.error)
+    return services.store.events.one(event_id)
 
 
 def event_summary(event: EventRow) -> dict[str, Any]:

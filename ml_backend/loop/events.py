@@ -35,7 +35,7 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
         except BadRequest as error:
             wrong = wrong or str(error)
     remember_tasks(services, project_id, tasks)
-    services.store.upsert_annotations(
+    services.store.labels.upsert(
         project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services, project_id)
     )
     if wrong:
@@ -44,21 +44,21 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
     gone, empty = _ids(body.get("annotations")), draws_objects(services, project_id)
-    services.store.delete_annotations(project_id, gone, services.clock(), empty_counts=empty)
+    services.store.labels.delete(project_id, gone, services.clock(), empty_counts=empty)
 
 
 def _tasks_created(services: Services, project_id: int, body: Body) -> None:
     remember_tasks(services, project_id, _mappings(body.get("tasks")))
     if any(task.get("total_annotations") for task in _mappings(body.get("tasks"))):
         # Annotations inside an import are not in the event: only a poll sees them.
-        services.store.update_project(project_id, reconciled_at=0.0)
+        services.store.projects.update(project_id, reconciled_at=0.0)
 
 
 def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
     task_ids = _ids(body.get("tasks"))
-    services.store.mark_tasks_deleted(project_id, task_ids)
+    services.store.items.mark_tasks_deleted(project_id, task_ids)
     empty = draws_objects(services, project_id)
-    services.store.delete_annotations_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)
+    services.store.labels.delete_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)
 
 
 def _asked(label_config: str) -> tuple[str, tuple[str, ...]]:
@@ -76,14 +76,14 @@ def refresh_project(services: Services, project_id: int, project: Body) -> bool:
     Returns:
         Whether a training run follows.
     """
-    before = services.store.project(project_id)
+    before = services.store.projects.one(project_id)
     label_config = project.get("label_config")
     if not isinstance(label_config, str):
         return False
     changed = bool(before.label_config) and _asked(before.label_config) != _asked(label_config)
-    why = "The classes of the label config changed." if changed and services.store.annotations(project_id) else ""
+    why = "The classes of the label config changed." if changed and services.store.labels.all(project_id) else ""
     title = str(project.get("title") or before.title)
-    services.store.upsert_project(project_id, title, label_config, services.clock(), train_why=why)
+    services.store.projects.upsert(project_id, title, label_config, services.clock(), train_why=why)
     return bool(why)
 
 
@@ -118,17 +118,17 @@ def apply_event(services: Services, event: EventRow) -> None:
         NotFound: the project is not connected to PapLoop.
         BadRequest: the event lacks what its action needs.
     """
-    project = services.store.project(event.project_id)
+    project = services.store.projects.one(event.project_id)
     left_at = project.gone_at
     if left_at is not None and event.received_at > left_at:
         # It speaks, so it is there: the next poll tells.
-        services.store.update_project(event.project_id, gone_at=None, reconciled_at=0.0)
+        services.store.projects.update(event.project_id, gone_at=None, reconciled_at=0.0)
         left_at = None
     handler = HANDLERS.get(event.action)
-    if event.action == "PROJECT_UPDATED" and services.store.is_superseded(event):
+    if event.action == "PROJECT_UPDATED" and services.store.events.is_superseded(event):
         return
     if handler is not None:
         handler(services, event.project_id, event.body)
     if left_at is not None:
         # It said so before it was left alone, which does not take it up again.
-        services.store.update_project(event.project_id, gone_at=left_at)
+        services.store.projects.update(event.project_id, gone_at=left_at)

@@ -24,31 +24,31 @@ def forget_past(services: Services, project_id: int) -> None:
 
 
 def _forget_places(services: Services, project_id: int) -> None:
-    for ranking_id in services.store.rankings_with_entries(project_id, states=("deleted",)):
-        services.store.delete_entries(ranking_id)
+    for ranking_id in services.store.rankings.with_entries(project_id, states=("deleted",)):
+        services.store.rankings.delete_entries(ranking_id)
 
 
 def _forget_answers(services: Services, project_id: int) -> None:
-    store, orders = services.store, services.store.rankings(project_id)
-    open_runs = store.open_runs()
-    keep = {store.project(project_id).active_run_id, *(run.id for run in open_runs)}
+    store, orders = services.store, services.store.rankings.all(project_id)
+    open_runs = store.runs.all_open()
+    keep = {store.projects.one(project_id).active_run_id, *(run.id for run in open_runs)}
     # A roll-back that is under way speaks with the model that it names.
     keep.update(run.request.get("model_run") for run in open_runs)
     keep.update(row.run_id for row in orders if row.state in ("prepared", "active"))
-    for run_id in store.runs_with_detections(project_id):
+    for run_id in store.detections.runs(project_id):
         # They are large, and a roll-back looks again: not even those of recent orders stay.
         if run_id not in keep:
-            store.delete_detections(run_id)
+            store.detections.delete(run_id)
     keep.update(row.run_id for row in orders[:RECENT_ORDERS])
-    for run_id in store.runs_with_predictions(project_id):
+    for run_id in store.answers.runs(project_id):
         if run_id not in keep:
-            store.delete_predictions(run_id)
+            store.answers.delete(run_id)
 
 
 def _forget_folders(services: Services, project_id: int) -> None:
     store, kept = services.store, services.settings.keep_runs
-    active = store.project(project_id).active_run_id
-    for run in store.runs(project_id, limit=1_000_000)[kept:]:
+    active = store.projects.one(project_id).active_run_id
+    for run in store.runs.latest(project_id, limit=1_000_000)[kept:]:
         folder = services.files.run_dir(run.id)
         if run.is_open or run.decision == "promoted" or run.id == active or not folder.is_dir():
             continue

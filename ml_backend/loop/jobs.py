@@ -36,7 +36,7 @@ def reconcile_job(project_id: int) -> dict[str, object]:
     services = _services()
     try:
         found = reconcile(services, project_id).as_dict()
-        if services.store.rankings(project_id, states=("retired",)):
+        if services.store.rankings.all(project_id, states=("retired",)):
             _cleaned(services, project_id)
         return found
     except (Unavailable, NotFound) as error:

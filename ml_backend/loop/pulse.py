@@ -59,7 +59,7 @@ class Pulse(threading.Thread):
         now = self.services.clock()
         if is_over(self._forgotten + FORGET_EVERY, now, FORGET_EVERY):
             self._forgotten = now
-            self.services.store.purge_events(now - KEEP_EVENTS)
+            self.services.store.events.purge(now - KEEP_EVENTS)
 
     def stop(self) -> None:
         """End after the present beat."""
@@ -108,7 +108,7 @@ def beat(services: Services, care: Care | None = None) -> None:
     with _stage(care, "Queueing polls"):
         queue_polls(services, care)
     with _stage(care, "Recording effort"):
-        for project in services.store.projects():
+        for project in services.store.projects.all():
             if project.id in touched:
                 with care(f"Recording the effort of project {project.id}"):
                     record_effort(services, project.id)
@@ -125,7 +125,7 @@ def _stage(care: Care, what: str) -> Iterator[None]:
 
 def _there(services: Services) -> list[ProjectRow]:
     """The projects that Label Studio has; one that it has not is left alone until somebody connects it again."""
-    return [project for project in services.store.projects() if project.gone_at is None]
+    return [project for project in services.store.projects.all() if project.gone_at is None]
 
 
 def open_due_runs(services: Services, care: Care) -> None:
@@ -133,7 +133,7 @@ def open_due_runs(services: Services, care: Care) -> None:
     store = services.store
     for project in _there(services):
         with care(f"Opening a run of project {project.id}"):
-            if store.open_run_of(project.id) is not None or open_wished_run(services, project.id) is not None:
+            if store.runs.open_of(project.id) is not None or open_wished_run(services, project.id) is not None:
                 continue
             reason = due_run(services, project.id)
             if reason:
@@ -145,7 +145,7 @@ def open_due_runs(services: Services, care: Care) -> None:
 def queue_open_runs(services: Services, care: Care) -> None:
     """Queue every open run that nobody works on and whose waiting time is over."""
     now, longest = services.clock(), services.settings.retry_cap + SKEW
-    for run in services.store.open_runs():
+    for run in services.store.runs.all_open():
         with care(f"Queueing run {run.id}"):
             if is_over(run.next_try_at, now, longest) and not services.files.is_held(project_lock(run.project_id)):
                 lane = LONG if run.kind == "train" and run.state != "publish" else SHORT
@@ -160,4 +160,4 @@ def queue_polls(services: Services, care: Care) -> None:
             if is_over(project.reconciled_at + interval, now, interval + SKEW):
                 services.queue.put("reconcile_job", project.id, key=f"reconcile-{project.id}")
                 # Set here too, or a Label Studio that is away would be asked at every beat.
-                services.store.update_project(project.id, reconciled_at=now)
+                services.store.projects.update(project.id, reconciled_at=now)

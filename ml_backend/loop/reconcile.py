@@ -68,7 +68,7 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
     project = _project(services, project_id)
     refresh_project(services, project_id, project)
     new, gone, deleted = _tasks(services, project_id)
-    since = EPOCH if full else (store.project(project_id).reconciled_until or EPOCH)
+    since = EPOCH if full else (store.projects.one(project_id).reconciled_until or EPOCH)
     found = _poll(services, project_id, since)
     known = _known_drift(services, project_id)
     if since != EPOCH and _difference(services, project_id, _counts(project)) not in (None, known):
@@ -81,8 +81,8 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
         drift, again = _settled(services, project_id, found.until)
         found += again
         if drift is not None:
-            store.update_project(project_id, drift=json.dumps(drift))
-    store.update_project(project_id, reconciled_until=found.until, reconciled_at=started)
+            store.projects.update(project_id, drift=json.dumps(drift))
+    store.projects.update(project_id, reconciled_until=found.until, reconciled_at=started)
     record_effort(services, project_id)
     return Report(new, gone, found.changed, found.deleted + deleted, full)
 
@@ -91,7 +91,7 @@ def _project(services: Services, project_id: int) -> Json:
     try:
         return services.label_studio.project(project_id)
     except NotFound:
-        services.store.update_project(project_id, gone_at=services.clock())
+        services.store.projects.update(project_id, gone_at=services.clock())
         raise
 
 
@@ -99,19 +99,19 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
     """New and deleted tasks; answers how many of both, and how many annotations went with the deleted ones."""
     store, client = services.store, services.label_studio
     # Ours before the listing: what arrives while Label Studio lists is not in its list and is not gone.
-    items, annotated = store.items(project_id), set(store.annotation_ids(project_id))
+    items, annotated = store.items.all(project_id), set(store.labels.ids(project_id))
     there = client.task_ids(project_id)
     here = {item.task_id for item in items if item.task_id is not None and item.state != "deleted"}
     missing = sorted(there - here)
     new = remember_tasks(services, project_id, client.tasks_by_ids(project_id, missing), listed=True) if missing else 0
     gone = sorted(here - there)
     if gone:
-        store.mark_tasks_deleted(project_id, gone)
+        store.items.mark_tasks_deleted(project_id, gone)
     # A late webhook can bring an annotation of a task that is gone already, and that we never knew.
     orphaned = sorted((here | annotated) - there)
     deleted = 0
     if orphaned:
-        deleted = store.delete_annotations_of_tasks(
+        deleted = store.labels.delete_of_tasks(
             project_id, orphaned, services.clock(), empty_counts=draws_objects(services, project_id)
         )
     return new, len(gone), deleted
@@ -135,7 +135,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
     changed = deleted = 0
     newest = since
     # Taken before the listing: an annotation that a webhook brings meanwhile is not in it and is not gone.
-    before = store.annotation_ids(project_id)
+    before = store.labels.ids(project_id)
     empty = draws_objects(services, project_id)
     for task in services.label_studio.tasks_updated_since(project_id, since):
         newest = max(newest, str(task.get("updated_at") or since))
@@ -144,7 +144,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
             there = {annotation.get("id") for annotation in task.get("annotations") or []}
             lost = before.get(int(task["id"]), set()) - there
             if lost:
-                deleted += store.delete_annotations(project_id, sorted(lost), services.clock(), empty_counts=empty)
+                deleted += store.labels.delete(project_id, sorted(lost), services.clock(), empty_counts=empty)
         except BadRequest as error:
             log.warning("task %s of project %d cannot be taken over: %s", task["id"], project_id, error)
     return _Found(changed, deleted, _earlier(newest))
@@ -159,7 +159,7 @@ def _upsert(services: Services, project_id: int, task: Mapping[str, Any], empty_
             log.warning("an annotation of task %s of project %d is left out: %s", task["id"], project_id, error)
     if not rows:
         return 0
-    return services.store.upsert_annotations(project_id, rows, services.clock(), empty_counts=empty_counts)
+    return services.store.labels.upsert(project_id, rows, services.clock(), empty_counts=empty_counts)
 
 
 def _earlier(stamp: str) -> str:
@@ -180,13 +180,13 @@ def _difference(services: Services, project_id: int, counts: list[int] | None) -
     """By how many annotations and skips Label Studio has more than we hold; None where it does not tell."""
     if counts is None:
         return None
-    labels, skips = services.store.annotation_counts(project_id)
+    labels, skips = services.store.labels.counts(project_id)
     return [counts[0] - labels, counts[1] - skips]
 
 
 def _known_drift(services: Services, project_id: int) -> list[int]:
     """The difference that the last full reading left."""
-    kept = services.store.project(project_id).drift
+    kept = services.store.projects.one(project_id).drift
     return list(json.loads(kept)) if kept else [0, 0]
 
 

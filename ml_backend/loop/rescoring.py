@@ -62,7 +62,7 @@ def scores_on_one_set(
 def _earlier(services: Services, run: RunRow, known: Mapping[int, Score]) -> list[RunRow]:
     found = [
         other
-        for other in services.store.runs(run.project_id, limit=LOOKED_AT)
+        for other in services.store.runs.latest(run.project_id, limit=LOOKED_AT)
         if other.id not in known
         and other.id != run.id
         and other.state == "done"

@@ -46,11 +46,11 @@ def due_run(services: Services, project_id: int) -> str | None:
         BadRequest: its stored settings are out of range.
     """
     store, now = services.store, services.clock()
-    covered = store.covered_change(project_id)
+    covered = store.runs.covered_change(project_id)
     reason = due(
-        changed=store.changes_since(project_id, covered),
-        first_change_at=store.first_change_after(project_id, covered),
-        settings=store.settings(project_id),
+        changed=store.labels.changes_since(project_id, covered),
+        first_change_at=store.labels.first_change_after(project_id, covered),
+        settings=store.projects.settings(project_id),
         now=now,
     )
     return None if reason is None or is_paused(services, project_id) else reason
@@ -62,12 +62,12 @@ def order_due(services: Services, project_id: int) -> str | None:
     After runs that failed, whatever their kind, it waits as long as training runs do.
     """
     store = services.store
-    ranking = store.active_ranking(project_id)
+    ranking = store.rankings.active(project_id)
     known = int(ranking.provenance.get(NEWEST) or 0) if ranking is not None else 0
-    if not store.has_tasks_after(project_id, known):
+    if not store.items.has_tasks_after(project_id, known):
         return None
     try:
-        parse_label_config(store.project(project_id).label_config)
+        parse_label_config(store.projects.one(project_id).label_config)
     except LabelConfigError:
         return None
     if is_paused(services, project_id, ("train", "rank")):

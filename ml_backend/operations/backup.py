@@ -86,7 +86,7 @@ def backup(
         with in_words(f"copy the database to {folder}"):
             snapshot(store.database, copy)
         with _opened(copy) as still:
-            projects = still.projects()
+            projects = still.projects.all()
             about = {"revision": revision(still.database), "created_at": time.time() if now is None else now}
         runs = [] if all_runs else sorted({row.active_run_id for row in projects if row.active_run_id is not None})
         # The matrix is read after the database: it only grows, so every row the copy names is in it.
@@ -198,7 +198,7 @@ def _holds_state(data: DataDir, database: Path) -> bool:
         return False
     try:
         with _opened(database) as store:
-            return revision(store.database) is not None and bool(store.projects())
+            return revision(store.database) is not None and bool(store.projects.all())
     except PapLoopError:
         return True  # damaged or foreign: not ours to replace unasked
 
@@ -210,20 +210,20 @@ def _check(database: Path, now: float) -> int:
         if revision(store.database) is None:
             raise BadRequest("The backup does not contain a PapLoop database. Use another backup.")
     with _opened(database, migrated=True) as store:
-        for run in store.open_runs():
+        for run in store.runs.all_open():
             reason = "The run was open when the backup was made. A new run starts when one is due."
-            store.update_run(run.id, state="failed", error=reason, finished_at=now)
-        projects = store.projects()
+            store.runs.update(run.id, state="failed", error=reason, finished_at=now)
+        projects = store.projects.all()
         for project in projects:
             # Label Studio may meanwhile go by an order that this state knows nothing of.
-            if store.has_tasks_after(project.id, 0):
+            if store.items.has_tasks_after(project.id, 0):
                 asked = Asked(
                     "rank",
                     "The state was restored from a backup.",
-                    store.settings(project.id).seed,
-                    store.last_change(project.id),
+                    store.projects.settings(project.id).seed,
+                    store.labels.last_change(project.id),
                 )
-                store.ask_run(project.id, asked, now)
+                store.runs.ask(project.id, asked, now)
         return len(projects)
 
 

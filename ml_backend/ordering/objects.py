@@ -77,7 +77,7 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
 
     Validation images are mixed in at random, as for classification.
     """
-    asked = services.store.settings(project_id)
+    asked = services.store.projects.settings(project_id)
     settings, other = fitting(asked, request.kind)
     items = candidates(services, project_id, request.encoder)
     found = _answers(services, request, items)
@@ -112,7 +112,7 @@ def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]
     if request.run_id is None:
         return {}
     waiting = [item.id for item in items if item.task_id not in request.touched]
-    stored = services.store.detections(request.run_id, waiting)
+    stored = services.store.detections.of(request.run_id, waiting)
     return {item: renamed(unpack(content), request.classes) for item, content in stored.items()}
 
 

@@ -43,7 +43,7 @@ class ProjectOrder:
 
 def candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
     """Items of a project that can be ranked: with a task and an embedding of this encoder."""
-    items = services.store.items(project_id, states=("ready",))
+    items = services.store.items.all(project_id, states=("ready",))
     return [item for item in items if item.task_id is not None and item.encoder == encoder]
 
 
@@ -54,7 +54,7 @@ def _probabilities(services: Services, items: Sequence[ItemRow], request: OrderR
         return nobody
     if "members" in needs:
         return _committee(services, items, request)
-    stored = services.store.predictions(request.run_id)
+    stored = services.store.answers.of(request.run_id)
     rows = {item_id: row for row, item_id in enumerate(stored.ids.tolist())}
     wanted = [rows.get(item.id, -1) for item in items]
     if min(wanted) < 0 or not set(stored.classes) & set(request.classes):
@@ -67,7 +67,7 @@ def _committee(services: Services, items: Sequence[ItemRow], request: OrderReque
 
     assert request.run_id is not None
     folder = services.files.run_dir(request.run_id)
-    trained = services.store.run(request.run_id).request["classes"]
+    trained = services.store.runs.one(request.run_id).request["classes"]
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
     answers = committee(folder, services.vectors(request.encoder).rows(rows), seed=request.seed)
     return np.stack([over_classes(answer, trained, request.classes) for answer in answers])
@@ -150,7 +150,7 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     Validation items are drawn at random and mixed in at the validation fraction, never chosen by the strategy: a
     validation set picked by uncertainty would judge every model on its predecessor's doubts.
     """
-    asked = services.store.settings(project_id)
+    asked = services.store.projects.settings(project_id)
     settings, note = fitting(asked, request.kind)
     items = candidates(services, project_id, request.encoder)
     if not items:

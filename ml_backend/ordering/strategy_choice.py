@@ -34,7 +34,7 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
         NotFound: PapLoop does not know the project.
         BadRequest: a name, a value or a strategy is unknown; nothing was changed.
     """
-    present = services.store.settings(project_id)
+    present = services.store.projects.settings(project_id)
     values = dict(values)
     strategy = values.get("strategy")
     if strategy is not None and strategy != present.strategy:
@@ -42,7 +42,7 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
         values.setdefault("strategy_params", {})
     changed = present.changed(**values)
     _check_parameters(changed)
-    services.store.save_settings(project_id, changed)
+    services.store.projects.save_settings(project_id, changed)
     return changed
 
 
@@ -53,7 +53,7 @@ def kind_of(services: Services, project_id: int) -> Kind | None:
         NotFound: PapLoop does not know the project.
     """
     try:
-        return parse_label_config(services.store.project(project_id).label_config).kind
+        return parse_label_config(services.store.projects.one(project_id).label_config).kind
     except LabelConfigError:
         return None
 

@@ -22,7 +22,7 @@ def is_readable(services: Services, run_id: int) -> bool:
     A model that is lost must not stop its successor: whoever needs a model asks here first and goes on without it.
     """
     try:
-        if finds_objects(services.store.run(run_id)):
+        if finds_objects(services.store.runs.one(run_id)):
             # Only looked at, so not where the next one needs the room.
             load_detector(services, run_id, device="cpu")
         else:
@@ -58,7 +58,7 @@ def predict_items(
     model = load_model(services.files.run_dir(run_id) / CHECKPOINT, threads=services.threads)
     if raw:
         model.temperature = 1.0
-    if model.needs == "embeddings" and services.store.run(run_id).request.get("encoder") == encoder:
+    if model.needs == "embeddings" and services.store.runs.one(run_id).request.get("encoder") == encoder:
         rows = np.array([item.vector_row for item in items], dtype=np.int64)
         probs = model.predict_embeddings(services.vectors(encoder).rows(rows))
     else:

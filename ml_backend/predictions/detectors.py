@@ -55,7 +55,7 @@ def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | No
 
 def detector_of(services: Services, run_id: int | None) -> Path | None:
     """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
-    if run_id is None or not finds_objects(services.store.run(run_id)):
+    if run_id is None or not finds_objects(services.store.runs.one(run_id)):
         return None
     checkpoint = services.files.run_dir(run_id) / CHECKPOINT
     return checkpoint if checkpoint.is_dir() else None

@@ -181,7 +181,7 @@ class FirstUse:
         from ml_backend.predictions.detectors import finds_objects, load_detector
         from training.jobs.classes import load_model
 
-        run = self._services.store.run(run_id)
+        run = self._services.store.runs.one(run_id)
         is_detector = finds_objects(run)
         model: Any = (
             load_detector(self._services, run_id, device="cpu")

@@ -31,7 +31,7 @@ def with_imported(
         results: what the project itself proposes for each of them.
         answered: items that a model has an answer for, be it that there is nothing.
     """
-    if not services.store.has_proposals(project_id):
+    if not services.store.proposals.any(project_id):
         yield from results
         return
     wanted = [entry.item_id for entry in entries if entry.item_id not in answered]
@@ -43,7 +43,7 @@ def with_imported(
             continue
         if entry.item_id not in imported:
             part, place = wanted[place : place + READ_AT_ONCE], place + READ_AT_ONCE
-            imported = {item: [] for item in part} | services.store.proposals(project_id, part)
+            imported = {item: [] for item in part} | services.store.proposals.of(project_id, part)
         yield fitting(imported.get(entry.item_id, []), job)
 
 

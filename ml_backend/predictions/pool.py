@@ -75,7 +75,7 @@ def predict_pool(services: Services, run: RunRow, model_run: int, items: Sequenc
         members: views of each image; stored answers with fewer are renewed.
     """
     store = services.store
-    stored = store.detected_items(model_run)
+    stored = store.detections.items(model_run)
     if members > 1:
         stored &= _with_members(services, model_run, [item.id for item in items], members)
     waiting = [item for item in items if item.id not in stored]
@@ -87,11 +87,11 @@ def predict_pool(services: Services, run: RunRow, model_run: int, items: Sequenc
     answers = look_at(detector, (_path(services, item) for item in waiting), members=members)
     for number, (item, found) in enumerate(zip(waiting, answers, strict=True), start=1):
         if found is None:
-            store.update_items([{"id": item.id, "state": "unreadable", "reason": LOST}])
+            store.items.update([{"id": item.id, "state": "unreadable", "reason": LOST}])
         else:
             fresh[item.id] = pack(found)
         if len(fresh) >= SAVED_EVERY or number == len(waiting):
-            store.save_detections(model_run, fresh)
+            store.detections.save(model_run, fresh)
             fresh = {}
         report(number / len(waiting), f"{number} of {len(waiting)} images")
 
@@ -106,6 +106,6 @@ def _path(services: Services, item: ItemRow) -> Path | None:
 def _with_members(services: Services, run_id: int, items: Sequence[int], members: int) -> set[int]:
     enough: set[int] = set()
     for start in range(0, len(items), 100):
-        part = services.store.detections(run_id, items[start : start + 100])
+        part = services.store.detections.of(run_id, items[start : start + 100])
         enough |= {item for item, content in part.items() if len(unpack(content).detections.probs) >= members}
     return enough

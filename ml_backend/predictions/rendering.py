@@ -60,7 +60,7 @@ class Shown:
 
 def style_of(services: Services, project_id: int, run_id: int | None = None) -> Style:
     """How pre-annotations of a run's detector look now, of the active one if none is named."""
-    settings: ProjectSettings = services.store.settings(project_id)
+    settings: ProjectSettings = services.store.projects.settings(project_id)
     return Style(thresholds_of(services, project_id, run_id), settings.shown_as, settings.outline_tolerance)
 
 

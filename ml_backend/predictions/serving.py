@@ -47,7 +47,7 @@ def version_of(project: ProjectRow | None) -> str:
 def known_project(services: Services, project_id: int) -> ProjectRow | None:
     """The project, or None with a line in the log when it is not connected."""
     try:
-        return services.store.project(project_id)
+        return services.store.projects.one(project_id)
     except NotFound:
         log.info("project %d is not connected; run `paploop connect %d`", project_id, project_id)
         return None
@@ -118,7 +118,7 @@ class Serving:
         """Put in what is known, then what the model says about the rest; answers the version used."""
         note = self._unanswered.noting(project.id)
         ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
-        served = self._services.store.served(project.id, [task_id for task_id in ids if task_id is not None])
+        served = self._services.store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
         draw = ShownRegions(self._services, project.id, job)
         missing: list[int] = []
@@ -155,7 +155,7 @@ class Serving:
         ids: Sequence[int | None],
         missing: Sequence[int],
     ) -> list[Wanted]:
-        known = self._services.store.items_by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
+        known = self._services.store.items.by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
         wanted = []
         for place in missing:
             data = tasks[place].get("data")

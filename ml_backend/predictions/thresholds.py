@@ -74,14 +74,14 @@ def thresholds_of(services: Services, project_id: int, run_id: int | None = None
     if told.held_back:
         return NOTHING_SHOWN
     limits = {limit.name: limit.shown_from for limit in told.classes}
-    usual = services.store.settings(project_id).shown_from
+    usual = services.store.projects.settings(project_id).shown_from
     return limits if set(limits.values()) - {usual} else usual
 
 
 def limits_of(services: Services, project_id: int, run_id: int | None = None) -> Limits:
     """The thresholds with what speaks for them; arguments as `thresholds_of`."""
     store = services.store
-    project, settings = store.project(project_id), store.settings(project_id)
+    project, settings = store.projects.one(project_id), store.projects.settings(project_id)
     run = project.active_run_id if run_id is None else run_id
     stored = _chosen(services, run)
     held_back = held_back_by(stored, run) if settings.hold_back else ""
@@ -117,7 +117,7 @@ def _chosen(services: Services, run_id: int | None) -> Mapping[str, Any]:
     if run_id is None:
         return {}
     try:
-        found = services.store.run(run_id).metrics.get(METRIC)
+        found = services.store.runs.one(run_id).metrics.get(METRIC)
     except NotFound:
         return {}
     return found if isinstance(found, Mapping) else {}

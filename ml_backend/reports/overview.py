@@ -80,18 +80,18 @@ def overview(services: Services, project_id: int) -> Overview:
         NotFound: PapLoop does not know the project.
     """
     store = services.store
-    project = store.project(project_id)
+    project = store.projects.one(project_id)
     problem, labels, left_out, touched = _labels(services, project_id)
     problem = _gone(project) or problem
-    ready = store.items(project_id, states=("ready",))
-    ranking = store.active_ranking(project_id)
-    open_run = store.open_run_of(project_id)
-    wished = store.wish(project_id)
-    changed = store.changes_since(project_id, store.covered_change(project_id))
+    ready = store.items.all(project_id, states=("ready",))
+    ranking = store.rankings.active(project_id)
+    open_run = store.runs.open_of(project_id)
+    wished = store.runs.wish(project_id)
+    changed = store.labels.changes_since(project_id, store.runs.covered_change(project_id))
     return Overview(
         project=project_id,
         title=project.title,
-        items=store.count_items(project_id),
+        items=store.items.count(project_id),
         labels=labels,
         left_out=left_out,
         copies=len(copies_of(ready)),
@@ -106,8 +106,8 @@ def overview(services: Services, project_id: int) -> Overview:
         waits_for=_waits_for(services, project_id, changed, open_run, wished),
         open_run=open_run.id if open_run is not None else None,
         wished=wished.kind if wished is not None else "",
-        waiting_events=store.count_open_events(),
-        set_aside_events=store.count_set_aside(project_id),
+        waiting_events=store.events.count_open(),
+        set_aside_events=store.events.count_set_aside(project_id),
         problem=problem,
     )
 
@@ -120,7 +120,7 @@ def next_items(services: Services, project_id: int, limit: int) -> list[dict[str
         project_id: Label Studio's project id.
         limit: at most this many.
     """
-    ranking = services.store.active_ranking(project_id)
+    ranking = services.store.rankings.active(project_id)
     return ranked_items(services, project_id, ranking.id, limit, skip_labelled=True) if ranking is not None else []
 
 
@@ -129,12 +129,12 @@ def ranked_items(
 ) -> list[dict[str, Any]]:
     """Items of one ranking in order, with position, utility and the reason for their place."""
     store = services.store
-    touched = {row.task_id for row in store.annotations(project_id)} if skip_labelled else set()
+    touched = {row.task_id for row in store.labels.all(project_id)} if skip_labelled else set()
     answer: list[dict[str, Any]] = []
     # Twice the limit is read first, since annotators have usually finished only the head of the order.
     for window in (2 * limit, None):
-        entries = store.ranking_entries(ranking_id, limit=window)
-        items = store.items_by_id(project_id, [entry.item_id for entry in entries])
+        entries = store.rankings.entries(ranking_id, limit=window)
+        items = store.items.by_id(project_id, [entry.item_id for entry in entries])
         known = [(entry, items[entry.item_id]) for entry in entries if entry.item_id in items]
         answer = [
             {
@@ -211,14 +211,14 @@ def _gone(project: ProjectRow) -> str:
 def _why(services: Services, run_id: int | None) -> str:
     if run_id is None:
         return "No model yet: the order comes from the images alone."
-    run = services.store.run(run_id)
+    run = services.store.runs.one(run_id)
     return run.decision_reason or run.reason
 
 
 def _waits_for(
     services: Services, project_id: int, changed: int, open_run: RunRow | None, wished: WishRow | None
 ) -> str:
-    settings = services.store.settings(project_id)
+    settings = services.store.projects.settings(project_id)
     follows = ""
     if wished is not None:
         what = "a training run" if wished.kind == "train" else "a new order"
@@ -227,7 +227,7 @@ def _waits_for(
         return f"Run {open_run.id} is under way.{follows}"
     if follows:
         return follows.strip()
-    failed = services.store.failed_in_a_row(project_id)
+    failed = services.store.runs.failed_in_a_row(project_id)
     said = f"Run {failed[0].id} failed and used no label. " if failed else ""
     if not settings.auto_train:
         return f"{said}Retraining by itself is off; start a run by hand."

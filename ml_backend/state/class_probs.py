@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.base import FloatArray, IntArray
+from ml_backend.state.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)

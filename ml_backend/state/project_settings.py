@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
+import regex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ml_backend.errors import BadRequest
-from training.data.split import source_group
-from training.types import TrainingError
+
+PATTERN_SECONDS: Final = 0.5
+"""Longest time that a group pattern may take for one file name; a sound one takes microseconds."""
 
 
 class ProjectSettings(BaseModel):
@@ -136,7 +138,12 @@ def _fault_of_pattern(pattern: str) -> str:
     probes = [*(letter * 120 + "!" for letter in letters), "a " * 60 + "!", "ab_01-" * 20 + "!"]
     try:
         for probe in probes:
-            source_group(probe, pattern)
-    except TrainingError as error:
-        return str(error)
+            regex.search(pattern, probe, timeout=PATTERN_SECONDS)
+    except regex.error as error:
+        return f"the group pattern {pattern!r} is no regular expression ({error})"
+    except (TimeoutError, RecursionError, MemoryError):
+        return (
+            f"the group pattern {pattern!r} takes too long on names such as {probe[:40]!r}; write it without a "
+            "repetition inside a repetition, such as (a+)+"
+        )
     return ""

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from strategies.base import FloatArray
+from ml_backend.state.arrays import FloatArray
 
 from .tables import OPEN_STATES
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.errors import BadRequest, Damaged, NotFound
-from strategies.base import FloatArray, IntArray
+from ml_backend.state.arrays import FloatArray, IntArray
 
 from .files import file_lock, in_words, write_atomic
 

@@ -37,7 +37,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
     def projects() -> Response:
         rows = [
             {"id": row.id, "title": row.title, "active_run": row.active_run_id, "version": row.active_version}
-            for row in store.projects()
+            for row in store.projects.all()
         ]
         return jsonify(projects=rows)
 
@@ -47,7 +47,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>/settings")
     def settings(project_id: int) -> Response:
-        return jsonify(store.settings(project_id).model_dump(mode="json"))
+        return jsonify(store.projects.settings(project_id).model_dump(mode="json"))
 
     @routes.patch("/projects/<int:project_id>/settings")
     def patch_settings(project_id: int) -> Response:
@@ -70,12 +70,12 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>/runs")
     def runs(project_id: int) -> Response:
-        store.project(project_id)
-        return jsonify(runs=[run_summary(run) for run in store.runs(project_id, limit=_limit(50))])
+        store.projects.one(project_id)
+        return jsonify(runs=[run_summary(run) for run in store.runs.latest(project_id, limit=_limit(50))])
 
     @routes.get("/projects/<int:project_id>/runs/<int:run_id>")
     def run(project_id: int, run_id: int) -> Response:
-        row = store.run(run_id)
+        row = store.runs.one(run_id)
         if row.project_id != project_id:
             raise NotFound(f"Project {project_id} has no run {run_id}; list its runs to see which there are.")
         return jsonify({**run_summary(row), "request": dict(row.request), "metrics": dict(row.metrics)})
@@ -101,17 +101,17 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>/next")
     def following(project_id: int) -> Response:
-        store.project(project_id)
+        store.projects.one(project_id)
         return jsonify(items=next_items(services, project_id, _limit(20)))
 
     @routes.get("/projects/<int:project_id>/rankings")
     def rankings(project_id: int) -> Response:
-        store.project(project_id)
-        return jsonify(rankings=[_ranking(row) for row in store.rankings(project_id)[: _limit(50)]])
+        store.projects.one(project_id)
+        return jsonify(rankings=[_ranking(row) for row in store.rankings.all(project_id)[: _limit(50)]])
 
     @routes.get("/projects/<int:project_id>/rankings/<int:ranking_id>")
     def ranking(project_id: int, ranking_id: int) -> Response:
-        row = store.ranking(ranking_id)
+        row = store.rankings.one(ranking_id)
         if row.project_id != project_id:
             raise NotFound(f"Project {project_id} has no ranking {ranking_id}; list its rankings first.")
         return jsonify({**_ranking(row), "items": ranked_items(services, project_id, ranking_id, _limit(100))})
@@ -133,7 +133,7 @@ def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, 
 
 def ask_reconcile(services: Services, project_id: int) -> None:
     """Let the worker poll Label Studio at its next beat; polling takes too long for a request."""
-    services.store.update_project(project_id, reconciled_at=0.0)
+    services.store.projects.update(project_id, reconciled_at=0.0)
 
 
 def _ranking(row: RankingRow) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class Inbox:
             self._set_aside(path, "is damaged")
             return 0
         try:
-            self._services.store.add_event(project_id, event_action(body), body, received_at)
+            self._services.store.events.add(project_id, event_action(body), body, received_at)
         except PapLoopError as error:
             if not isinstance(error, BadRequest) and not isinstance(error.__cause__, DataError | IntegrityError):
                 raise

@@ -136,7 +136,7 @@ def is_label_studio(settings: Settings, origin: str) -> bool:
 
 
 def _item(services: Services, project_id: int, item_id: int) -> ItemRow:
-    item = services.store.item(item_id)
+    item = services.store.items.one(item_id)
     if item.project_id != project_id:
         raise NotFound(f"Project {project_id} has no item {item_id}; open the image from its task again.")
     return item

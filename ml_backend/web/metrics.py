@@ -101,17 +101,17 @@ class LoopState(Collector):
         open_runs = GaugeMetricFamily("paploop_open_run", "1 while a run is open.", labels=("project",))
         active = GaugeMetricFamily("paploop_active_run", "Run of the active model, 0 = none.", labels=("project",))
         waiting = GaugeMetricFamily("paploop_waiting_events", "Webhooks stored and not applied yet.")
-        waiting.add_metric([], store.count_open_events())
+        waiting.add_metric([], store.events.count_open())
         aside = GaugeMetricFamily(
             "paploop_set_aside_events", "Webhooks that failed while others succeeded.", labels=("project",)
         )
         changes = GaugeMetricFamily("paploop_label_changes", "Changes of labels ever recorded.", labels=("project",))
-        for project in store.projects():
+        for project in store.projects.all():
             name = str(project.id)
-            for state, count in store.count_items(project.id).items():
+            for state, count in store.items.count(project.id).items():
                 items.add_metric([name, state], count)
-            open_runs.add_metric([name], 1 if store.open_run_of(project.id) is not None else 0)
+            open_runs.add_metric([name], 1 if store.runs.open_of(project.id) is not None else 0)
             active.add_metric([name], project.active_run_id or 0)
-            changes.add_metric([name], store.last_change(project.id))
-            aside.add_metric([name], store.count_set_aside(project.id))
+            changes.add_metric([name], store.labels.last_change(project.id))
+            aside.add_metric([name], store.events.count_set_aside(project.id))
         return [items, open_runs, active, changes, waiting, aside]

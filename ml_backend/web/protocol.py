@@ -75,8 +75,8 @@ def model_versions(services: Services) -> list[str]:
     """Versions of all projects that may still be in use, newest first; Label Studio names no project here."""
     rows = [
         row
-        for project in services.store.projects()
-        for row in services.store.rankings(project.id, states=("active", "retired"))
+        for project in services.store.projects.all()
+        for row in services.store.rankings.all(project.id, states=("active", "retired"))
     ]
     return [row.version for row in sorted(rows, key=lambda row: row.id, reverse=True)]
 
@@ -90,7 +90,7 @@ def _project(services: Services, body: dict[str, Any], config_name: str) -> int 
     if body.get("project") is not None:
         return project_number(body["project"])
     config = " ".join(_text(body.get(config_name)).split())
-    alike = [row.id for row in services.store.projects() if config and " ".join(row.label_config.split()) == config]
+    alike = [row.id for row in services.store.projects.all() if config and " ".join(row.label_config.split()) == config]
     if len(alike) == 1:
         return alike[0]
     log.info("an ML call names no project, and %d connected projects have its labeling config", len(alike))

@@ -47,16 +47,16 @@ def line(name: str, value: float, unit: str, limit: float) -> dict[str, Any]:
 def seed(services: Services) -> None:
     """A project of 10,000 ranked and predicted items."""
     store = services.store
-    store.upsert_project(3, "bench", CONFIG, 1.0)
+    store.projects.upsert(3, "bench", CONFIG, 1.0)
     rows = [NewItem(source=f"task:{n}", task_id=n, state="ready", data={"image": "x"}) for n in range(1, ITEMS + 1)]
-    ids = store.add_items(3, rows, 1.0)
-    run = store.open_run(3, kind="train", reason="bench", seed=0, change=0, now=1.0)
+    ids = store.items.add(3, rows, 1.0)
+    run = store.runs.open(3, kind="train", reason="bench", seed=0, change=0, now=1.0)
     assert run is not None
     rng = np.random.default_rng(0)
-    store.save_predictions(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32), ["Cat", "Dog"])
-    store.update_run(run.id, state="done", decision="promoted")
+    store.answers.save(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32), ["Cat", "Dog"])
+    store.runs.update(run.id, state="done", decision="promoted")
     entries = [RankingEntry(item, place, place / ITEMS, 0.5, "") for place, item in enumerate(ids)]
-    store.activate_ranking(store.add_ranking(3, run.id, run.id, "bench-1", "entropy", {}, entries, 1.0), run.id)
+    store.rankings.activate(store.rankings.add(3, run.id, run.id, "bench-1", "entropy", {}, entries, 1.0), run.id)
 
 
 def free_port() -> int:

@@ -31,19 +31,19 @@ def train_once(services: Services, folder: Path, number: int) -> None:
     request = {"classes": list(names), "method": "head", "seed": number, "encoder": "bench", "encoder_name": "lite0"}
     request |= {"vectors": str(vectors), "dimension": DIMENSION, "init": None, "threads": 1}
     (folder / "request.json").write_text(json.dumps(request))
-    run = services.store.open_run(3, kind="train", reason="bench", seed=number, change=0, now=1.0)
+    run = services.store.runs.open(3, kind="train", reason="bench", seed=number, change=0, now=1.0)
     assert run is not None
-    train(folder, lambda fraction, message: services.store.update_run(run.id, progress=fraction, message=message))
+    train(folder, lambda fraction, message: services.store.runs.update(run.id, progress=fraction, message=message))
     publish_once(services, run.id, rng)
-    services.store.update_run(run.id, state="done")
+    services.store.runs.update(run.id, state="done")
 
 
 def publish_once(services: Services, run_id: int, rng: np.random.Generator) -> None:
-    items = services.store.items(3)
+    items = services.store.items.all(3)
     probs = rng.dirichlet([1, 1], len(items)).astype(np.float32)
-    services.store.save_predictions(run_id, [item.id for item in items], probs, ["Cat", "Dog"])
+    services.store.answers.save(run_id, [item.id for item in items], probs, ["Cat", "Dog"])
     entries = [RankingEntry(item.id, place, place / len(items), 0.5, "") for place, item in enumerate(items)]
-    services.store.add_ranking(3, run_id, run_id, f"bench-{run_id}", "entropy", {}, entries, 1.0)
+    services.store.rankings.add(3, run_id, run_id, f"bench-{run_id}", "entropy", {}, entries, 1.0)
 
 
 def main() -> None:

@@ -83,14 +83,14 @@ class RealStack:
         """Wait until events are applied and no run is open or due."""
         from ml_backend.experiments.simulate.watching import wait_until_settled
 
-        wait_for(lambda: self.services.store.count_open_events() == 0, "all events applied")
+        wait_for(lambda: self.services.store.events.count_open() == 0, "all events applied")
         wait_until_settled(self.services, project_id, PATIENCE)
 
     def in_state(self, project_id: int, state: str, seconds: float) -> int | None:
         """The open run as soon as it is in a state; None when it is not seen there in time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            run = self.services.store.open_run_of(project_id)
+            run = self.services.store.runs.open_of(project_id)
             if run is not None and run.state == state:
                 return run.id
             time.sleep(0.005)
@@ -107,7 +107,7 @@ def run_to_end(stack: RealStack, project: int, kind: str) -> RunRow:
     """Open a run, wait for it, and make sure that it ended well."""
     run = request_run(stack.services, project, kind=kind, reason="The test asks for it.")
     stack.settled(project)
-    ended = stack.services.store.run(run.id)
+    ended = stack.services.store.runs.one(run.id)
     assert ended.state == "done", ended.error
     return ended
 
@@ -115,11 +115,11 @@ def run_to_end(stack: RealStack, project: int, kind: str) -> RunRow:
 def ranked_tasks(stack: RealStack, project: int, count: int) -> list[int]:
     """Tasks at the head of the active ranking that nobody has labeled yet."""
     store = stack.services.store
-    ranking = store.active_ranking(project)
+    ranking = store.rankings.active(project)
     assert ranking is not None
-    entries = store.ranking_entries(ranking.id)
-    items = store.items_by_id(project, [entry.item_id for entry in entries])
-    done = store.annotation_ids(project)
+    entries = store.rankings.entries(ranking.id)
+    items = store.items.by_id(project, [entry.item_id for entry in entries])
+    done = store.labels.ids(project)
     tasks = [items[entry.item_id].task_id for entry in entries]
     return [task for task in tasks if task is not None and task not in done][:count]
 

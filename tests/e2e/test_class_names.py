@@ -25,10 +25,10 @@ CELLS, LABELS = 40, 20
 def said_by_the_model(stack: RealStack, project: int, names: list[str]) -> dict[int, list[str]]:
     """Task -> the class that the stored answers of the serving model give, where it can still be chosen."""
     store = stack.services.store
-    active = store.project(project).active_run_id
+    active = store.projects.one(project).active_run_id
     assert active is not None
-    stored = store.predictions(active)
-    items = {item.id: item.task_id for item in store.items(project)}
+    stored = store.answers.of(active)
+    items = {item.id: item.task_id for item in store.items.all(project)}
     found = {}
     for item, row in zip(stored.ids.tolist(), stored.probs, strict=True):
         name = stored.classes[int(row.argmax())]
@@ -56,7 +56,7 @@ def test_a_class_is_never_swapped(real_stack: RealStack, tmp_path: Path) -> None
     # Label Studio refuses to take away a class that somebody used, so one is added in front and the rest turned round.
     names = ["aaa", *reversed(CLASSES)]
     studio.update_project(project, label_config=label_config(names))
-    wait_for(lambda: "aaa" in services.store.project(project).label_config, "the new classes")
+    wait_for(lambda: "aaa" in services.store.projects.one(project).label_config, "the new classes")
     real_stack.settled(project)
     right = said_by_the_model(real_stack, project, names)
     settings = services.settings
@@ -69,7 +69,7 @@ def test_a_class_is_never_swapped(real_stack: RealStack, tmp_path: Path) -> None
     assert {int(task["id"]): classes_in(result) for task, result in answered} == right
 
     run_to_end(real_stack, project, "rank")
-    version = services.store.project(project).active_version
+    version = services.store.projects.one(project).active_version
     shown = {
         int(task["id"]): classes_in(prediction)
         for task in (studio.task(number) for number in sorted(right))

@@ -89,7 +89,7 @@ class Project:
         change_settings(stack.services, self.id, {"auto_train": False, "duplicate_radius": 0})
         ingest(stack.services, self.id, folder, stage=silent)
         # The worker orders what came in by itself, and that switches to its own version: only then to ours.
-        wait_for(lambda: stack.services.store.active_ranking(self.id) is not None, "the first order")
+        wait_for(lambda: stack.services.store.rankings.active(self.id) is not None, "the first order")
         stack.settled(self.id)
         named = {row["data"]["name"]: row["id"] for row in self.client.tasks_updated_since(self.id)}
         self.tasks = {

@@ -53,7 +53,7 @@ class Story:
 
     def label(self, count: int) -> None:
         """Label and wait until the webhooks have told."""
-        known = len(self.store.annotation_ids(self.project))
+        known = len(self.store.labels.ids(self.project))
         assert self.expert.label(count, lambda _: None) == count
         wait_for_labels(self.services, self.project, known + count, PATIENCE)
 
@@ -76,23 +76,23 @@ class Story:
                 else:
                     self.stack.restart_label_studio(seconds_down=3)
                 if self.attempts_were_needed(run.id):
-                    return self.store.run(run.id)
+                    return self.store.runs.one(run.id)
             self.stack.settled(self.project)
         pytest.fail(f"no run could be caught in {state}")
 
     def attempts_were_needed(self, run_id: int) -> bool:
         """Whether the run was still open after the strike, so that the strike hit it."""
-        hit = self.store.run(run_id).state not in ("done", "failed")
+        hit = self.store.runs.one(run_id).state not in ("done", "failed")
         self.stack.settled(self.project)
-        ended = self.store.run(run_id)
+        ended = self.store.runs.one(run_id)
         assert ended.state == "done", ended.error
         return hit
 
     def webhooks_are_lost_and_found(self, count: int) -> None:
-        before = set(self.store.annotation_ids(self.project))
+        before = set(self.store.labels.ids(self.project))
         self.stack.webhooks(self.project, active=False)
         assert self.expert.label(count, lambda _: None) == count
-        assert set(self.store.annotation_ids(self.project)) == before
+        assert set(self.store.labels.ids(self.project)) == before
         report = reconcile(self.services, self.project)
         assert report.annotations_changed == count
         assert reconcile(self.services, self.project).annotations_changed == 0
@@ -102,16 +102,16 @@ class Story:
     def nothing_is_missing_or_doubled(self) -> None:
         client = self.stack.label_studio
         there = {a for ids in client.annotation_ids(self.project).values() for a in ids}
-        here = {a for ids in self.store.annotation_ids(self.project).values() for a in ids}
+        here = {a for ids in self.store.labels.ids(self.project).values() for a in ids}
         assert here == there
         assert len(there) == len(self.expert.tally.tasks)
-        open_runs = [run for run in self.store.open_runs() if run.project_id == self.project]
+        open_runs = [run for run in self.store.runs.all_open() if run.project_id == self.project]
         assert len(open_runs) <= 1
         self.predictions_are_single()
 
     def predictions_are_single(self) -> None:
         client = self.stack.label_studio
-        version = self.store.project(self.project).active_version
+        version = self.store.projects.one(self.project).active_version
         assert client.project(self.project)["model_version"] == version
         with_prediction = client.prediction_task_ids(self.project, version)
 
@@ -150,7 +150,7 @@ def test_from_a_folder_to_models_that_improve_whatever_goes_wrong(real_stack: Re
     change_settings(story.services, story.project, {"auto_train": True, "retrain_labels": 10})
     story.label(5)
     real_stack.settled(story.project)
-    due = next(run for run in story.store.runs(story.project) if run.kind == "train")
+    due = next(run for run in story.store.runs.latest(story.project) if run.kind == "train")
     assert due.id != first.id
     assert due.state == "done", due.error
     change_settings(story.services, story.project, {"auto_train": False})
@@ -163,8 +163,10 @@ def test_from_a_folder_to_models_that_improve_whatever_goes_wrong(real_stack: Re
     story.caught_in("publish", "train", "restart Label Studio")
 
     story.every_label_is_in_the_last_run(LABELS)
-    promoted = [run for run in story.store.runs(story.project) if run.decision == "promoted"]
-    assert len(promoted) >= 2, [(run.id, run.decision, run.decision_reason) for run in story.store.runs(story.project)]
-    assert len(story.store.annotation_ids(story.project)) == LABELS
+    promoted = [run for run in story.store.runs.latest(story.project) if run.decision == "promoted"]
+    assert len(promoted) >= 2, [
+        (run.id, run.decision, run.decision_reason) for run in story.store.runs.latest(story.project)
+    ]
+    assert len(story.store.labels.ids(story.project)) == LABELS
     story.nothing_is_missing_or_doubled()
     story.labels_come_in_ranked_order(3)

@@ -63,20 +63,20 @@ class Story:
     def trained_by_itself(self, labels: int, steps: int) -> RunRow:
         """Label what Label Studio hands out until a run becomes due; answers that run when it has ended."""
         change_settings(self.services, self.project, {"train_steps": steps, "retrain_labels": labels})
-        known = len(self.store.annotation_ids(self.project))
+        known = len(self.store.labels.ids(self.project))
         wanted = ranked_tasks(self.stack, self.project, labels)
         start = len(self.expert.tally.tasks)
         assert self.expert.label(labels, lambda _: None) == labels
         assert self.expert.tally.tasks[start:] == wanted
         wait_for_labels(self.services, self.project, known + labels, PATIENCE)
         self.stack.settled(self.project)
-        run = self.store.runs(self.project)[0]
+        run = self.store.runs.latest(self.project)[0]
         assert (run.kind, run.state) == ("train", "done"), run.error
         return run
 
     def shown(self, task: int) -> tuple[list[dict[str, object]], list[Region]]:
         """The pre-annotation of a task as Label Studio has it, and as regions."""
-        version = self.store.project(self.project).active_version
+        version = self.store.projects.one(self.project).active_version
         (prediction,) = (p for p in self.stack.label_studio.task(task)["predictions"] if p["model_version"] == version)
         return prediction["result"], list(read_results(prediction["result"], self.expert.job.controls, SIZE).regions)
 
@@ -134,8 +134,8 @@ def test_boxes(real_stack: RealStack, editor: Editor, tmp_path: Path) -> None:
     second = story.trained_by_itself(labels=6, steps=60)
     assert second.decision == "promoted", second.decision_reason
     assert second.metrics["judgement"]["incumbent_run"] == first.id
-    assert story.store.project(story.project).active_run_id == second.id
-    ranking = story.store.active_ranking(story.project)
+    assert story.store.projects.one(story.project).active_run_id == second.id
+    ranking = story.store.rankings.active(story.project)
     assert ranking is not None
     assert (ranking.run_id, ranking.opened_by) == (second.id, second.id)
 

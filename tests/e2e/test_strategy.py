@@ -42,7 +42,7 @@ class Project:
 
     def label(self, count: int) -> list[int]:
         """Label what Label Studio hands out; answers the tasks."""
-        known = len(self.services.store.annotation_ids(self.id))
+        known = len(self.services.store.labels.ids(self.id))
         start = len(self.expert.tally.tasks)
         assert self.expert.label(count, lambda _: None) == count
         wait_for_labels(self.services, self.id, known + count, PATIENCE)
@@ -50,7 +50,7 @@ class Project:
 
     def order(self) -> tuple[str, list[int]]:
         """The strategy of the active ranking and the tasks as it orders them."""
-        ranking = self.services.store.active_ranking(self.id)
+        ranking = self.services.store.rankings.active(self.id)
         assert ranking is not None
         return ranking.strategy, ranked_tasks(self.stack, self.id, CELLS)
 

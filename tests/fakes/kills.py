@@ -38,23 +38,23 @@ def killed(owner: Any, method: str, *, after: bool = False, nth: int = 1) -> Ite
 def end_state(studio: Studio) -> dict[str, Any]:
     """What must not depend on kills: decision, order, predictions shown, annotations."""
     store, project = studio.store, studio.project
-    run = store.runs(project)[0]
-    ranking = store.active_ranking(project)
+    run = store.runs.latest(project)[0]
+    ranking = store.rankings.active(project)
     assert ranking is not None
-    items = {item.id: item for item in store.items(project)}
-    order = [items[entry.item_id].task_id for entry in store.ranking_entries(ranking.id)]
+    items = {item.id: item for item in store.items.all(project)}
+    order = [items[entry.item_id].task_id for entry in store.rankings.entries(ranking.id)]
     active = studio.fake.state.projects[project]["model_version"]
-    assert active == ranking.version == store.project(project).active_version
+    assert active == ranking.version == store.projects.one(project).active_version
     shown = {
         task["id"]: [p["result"] for p in studio.fake.state.predictions_of(task["id"]) if p["model_version"] == active]
         for task in studio.fake.state.tasks_of(project)
     }
     return {
         "run": (run.state, run.decision, run.decision_reason, run.error),
-        "active": store.project(project).active_run_id,
+        "active": store.projects.one(project).active_run_id,
         "order": order,
         "shown": shown,
         "versions": len(studio.versions()),
-        "annotations": sorted(row.id for row in store.annotations(project)),
-        "open": len(store.open_runs()),
+        "annotations": sorted(row.id for row in store.labels.all(project)),
+        "open": len(store.runs.all_open()),
     }

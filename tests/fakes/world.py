@@ -115,7 +115,7 @@ class Studio(World):
         services = open_services(settings_in(root), fake, clock)
         project = fake.add_project(config, sampling="Uncertainty sampling")
         services.label_studio.create_webhook(project, HOOK)
-        services.store.upsert_project(project, title, config, services.clock())
+        services.store.projects.upsert(project, title, config, services.clock())
         return cls(services, fake, project)
 
     def copied(self, root: Path) -> Self:
@@ -140,14 +140,14 @@ class Studio(World):
             where = {"root": str(folder), "name": name}
             digest = content_hash(path)
             new.append(NewItem(str(path), task, digest, state="ready", width=width, height=height, data=where))
-        self.store.add_items(self.project, new, self.services.clock())
+        self.store.items.add(self.project, new, self.services.clock())
         return tasks
 
     def deliver(self) -> None:
         """Hand over the webhooks that the fake has sent, each to its project, as the web process does."""
         while self.fake.sent:
             body = redact(self.fake.sent.pop(0)["body"])
-            self.store.add_event(int(body["project"]["id"]), body["action"], body, self.services.clock())
+            self.store.events.add(int(body["project"]["id"]), body["action"], body, self.services.clock())
 
     def apply(self) -> None:
         self.deliver()
@@ -170,7 +170,7 @@ class Studio(World):
         for _ in range(beats):
             if not self.work():
                 break
-        return self.store.runs(self.project)[0]
+        return self.store.runs.latest(self.project)[0]
 
     def versions(self) -> dict[str, int]:
         return self.services.label_studio.model_versions(self.project)

@@ -97,8 +97,8 @@ def services(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     files = DataDir(settings.data_dir)
     made = Services(settings, Store.open(settings.resolved_database_url), files)
     for project in (1, 2):
-        made.store.upsert_project(project, "Cells", CONFIG, time.time())
-        made.store.update_project(project, reconciled_at=time.time())
+        made.store.projects.upsert(project, "Cells", CONFIG, time.time())
+        made.store.projects.update(project, reconciled_at=time.time())
     yield made
     made.store.close()
     silent.close()
@@ -110,7 +110,7 @@ def test_a_worker_takes_the_job_to_the_use_case(services: Services) -> None:
     services.queue.put("run_job", run.id, key=f"run-{run.id}")
     services.queue.put("run_job", run.id, key="again", lane=LONG)
     work(services, burst=True)
-    after = services.store.run(run.id)
+    after = services.store.runs.one(run.id)
     assert (after.state, after.error) == ("done", "")
     connection: Any = services.queue.connection
     assert connection.llen("rq:queue:paploop") == connection.llen("rq:queue:paploop-long") == 0
@@ -131,7 +131,7 @@ def test_an_order_does_not_wait_for_a_long_job_and_a_dead_lane_comes_back(servic
     try:
         eventually(lambda: started.count == 1, "the long job began")
         run = request_run(services, 1, kind="rank", reason="A test.")
-        eventually(lambda: services.store.run(run.id).state == "done", "the order was made")
+        eventually(lambda: services.store.runs.one(run.id).state == "done", "the order was made")
         assert started.count == 1, "beside the long job"
         (lane,) = [pid for pid in kin.descendants(worker.pid) if "--lane" in command_of(pid)]
         os.kill(lane, signal.SIGKILL)
@@ -160,7 +160,7 @@ def test_training_goes_into_the_long_lane_and_what_follows_it_does_not(services:
     assert (services.queue.long.count, services.queue.queue.count) == (1, 1)
     services.queue.long.empty()
     services.queue.queue.empty()
-    services.store.update_run(run.id, state="publish")
+    services.store.runs.update(run.id, state="publish")
     beat(services)
     assert (services.queue.long.count, services.queue.queue.count) == (0, 2)
 

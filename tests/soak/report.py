@@ -63,7 +63,7 @@ class Report:
         use: Mapping[str, Use],
     ) -> Report:
         """Count."""
-        runs = session.store.runs(session.project, limit=10_000)
+        runs = session.store.runs.latest(session.project, limit=10_000)
         # A run that the full disk ended says so; its labels count as new, and a later run takes them.
         failed = [
             f"run {run.id} ({run.kind}) failed: {run.error}"
@@ -72,7 +72,7 @@ class Report:
         ]
         stuck = [f"run {run.id} is still in {run.state}" for run in runs if run.state in OPEN_STATES]
         unfit = [f"{fault.name}: {fault.problem}" for fault in faults if fault.problem]
-        kept = {row.id for row in session.store.annotations(session.project)}
+        kept = {row.id for row in session.store.labels.all(session.project)}
         acknowledged = session.ledger.kept.keys() - session.ledger.doubtful
         calm, troubled = session.ledger.worst(calm=True), session.ledger.worst(calm=False)
         return cls(

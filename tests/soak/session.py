@@ -81,7 +81,7 @@ class Session:
     def _order(self) -> None:
         """A first order, waited for."""
         run = request_run(self.services, self.project, kind="rank", reason="Before the soak.")
-        wait_for(lambda: self.store.run(run.id).state in ENDED, "the first order")
+        wait_for(lambda: self.store.runs.one(run.id).state in ENDED, "the first order")
 
     def run(self) -> Report:
         """Work, break, count."""
@@ -106,7 +106,7 @@ class Session:
 
     def _people(self) -> list[Annotator]:
         settings = self.services.settings
-        job = parse_label_config(self.store.project(self.project).label_config)
+        job = parse_label_config(self.store.projects.one(self.project).label_config)
         oracle = project_oracle(self.services, self.project)
         work = Work(self.project, job, oracle, self.ledger, self.plan.think, self.scene.is_calm)
         token = settings.label_studio_token.get_secret_value()
@@ -139,7 +139,7 @@ class Session:
         problems: list[str] = []
         steps: list[tuple[str, Callable[[], object]]] = [
             ("all programs answer", lambda: all(self.scene.answers(p.name) for p in self.scene.stack.programs)),
-            ("all events are applied", lambda: self.store.count_open_events() == 0),
+            ("all events are applied", lambda: self.store.events.count_open() == 0),
             ("PapLoop's labels are those of Label Studio", lambda: not self.broken()),
             ("no run is open, wished for or due", self._is_idle),
             ("one version of predictions is left", lambda: len(self._versions()) <= 1),
@@ -156,10 +156,10 @@ class Session:
     def _is_idle(self) -> bool:
         """Whether no run is open and none will be opened for what is known now."""
         # In this order: a wish and what is due become an open run, never the other way round.
-        settings, covered = self.store.settings(self.project), self.store.covered_change(self.project)
-        due = self.store.changes_since(self.project, covered) >= settings.retrain_labels
-        wished = self.store.wish(self.project) is not None
-        return not due and not wished and self.store.open_run_of(self.project) is None
+        settings, covered = self.store.projects.settings(self.project), self.store.runs.covered_change(self.project)
+        due = self.store.labels.changes_since(self.project, covered) >= settings.retrain_labels
+        wished = self.store.runs.wish(self.project) is not None
+        return not due and not wished and self.store.runs.open_of(self.project) is None
 
     def broken(self) -> Sequence[str]:
         """Promises that are broken as things are now."""
@@ -172,7 +172,7 @@ class Session:
         }
         here = {
             row.id: Kept(row.task_id, said(row.result, row.was_cancelled))
-            for row in self.store.annotations(self.project)
+            for row in self.store.labels.all(self.project)
         }
         return broken_promises(self.ledger, there, here)
 
@@ -181,11 +181,11 @@ class Session:
 
     def _order_is_there(self) -> list[str]:
         """The order that PapLoop means is the one that annotators see."""
-        ranking = self.store.active_ranking(self.project)
+        ranking = self.store.rankings.active(self.project)
         shown = self.services.label_studio.project(self.project)["model_version"]
         if ranking is None:
             return ["there is no order"]
         # An order of nothing is not sent: everything is labeled, and what was shown last stays.
-        if ranking.version != shown and self.store.ranking_entries(ranking.id, limit=1):
+        if ranking.version != shown and self.store.rankings.entries(ranking.id, limit=1):
             return [f"annotators see the order {shown}, PapLoop means {ranking.version}"]
         return []

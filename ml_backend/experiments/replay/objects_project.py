@@ -42,7 +42,7 @@ def project_material(services: Services, project_id: int, fraction: float, progr
         BadRequest: too few images are labeled.
     """
     labels = project_labels(services, project_id)
-    ready = services.store.items(project_id, states=("ready",))
+    ready = services.store.items.all(project_id, states=("ready",))
     samples, omitted, told = object_samples(services, ready, labels)
     if len(samples) < FEWEST:
         raise BadRequest(

@@ -25,7 +25,7 @@ def project_set(services: Services, project_id: int) -> LabelledSet:
     """
     labels = project_labels(services, project_id)
     known = {task: name for task, name in labels.labels.items() if name in labels.job.classes}
-    ready = services.store.items(project_id, states=("ready",))
+    ready = services.store.items.all(project_id, states=("ready",))
     mine = [item for item in ready if item.task_id in known and item.vector_row is not None]
     encoders = sorted({item.encoder for item in mine})
     if encoders:

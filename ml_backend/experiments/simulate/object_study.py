@@ -141,9 +141,9 @@ def _contend(
 
 
 def _measure(services: Services, material: Material, project_id: int, labels: int, objects: int) -> ObjectPoint:
-    run = next(run for run in services.store.runs(project_id, limit=50) if run.kind == "train")
+    run = next(run for run in services.store.runs.latest(project_id, limit=50) if run.kind == "train")
     candidate = _ap50(services, material, run.id)
-    active_run = services.store.project(project_id).active_run_id
+    active_run = services.store.projects.one(project_id).active_run_id
     active = candidate if active_run == run.id else _ap50(services, material, active_run)
     return ObjectPoint(labels, objects, run.id, run.decision or run.state, active, candidate)
 

@@ -93,7 +93,7 @@ def project_oracle(services: Services, project_id: int) -> Oracle:
     Raises:
         BadRequest: they lay in no class folders.
     """
-    items = services.store.items(project_id)
+    items = services.store.items.all(project_id)
     said = folder_classes(items)
     truth = {display_name(item): said[item.id] for item in items if item.id in said}
     if not truth:

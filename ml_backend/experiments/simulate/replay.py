@@ -51,7 +51,7 @@ def plain_score(vectors: FloatArray, labels: IntArray, test: FloatArray, truth: 
 
 def run_vectors(services: Services, run_id: int, classes: Sequence[str]) -> tuple[FloatArray, IntArray]:
     """Embeddings `(n, d)` and class indices `(n,)` of the training samples of a run."""
-    request = services.store.run(run_id).request
+    request = services.store.runs.one(run_id).request
     samples = [s for s in read_manifest(services.files.run_dir(run_id) / "manifest.jsonl") if s.split == "train"]
     rows = np.array([sample.vector_row for sample in samples], dtype=np.int64)
     vectors = services.vectors(str(request["encoder"]), int(request["dimension"])).rows(rows)

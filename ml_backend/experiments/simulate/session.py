@@ -77,12 +77,12 @@ def label_project(
     """
     expert = expert_for(services, project_id, oracle, manner)
     store = services.store
-    before = {run.id for run in store.runs(project_id, limit=1000)}
-    known = len(store.annotation_ids(project_id))
+    before = {run.id for run in store.runs.latest(project_id, limit=1000)}
+    known = len(store.labels.ids(project_id))
     given = 0
     at: dict[int, int] = {}
     while given < count:
-        settings = store.settings(project_id)
+        settings = store.projects.settings(project_id)
         answered = expert.label(min(settings.retrain_labels, count - given) if wait else 1, lambda _: None)
         if not answered:
             break
@@ -91,9 +91,13 @@ def label_project(
         if wait:
             wait_for_labels(services, project_id, known + given + expert.tally.skipped, PATIENCE)
             wait_until_settled(services, project_id, PATIENCE)
-        for run in store.runs(project_id):
+        for run in store.runs.latest(project_id):
             at.setdefault(run.id, given)
-    runs = [run for run in reversed(store.runs(project_id, limit=1000)) if run.id not in before and run.kind == "train"]
+    runs = [
+        run
+        for run in reversed(store.runs.latest(project_id, limit=1000))
+        if run.id not in before and run.kind == "train"
+    ]
     scores = {run.id: validation_score(run) for run in runs}
     tally = expert.tally
     return Report(
@@ -122,7 +126,7 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
     job = parse_label_config(config)
     file = None if oracle is None else exported_file(oracle)
     if file is not None:
-        matcher = Matcher(services, services.store.items(project_id))
+        matcher = Matcher(services, services.store.items.all(project_id))
         labels = read_source(file, "auto", matcher, matcher.words(job))
         if labels.has_objects or not labels.entries:
             return Drawer(services, project_id, read_object_oracle(set_of(labels, file)), manner)

@@ -174,7 +174,7 @@ def temporary_project(services: Services, study: Study, config: str, strategy: s
             with suppress(NotFound):
                 services.label_studio.delete_project(project_id)
             with suppress(NotFound):
-                services.store.delete_project(project_id)
+                services.store.projects.delete(project_id)
 
 
 def _contend(
@@ -216,14 +216,14 @@ def digest(services: Services, study: Study, project_id: int, annotated: int) ->
     wait_for_labels(services, project_id, annotated, study.patience)
     wait_until_settled(services, project_id, study.patience)
     store = services.store
-    if store.changes_since(project_id, store.covered_change(project_id)):
+    if store.labels.changes_since(project_id, store.runs.covered_change(project_id)):
         request_run(services, project_id, kind="train", reason="A simulation asks for a run after its labels.")
         wait_until_settled(services, project_id, study.patience)
 
 
 def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> Point:
     store = services.store
-    run = next(run for run in store.runs(project_id, limit=50) if run.kind == "train")
+    run = next(run for run in store.runs.latest(project_id, limit=50) if run.kind == "train")
     checkpoint = services.files.run_dir(run.id) / CHECKPOINT
     candidate = plain = 0.0
     trained = 0
@@ -232,7 +232,7 @@ def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> 
         trained = len(known)
         candidate = replay.model_score(checkpoint, bench.test, bench.test_files, bench.truth, bench.classes)
         plain = replay.plain_score(vectors, known, bench.test, bench.truth, len(bench.classes))
-    active_run = store.project(project_id).active_run_id
+    active_run = store.projects.one(project_id).active_run_id
     active = candidate
     if active_run != run.id:
         active = 0.0

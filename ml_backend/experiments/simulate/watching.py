@@ -37,7 +37,7 @@ def wait_for_labels(services: Services, project_id: int, count: int, patience: f
 
 
 def _annotated(services: Services, project_id: int) -> int:
-    return len(services.store.annotation_ids(project_id))
+    return len(services.store.labels.ids(project_id))
 
 
 def wait_until_settled(
@@ -58,8 +58,8 @@ def wait_until_settled(
     moved = time.monotonic()
     while True:
         # In this order: what is due or wished for becomes an open run, never the other way round.
-        due = _due(services, project_id) or services.store.wish(project_id) is not None
-        run = services.store.open_run_of(project_id)
+        due = _due(services, project_id) or services.store.runs.wish(project_id) is not None
+        run = services.store.runs.open_of(project_id)
         if run is None and not due:
             return
         sign = run and (run.id, run.state, run.progress, run.message, run.attempts)
@@ -75,6 +75,6 @@ def wait_until_settled(
 
 def _due(services: Services, project_id: int) -> bool:
     store = services.store
-    settings = store.settings(project_id)
-    changed = store.changes_since(project_id, store.covered_change(project_id))
+    settings = store.projects.settings(project_id)
+    changed = store.labels.changes_since(project_id, store.runs.covered_change(project_id))
     return settings.auto_train and changed >= settings.retrain_labels and not is_paused(services, project_id)

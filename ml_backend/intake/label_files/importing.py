@@ -113,8 +113,8 @@ def import_labels(
         NotFound, BadRequest, TrainingError: source or project cannot be used.
         LabelStudioUnavailable: it does not answer; run the same command again.
     """
-    job = parse_label_config(services.store.project(project_id).label_config)
-    items = services.store.items(project_id, states=("new", "ready"))
+    job = parse_label_config(services.store.projects.one(project_id).label_config)
+    items = services.store.items.all(project_id, states=("new", "ready"))
     matcher = Matcher(services, items)
     labels = spelled_as(read_source(source, form, matcher, matcher.words(job)), job.classes)
     refuse_many(labels.left_out, allow=allow_left_out)
@@ -206,7 +206,7 @@ def _phrased(
     losses: Losses,
     problems: Counter[str],
 ) -> list[_Ready]:
-    shown_as = services.store.settings(project_id).shown_as
+    shown_as = services.store.projects.settings(project_id).shown_as
     ready = []
     for entry, item in pairs:
         if item.task_id is None:
@@ -226,8 +226,8 @@ def _sorted(
 ) -> tuple[list[_Ready], list[Repair], int]:
     """What is to be added, what is to be replaced, and how many images are left alone."""
     if kind == "predictions":
-        known = services.store.proposals(project_id, [each.item.id for each in ready])
-        labelled = {row.task_id for row in services.store.annotations(project_id)}
+        known = services.store.proposals.of(project_id, [each.item.id for each in ready])
+        labelled = {row.task_id for row in services.store.labels.all(project_id)}
         fresh = [each for each in ready if each.task not in labelled and known.get(each.item.id) != each.said.results]
         return fresh, [], len(ready) - len(fresh)
     # Label Studio itself is asked: what people did a moment ago may not have arrived here.
@@ -241,12 +241,12 @@ def _sorted(
 def _annotate(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
     for number, each in enumerate(ready, start=1):
         made = services.label_studio.create_annotation(each.task, each.said.results)
-        services.store.upsert_annotations(project_id, [annotation_row(project_id, made)], services.clock())
+        services.store.labels.upsert(project_id, [annotation_row(project_id, made)], services.clock())
         progress(number / len(ready), f"{number} of {len(ready)} images")
 
 
 def _propose(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
-    services.store.save_proposals(project_id, {each.item.id: each.said.results for each in ready}, services.clock())
+    services.store.proposals.save(project_id, {each.item.id: each.said.results for each in ready}, services.clock())
     if ready:
         request_run(services, project_id, kind="rank", reason=f"{len(ready)} pre-annotations were imported.")
     progress(1.0, f"{len(ready)} images")

@@ -43,7 +43,7 @@ def repair(services: Services, project_id: int, repairs: Sequence[Repair], progr
     """Change annotations, each a whole, so that it may be broken off and started again."""
     for number, each in enumerate(repairs, start=1):
         made = services.label_studio.update_annotation(each.annotation, result=each.results)
-        services.store.upsert_annotations(project_id, [annotation_row(project_id, made)], services.clock())
+        services.store.labels.upsert(project_id, [annotation_row(project_id, made)], services.clock())
         progress(number / len(repairs), f"{number} of {len(repairs)} images")
 
 

@@ -52,8 +52,8 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     if finds_objects(run):
         return "publish", judge_objects(services, run)
     held = held_out(services, run)
-    active = services.store.project(run.project_id).active_run_id
-    before = None if active is None or finds_objects(services.store.run(active)) else active
+    active = services.store.projects.one(run.project_id).active_run_id
+    before = None if active is None or finds_objects(services.store.runs.one(active)) else active
     candidate = answers(services, run.id, held)
     incumbent, absent = asked(before, lambda number: answers(services, number, held))
     seen = np.asarray(np.isfinite(candidate).all(axis=1), dtype=np.bool_)
@@ -116,7 +116,7 @@ def held_out(services: Services, run: RunRow) -> HeldOut:
     classes = tuple(map(str, run.request["classes"]))
     manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
     validation = {sample.id: sample for sample in manifest if sample.split == "validation"}
-    items = [item for item in services.store.items(run.project_id, states=("ready",)) if item.id in validation]
+    items = [item for item in services.store.items.all(run.project_id, states=("ready",)) if item.id in validation]
     truth = np.array([classes.index(str(validation[item.id].label)) for item in items], dtype=np.int64)
     groups = np.unique([validation[item.id].group for item in items], return_inverse=True)[1].astype(np.int64)
     return HeldOut(items, truth, groups, classes, str(run.request["encoder"]))

@@ -29,10 +29,10 @@ FINETUNE_LABELS = 500
 def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn."""
     store = services.store
-    settings = store.settings(run.project_id)
+    settings = store.projects.settings(run.project_id)
     encoder = embed_waiting(services, run.project_id, progress=reporter(services, run, "Embedding new images"))
     import_waiting(services, run.project_id)
-    change = store.last_change(run.project_id)
+    change = store.labels.last_change(run.project_id)
     labels = project_labels(services, run.project_id)
     if run.kind == "rank":
         return "publish", {"change": change, "request": {**run.request, "encoder": encoder.key}}
@@ -40,7 +40,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     if labels.job.finds_objects:
         following, fields = prepare_objects(services, run, labels, names)
         return following, {"change": change, **fields}
-    samples, omitted = _samples(services, store.items(run.project_id, states=("ready",)), labels)
+    samples, omitted = _samples(services, store.items.all(run.project_id, states=("ready",)), labels)
     present = Counter(sample.label for sample in samples if sample.split == "train")
     method = _method(settings, len(samples))
     request = {
@@ -106,8 +106,8 @@ def _method(settings: ProjectSettings, labels: int) -> str:
 
 def _incumbent_checkpoint(services: Services, run: RunRow, method: str) -> str | None:
     """Where fine-tuning goes on from; a model that cannot be read any more is started anew."""
-    active = services.store.project(run.project_id).active_run_id
-    if active is None or finds_objects(services.store.run(active)):
+    active = services.store.projects.one(run.project_id).active_run_id
+    if active is None or finds_objects(services.store.runs.one(active)):
         return None
     if method == "head" or not is_readable(services, active):
         return None

@@ -47,18 +47,18 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         look = look_at_pool if labels.job.finds_objects else _predict_pool
         look(services, run, model_run, labels)
     offered = offers_of(services, run.project_id, labels)
-    ranking = services.store.ranking_of_run(run.id)
+    ranking = services.store.rankings.of_run(run.id)
     if ranking is None or ranking.state != "prepared":
         ranking = _rank(services, run, model_run, labels, offered, speaks=speaks)
     rendered = Rendered()
     shown = _Shown(labels.job, model_run, offered, rendered)
     pushed = _push(services, run, ranking, shown)
-    if not services.store.run(run.id).is_open:
+    if not services.store.runs.one(run.id).is_open:
         raise Busy(f"Run {run.id} was ended while it published; its order is not switched to.")
-    ranking = services.store.ranking_of_run(run.id) or ranking
+    ranking = services.store.rankings.of_run(run.id) or ranking
     if pushed:
         services.label_studio.set_model_version(run.project_id, ranking.version)
-    services.store.activate_ranking(ranking.id, model_run, while_open=run.id)
+    services.store.rankings.activate(ranking.id, model_run, while_open=run.id)
     try:
         services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
     except QueueUnavailable as error:
@@ -78,8 +78,8 @@ def _model_run(services: Services, run: RunRow, job: LabelingJob) -> int | None:
     if run.decision == "promoted" and run.kind == "train":
         return run.id
     asked = run.request.get("model_run")
-    number = int(asked) if asked is not None else services.store.project(run.project_id).active_run_id
-    if number is None or finds_objects(services.store.run(number)) != job.finds_objects:
+    number = int(asked) if asked is not None else services.store.projects.one(run.project_id).active_run_id
+    if number is None or finds_objects(services.store.runs.one(number)) != job.finds_objects:
         return None
     return number
 
@@ -106,9 +106,9 @@ def _encoder(run: RunRow) -> str:
 
 def _predict_pool(services: Services, run: RunRow, model_run: int, _labels: ProjectLabels) -> None:
     encoder = _encoder(run)
-    ready = services.store.items(run.project_id, states=("ready",))
+    ready = services.store.items.all(run.project_id, states=("ready",))
     items = [item for item in ready if item.task_id is not None and item.encoder == encoder]
-    known = services.store.predicted_items(model_run)
+    known = services.store.answers.items(model_run)
     if model_run != run.id and all(item.id in known for item in items):
         return
     progress = reporter(services, run, "Predicting the pool")
@@ -120,9 +120,9 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, _labels: Proj
         if not ok
     ]
     if lost:
-        services.store.update_items(lost)
+        services.store.items.update(lost)
     ids = np.array([item.id for item in items], dtype=np.int64)
-    services.store.save_predictions(model_run, ids[usable], probs[usable], classes)
+    services.store.answers.save(model_run, ids[usable], probs[usable], classes)
 
 
 def _rank(
@@ -136,7 +136,7 @@ def _rank(
 ) -> RankingRow:
     classes = list(labels.job.classes)
     known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
-    judged = services.store.run(model_run).metrics.get("judgement", {}) if model_run is not None else {}
+    judged = services.store.runs.one(model_run).metrics.get("judgement", {}) if model_run is not None else {}
     request = OrderRequest(
         run_id=model_run if speaks else None,
         classes=classes,
@@ -148,12 +148,12 @@ def _rank(
         kind=labels.job.kind,
         objects=labels.by_class() if labels.job.finds_objects else {},
     )
-    newest = services.store.newest_settled_item(run.project_id)
+    newest = services.store.items.newest_settled(run.project_id)
     order_of = order_objects if labels.job.finds_objects else order_project
     order = order_of(services, run.project_id, request)
     lost = f"T{GONE[1:].format(model_run)}; train again. " if model_run is not None and not speaks else ""
     provenance = {**order.provenance, "note": f"{lost}{order.provenance.get('note') or ''}".strip()}
-    services.store.add_ranking(
+    services.store.rankings.add(
         run.project_id,
         run_id=model_run,
         opened_by=run.id,
@@ -163,7 +163,7 @@ def _rank(
         entries=explain_offers(order.entries, offered),
         now=services.clock(),
     )
-    made = services.store.ranking_of_run(run.id)
+    made = services.store.rankings.of_run(run.id)
     assert made is not None
     return made
 
@@ -188,8 +188,8 @@ class _Shown:
 def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -> int:
     """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
     store = services.store
-    items = {item.id: item for item in store.items(run.project_id, states=("ready",))}
-    entries = [entry for entry in store.ranking_entries(ranking.id) if entry.item_id in items]
+    items = {item.id: item for item in store.items.all(run.project_id, states=("ready",))}
+    entries = [entry for entry in store.rankings.entries(ranking.id) if entry.item_id in items]
     if not entries:
         return 0
     there = 0
@@ -200,7 +200,7 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -
             return there
     version = f"{ranking.version.partition('.')[0]}.{tries}" if there else ranking.version
     if there:
-        store.rename_ranking(ranking.id, version)
+        store.rankings.rename(ranking.id, version)
     body = [
         {"task": items[entry.item_id].task_id, "score": entry.score, "model_version": version, "result": result}
         for entry, result in zip(entries, _results(services, run.project_id, shown, entries), strict=True)
@@ -208,7 +208,7 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -
     try:
         return push(services.label_studio, run.project_id, body)
     except UnknownTasks as error:
-        store.mark_tasks_deleted(run.project_id, error.task_ids)
+        store.items.mark_tasks_deleted(run.project_id, error.task_ids)
         raise LabelStudioUnavailable(
             f"{len(error.task_ids)} tasks were deleted in Label Studio meanwhile; the order is sent again without them."
         ) from error
@@ -235,10 +235,10 @@ def _results(
     """The regions shown for each entry, in order."""
     job, model_run, offered = shown.job, shown.model_run, shown.offered
     if job.finds_objects:
-        answered = set() if model_run is None else services.store.detected_items(model_run)
+        answered = set() if model_run is None else services.store.detections.items(model_run)
         drawn = pre_annotations(services, project_id, job, model_run, entries, shown.rendered)
         return with_imported(services, project_id, job, entries, drawn, answered)
-    stored = None if model_run is None else services.store.predictions(model_run)
+    stored = None if model_run is None else services.store.answers.of(model_run)
     rows = {} if stored is None else dict(zip(stored.ids.tolist(), stored.probs, strict=True))
     classes = () if stored is None else stored.classes
     draw = ShownRegions(services, project_id, job)
@@ -264,13 +264,13 @@ def cleanup(services: Services, project_id: int) -> list[str]:
         # Those of runs that ended before they switched serve nobody either.
         retired = [
             row
-            for row in store.rankings(project_id, states=("prepared", "retired"))
+            for row in store.rankings.all(project_id, states=("prepared", "retired"))
             if row.state == "retired" or not _is_open(services, row)
         ]
     for version in gone:
         client.delete_model_version(project_id, version)
     for row in retired:
-        store.set_ranking_state(row.id, "deleted")
+        store.rankings.set_state(row.id, "deleted")
     with services.files.lock(project_lock(project_id), wait=False):
         forget_past(services, project_id)
     return gone
@@ -284,10 +284,10 @@ def _unseen(services: Services, project_id: int) -> list[str]:
     """
     store = services.store
     there = services.label_studio.model_versions(project_id)
-    wanted = {row.version for row in store.rankings(project_id, states=("prepared",)) if _is_open(services, row)}
-    wanted.add(store.project(project_id).active_version)
+    wanted = {row.version for row in store.rankings.all(project_id, states=("prepared",)) if _is_open(services, row)}
+    wanted.add(store.projects.one(project_id).active_version)
     return [v for v in there if v.startswith(f"{VERSION_PREFIX}{project_id}-") and v not in wanted]
 
 
 def _is_open(services: Services, ranking: RankingRow) -> bool:
-    return services.store.run(ranking.opened_by).is_open
+    return services.store.runs.one(ranking.opened_by).is_open

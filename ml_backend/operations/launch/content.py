@@ -125,7 +125,7 @@ def fill(
         seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
         if seeded.why_fewer:
             log.warning("%s", seeded.why_fewer)
-    if taken or services.store.active_ranking(project_id) is None:
+    if taken or services.store.rankings.active(project_id) is None:
         _first_order(services, project_id, stage("Ranking"))
     return project_id
 
@@ -145,8 +145,8 @@ def _group(services: Services, project_id: int, folder: Path, pattern: str, *, i
     """
     store = services.store
     if is_demo and not pattern:
-        pattern = "" if store.items(project_id) else DEMO_GROUPS
-    if not pattern and (is_demo or store.settings(project_id).group_pattern):
+        pattern = "" if store.items.all(project_id) else DEMO_GROUPS
+    if not pattern and (is_demo or store.projects.settings(project_id).group_pattern):
         return True
     names = names_below(folder)
     if pattern:
@@ -162,7 +162,7 @@ def _all_known(services: Services, project_id: int, folder: Path) -> bool:
     """Whether every image of the folder has been taken in, so that no encoder need be loaded to find that out."""
     settled = {
         item.source
-        for item in services.store.items(project_id, states=("ready",))
+        for item in services.store.items.all(project_id, states=("ready",))
         if item.task_id is not None or item.group_id != item.id
     }
     return all(str(path) in settled for path in scan(folder).files)
@@ -175,7 +175,7 @@ def _first_order(services: Services, project_id: int, progress: Progress) -> Non
         PapLoopError: the run failed; the message is its reason.
     """
     run = request_run(services, project_id, kind="rank", reason="New images were added.")
-    while (run := services.store.run(run.id)).is_open:
+    while (run := services.store.runs.one(run.id)).is_open:
         progress(run.progress, run.message or run.state)
         time.sleep(0.2)
     if run.state == "failed":

@@ -116,7 +116,7 @@ class SmartTool:
         if not isinstance(task, Mapping):
             raise BadRequest("The request has no task; open the image again.")
         number = identifier(task.get("id"))
-        known = self._services.store.items_by_task(project.id, [number]) if number is not None else {}
+        known = self._services.store.items.by_task(project.id, [number]) if number is not None else {}
         if number in known:
             return self._services.image_path(known[number])
         data = task.get("data")

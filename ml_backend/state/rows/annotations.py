@@ -29,7 +29,7 @@ _UPDATE = (
 class AnnotationRows(Rows):
     """SQL of the annotations table; rows are marked deleted, never removed, so that counting survives."""
 
-    def upsert_annotations(
+    def upsert(
         self,
         project_id: int,
         new: Sequence[AnnotationRow],
@@ -64,19 +64,19 @@ class AnnotationRows(Rows):
                 changed += _upsert(connection, int(project_id), part, self._time(now), revive, empty_counts)
         return changed
 
-    def delete_annotations(
+    def delete(
         self, project_id: int, ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
         """Note that annotations are gone; answers how many changes of labels that made."""
         return self._delete_annotations(project_id, annotation_rows.c.id, ids, now, empty_counts)
 
-    def delete_annotations_of_tasks(
+    def delete_of_tasks(
         self, project_id: int, task_ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
         """Note that all annotations of some tasks are gone; answers how many changes of labels that made."""
         return self._delete_annotations(project_id, annotation_rows.c.task_id, task_ids, now, empty_counts)
 
-    def annotations(self, project_id: int) -> list[AnnotationRow]:
+    def all(self, project_id: int) -> list[AnnotationRow]:
         """All that are not deleted, by id; skipped and empty ones included."""
         query = select(*_COLUMNS).where(
             annotation_rows.c.project_id == int(project_id), annotation_rows.c.deleted.is_(False)
@@ -84,7 +84,7 @@ class AnnotationRows(Rows):
         with self._db.read() as connection:
             return [AnnotationRow(*row) for row in connection.execute(query.order_by(annotation_rows.c.id))]
 
-    def annotation_ids(self, project_id: int, task_ids: Iterable[int] | None = None) -> dict[int, set[int]]:
+    def ids(self, project_id: int, task_ids: Iterable[int] | None = None) -> dict[int, set[int]]:
         """Ids of annotations that are not deleted, by task; of all tasks if none are named."""
         query = select(annotation_rows.c.task_id, annotation_rows.c.id).where(
             annotation_rows.c.project_id == int(project_id), annotation_rows.c.deleted.is_(False)
@@ -98,7 +98,7 @@ class AnnotationRows(Rows):
                     found.setdefault(task, set()).add(annotation)
         return found
 
-    def annotation_counts(self, project_id: int) -> tuple[int, int]:
+    def counts(self, project_id: int) -> tuple[int, int]:
         """Numbers of annotations and of skips that are not deleted."""
         mine = (annotation_rows.c.project_id == int(project_id), annotation_rows.c.deleted.is_(False))
         skipped = annotation_rows.c.was_cancelled

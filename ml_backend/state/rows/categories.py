@@ -14,7 +14,7 @@ from .base import Rows, lock_project
 class CategoryRows(Rows):
     """SQL of the categories table."""
 
-    def category_numbers(self, project_id: int, names: Sequence[str]) -> dict[str, int]:
+    def numbers(self, project_id: int, names: Sequence[str]) -> dict[str, int]:
         """The number of each class name, from 1.
 
         A name that is new takes the number after the largest that was ever given, those of one call in their order. No

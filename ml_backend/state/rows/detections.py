@@ -16,7 +16,7 @@ from .predictions import answered_items, delete_in_parts, runs_with_answers
 class DetectionRows(Rows):
     """SQL of the detections table."""
 
-    def save_detections(self, run_id: int, found: Mapping[int, bytes]) -> None:
+    def save(self, run_id: int, found: Mapping[int, bytes]) -> None:
         """Store answers by item id; those of the same items are replaced, others stay."""
         rows = [
             {"run_id": int(run_id), "item_id": int(item), "found": bytes(found[item])}
@@ -30,11 +30,11 @@ class DetectionRows(Rows):
                 )
                 connection.execute(insert(detections), part)
 
-    def detected_items(self, run_id: int) -> set[int]:
+    def items(self, run_id: int) -> set[int]:
         """Items that a run has an answer for."""
         return answered_items(self._db, detections, run_id)
 
-    def detections(self, run_id: int, item_ids: Iterable[int]) -> dict[int, bytes]:
+    def of(self, run_id: int, item_ids: Iterable[int]) -> dict[int, bytes]:
         """Answers of a run for some items, by item id; items without one are left out."""
         found: dict[int, bytes] = {}
         wanted = sorted({int(item) for item in item_ids})
@@ -46,10 +46,10 @@ class DetectionRows(Rows):
                 found.update({item: bytes(content) for item, content in connection.execute(query)})
         return found
 
-    def delete_detections(self, run_id: int) -> None:
+    def delete(self, run_id: int) -> None:
         """Remove the answers of a run."""
         delete_in_parts(self._db, detections, "run_id", int(run_id))
 
-    def runs_with_detections(self, project_id: int) -> list[int]:
+    def runs(self, project_id: int) -> list[int]:
         """Runs of a project that answers are stored of, oldest first."""
         return runs_with_answers(self._db, detections, project_id)

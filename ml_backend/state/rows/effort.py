@@ -21,7 +21,7 @@ _LIVE = and_(annotation_rows.c.deleted.is_(False), annotation_rows.c.was_cancell
 class EffortRows(Rows):
     """SQL of the effort table; a row is made once for each state of an annotation, while it is known what was shown."""
 
-    def effort_missing(self, project_id: int, limit: int = 500) -> list[AnnotationRow]:
+    def missing(self, project_id: int, limit: int = 500) -> list[AnnotationRow]:
         """Finished annotations that have no row for their present state, oldest first."""
         joined = annotation_rows.outerjoin(effort, effort.c.annotation_id == annotation_rows.c.id)
         query = (
@@ -38,7 +38,7 @@ class EffortRows(Rows):
         with self._db.read() as connection:
             return [AnnotationRow(*row) for row in connection.execute(query)]
 
-    def save_effort(self, project_id: int, rows: Sequence[EffortRow]) -> None:
+    def save(self, project_id: int, rows: Sequence[EffortRow]) -> None:
         """Store rows; one of the same annotation is replaced."""
         latest = {row.annotation_id: row for row in rows}
         for part in paced([asdict(latest[number]) | {"project_id": int(project_id)} for number in sorted(latest)]):
@@ -48,7 +48,7 @@ class EffortRows(Rows):
                 # Two workers may look at the same annotation at once; a delete beside an insert would clash then.
                 connection.execute(new.on_conflict_do_update(index_elements=["annotation_id"], set_=values), part)
 
-    def effort(self, project_id: int) -> list[EffortRow]:
+    def all(self, project_id: int) -> list[EffortRow]:
         """Rows of annotations that are neither deleted nor skips now, by annotation id."""
         query = (
             select(*_COLUMNS)

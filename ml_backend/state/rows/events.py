@@ -19,7 +19,7 @@ _COLUMNS = columns(events, EventRow)
 class EventRows(Rows):
     """SQL of the events table."""
 
-    def add_event(self, project_id: int, action: str, body: Mapping[str, Any], now: float) -> int:
+    def add(self, project_id: int, action: str, body: Mapping[str, Any], now: float) -> int:
         """Store a webhook; the caller has taken credentials out of it. One short transaction."""
         new = insert(events).values(
             project_id=int(project_id), action=action[:60], body=dict(body), received_at=now, error=""
@@ -29,7 +29,7 @@ class EventRows(Rows):
         assert key is not None
         return int(key[0])
 
-    def event(self, event_id: int) -> EventRow:
+    def one(self, event_id: int) -> EventRow:
         """One event.
 
         Raises:
@@ -41,11 +41,11 @@ class EventRows(Rows):
             raise NotFound(f"There is no webhook {event_id}; `paploop events` lists those that were set aside.")
         return EventRow(*row)
 
-    def open_events(self, limit: int = 100) -> list[EventRow]:
+    def all_open(self, limit: int = 100) -> list[EventRow]:
         """Events not dealt with yet, oldest first, those among them that wait for their next try."""
         return self._select_events(events.c.processed_at.is_(None), limit=limit)
 
-    def due_events(self, now: float, longest: float, limit: int) -> list[EventRow]:
+    def due(self, now: float, longest: float, limit: int) -> list[EventRow]:
         """Open events whose turn it is, oldest first.
 
         Args:
@@ -56,7 +56,7 @@ class EventRows(Rows):
         is_due = (events.c.next_try_at <= now) | (events.c.next_try_at > now + longest)
         return self._select_events(events.c.processed_at.is_(None), is_due, limit=limit)
 
-    def set_aside_events(self, project_id: int | None = None, limit: int = 100) -> list[EventRow]:
+    def set_aside(self, project_id: int | None = None, limit: int = 100) -> list[EventRow]:
         """Events that could not be applied and wait for a person, oldest first; of all projects if none is named."""
         of_project = [] if project_id is None else [events.c.project_id == int(project_id)]
         return self._select_events(events.c.set_aside.is_(True), *of_project, limit=limit)
@@ -66,7 +66,7 @@ class EventRows(Rows):
         with self._db.read() as connection:
             return [EventRow(*row) for row in connection.execute(query)]
 
-    def count_open_events(self) -> int:
+    def count_open(self) -> int:
         """How many events are waiting."""
         return self._count(events.c.processed_at.is_(None))
 
@@ -83,17 +83,17 @@ class EventRows(Rows):
         with self._db.read() as connection:
             return int(connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one())
 
-    def close_event(self, event_id: int, now: float, error: str = "", *, set_aside: bool = False) -> None:
+    def close(self, event_id: int, now: float, error: str = "", *, set_aside: bool = False) -> None:
         """Note that an event was dealt with, or why it could not be; `set_aside` keeps it for a person."""
-        self.update_event(event_id, processed_at=now, error=error, set_aside=set_aside)
+        self.update(event_id, processed_at=now, error=error, set_aside=set_aside)
 
-    def update_event(self, event_id: int, **values: object) -> None:
+    def update(self, event_id: int, **values: object) -> None:
         """Set columns of an event."""
         change = update(events).where(events.c.id == int(event_id)).values(checked(events, values))
         with self._db.write() as connection:
             connection.execute(change)
 
-    def purge_events(self, before: float) -> int:
+    def purge(self, before: float) -> int:
         """Remove events dealt with before a time; answers how many. What was set aside waits for a person."""
         old = delete(events).where(
             events.c.processed_at.is_not(None), events.c.processed_at < before, events.c.set_aside.is_(False)

@@ -22,7 +22,7 @@ _NEW = [field.name for field in fields(NewItem)]
 class ItemRows(Rows):
     """SQL of the items table. Bulk changes are committed in parts; repeating one after a crash completes it."""
 
-    def add_items(self, project_id: int, new: Sequence[NewItem], now: float) -> list[int]:
+    def add(self, project_id: int, new: Sequence[NewItem], now: float) -> list[int]:
         """Record images; one whose source is known keeps its row as it is.
 
         Returns:
@@ -59,7 +59,7 @@ class ItemRows(Rows):
                 )
         return [after[source] for source in sources]
 
-    def items(self, project_id: int, states: Collection[str] | None = None) -> list[ItemRow]:
+    def all(self, project_id: int, states: Collection[str] | None = None) -> list[ItemRow]:
         """Items by id, those in `states` if given."""
         query = select(*_COLUMNS).where(items.c.project_id == int(project_id)).order_by(items.c.id)
         if states is not None:
@@ -67,11 +67,11 @@ class ItemRows(Rows):
         with self._db.read() as connection:
             return [ItemRow(*row) for row in connection.execute(query)]
 
-    def items_by_id(self, project_id: int, item_ids: Iterable[int]) -> dict[int, ItemRow]:
+    def by_id(self, project_id: int, item_ids: Iterable[int]) -> dict[int, ItemRow]:
         """Known items by their id."""
         return {row.id: row for row in self._select_items(project_id, items.c.id, map(int, item_ids))}
 
-    def item(self, item_id: int) -> ItemRow:
+    def one(self, item_id: int) -> ItemRow:
         """One item of any project.
 
         Raises:
@@ -83,7 +83,7 @@ class ItemRows(Rows):
             raise NotFound(f"There is no item {item_id}; `paploop ingest` adds images.")
         return ItemRow(*row)
 
-    def items_by_task(self, project_id: int, task_ids: Iterable[int]) -> dict[int, ItemRow]:
+    def by_task(self, project_id: int, task_ids: Iterable[int]) -> dict[int, ItemRow]:
         """Known items by Label Studio's task id."""
         rows = self._select_items(project_id, items.c.task_id, map(int, task_ids))
         return {row.task_id: row for row in rows if row.task_id is not None}
@@ -108,7 +108,7 @@ class ItemRows(Rows):
         with self._db.read() as connection:
             return connection.execute(query.limit(1)).first() is not None
 
-    def newest_settled_item(self, project_id: int) -> int:
+    def newest_settled(self, project_id: int) -> int:
         """The highest number among images that were looked at, 0 without any."""
         query = select(func.max(items.c.id)).where(items.c.project_id == int(project_id), items.c.state != "new")
         with self._db.read() as connection:
@@ -129,7 +129,7 @@ class ItemRows(Rows):
             with self._db.write() as connection:
                 connection.execute(change, part)
 
-    def update_items(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def update(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Set columns of many items; each mapping has `id` and the columns to set.
 
         Raises:
@@ -167,7 +167,7 @@ class ItemRows(Rows):
                 count += connection.execute(change).rowcount
         return count
 
-    def count_items(self, project_id: int) -> dict[str, int]:
+    def count(self, project_id: int) -> dict[str, int]:
         """Number of items per state."""
         query = select(items.c.state, func.count()).where(items.c.project_id == int(project_id)).group_by(items.c.state)
         with self._db.read() as connection:

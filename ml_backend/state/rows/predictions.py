@@ -11,6 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Table, and_, case, delete, insert, select
 
 from ml_backend.errors import BadRequest
+from ml_backend.state.arrays import FloatArray, IntArray
 from ml_backend.state.class_probs import ClassProbs
 from ml_backend.state.database import CHUNK, Database, chunks, paced
 from ml_backend.state.records import Served
@@ -24,7 +25,6 @@ from ml_backend.state.tables import (
     rankings,
     runs,
 )
-from strategies.base import FloatArray, IntArray
 
 from .base import Rows
 
@@ -32,9 +32,7 @@ from .base import Rows
 class PredictionRows(Rows):
     """SQL of the predictions table."""
 
-    def save_predictions(
-        self, run_id: int, item_ids: Sequence[int] | IntArray, probs: FloatArray, classes: Sequence[str]
-    ) -> None:
+    def save(self, run_id: int, item_ids: Sequence[int] | IntArray, probs: FloatArray, classes: Sequence[str]) -> None:
         """Replace the stored probabilities of a run.
 
         Args:
@@ -61,7 +59,7 @@ class PredictionRows(Rows):
         if not np.isfinite(values).all():
             item = int(ids[~np.isfinite(values).all(axis=1)][0])
             raise BadRequest(f"Run {run_id}: the probabilities of item {item} are not finite; look at that image.")
-        self.delete_predictions(run_id)
+        self.delete(run_id)
         class_list = self._class_list(classes)
         rows = [
             {"run_id": int(run_id), "item_id": item, "probs": row.tobytes(), "class_list": class_list}
@@ -81,7 +79,7 @@ class PredictionRows(Rows):
             found = connection.execute(select(class_lists.c.id).where(class_lists.c.digest == digest)).scalar_one()
         return int(found)
 
-    def predictions(self, run_id: int, item_ids: Iterable[int] | None = None) -> ClassProbs:
+    def of(self, run_id: int, item_ids: Iterable[int] | None = None) -> ClassProbs:
         """The stored probabilities of a run with the names of their classes, of all items if none is named."""
         query = select(predictions.c.item_id, predictions.c.probs, predictions.c.class_list).where(
             predictions.c.run_id == int(run_id)
@@ -100,15 +98,15 @@ class PredictionRows(Rows):
             names = _names(connection, {row.class_list for row in rows})
         return _joined(rows, names)
 
-    def predicted_items(self, run_id: int) -> set[int]:
+    def items(self, run_id: int) -> set[int]:
         """Items that a run has stored probabilities for."""
         return answered_items(self._db, predictions, run_id)
 
-    def runs_with_predictions(self, project_id: int) -> list[int]:
+    def runs(self, project_id: int) -> list[int]:
         """Runs of a project that probabilities are stored of, oldest first."""
         return runs_with_answers(self._db, predictions, project_id)
 
-    def delete_predictions(self, run_id: int) -> None:
+    def delete(self, run_id: int) -> None:
         """Remove the stored probabilities of a run."""
         delete_in_parts(self._db, predictions, "run_id", int(run_id))
 

@@ -26,7 +26,7 @@ _COLUMNS = columns(projects, ProjectRow)
 class ProjectRows(Rows):
     """SQL of the projects table."""
 
-    def upsert_project(
+    def upsert(
         self,
         project_id: int,
         title: str,
@@ -67,9 +67,9 @@ class ProjectRows(Rows):
             if train_why:
                 lock_project(connection, int(project_id))
                 keep_wish(connection, project_id, "train", train_why, now)
-        return self.project(project_id)
+        return self.one(project_id)
 
-    def project(self, project_id: int) -> ProjectRow:
+    def one(self, project_id: int) -> ProjectRow:
         """One project.
 
         Raises:
@@ -81,12 +81,12 @@ class ProjectRows(Rows):
             raise unknown_project(project_id)
         return ProjectRow(*row)
 
-    def projects(self) -> list[ProjectRow]:
+    def all(self) -> list[ProjectRow]:
         """All projects by id."""
         with self._db.read() as connection:
             return [ProjectRow(*row) for row in connection.execute(select(*_COLUMNS).order_by(projects.c.id))]
 
-    def update_project(self, project_id: int, **values: object) -> None:
+    def update(self, project_id: int, **values: object) -> None:
         """Set columns of a project.
 
         Raises:
@@ -116,9 +116,9 @@ class ProjectRows(Rows):
         Raises:
             NotFound: PapLoop does not know it.
         """
-        self.update_project(project_id, settings=settings.model_dump())
+        self.update(project_id, settings=settings.model_dump())
 
-    def delete_project(self, project_id: int) -> None:
+    def delete(self, project_id: int) -> None:
         """Forget a project and everything recorded about it; unknown ones are no error."""
         mine = int(project_id)
         its_rankings = select(rankings.c.id).where(rankings.c.project_id == mine)

@@ -16,7 +16,7 @@ from .base import Rows
 class ProposalRows(Rows):
     """SQL of the proposals table."""
 
-    def save_proposals(self, project_id: int, results: Mapping[int, Sequence[Any]], now: float) -> None:
+    def save(self, project_id: int, results: Mapping[int, Sequence[Any]], now: float) -> None:
         """Store Label Studio's results by item id; those of the same items are replaced."""
         rows = [
             {"item_id": item, "project_id": int(project_id), "result": list(results[item]), "created_at": now}
@@ -27,7 +27,7 @@ class ProposalRows(Rows):
                 connection.execute(delete(proposals).where(proposals.c.item_id.in_([row["item_id"] for row in part])))
                 connection.execute(insert(proposals), part)
 
-    def proposals(self, project_id: int, item_ids: Iterable[int]) -> dict[int, list[Any]]:
+    def of(self, project_id: int, item_ids: Iterable[int]) -> dict[int, list[Any]]:
         """Results by item id, for those of the items that have any stored."""
         found: dict[int, list[Any]] = {}
         with self._db.read() as connection:
@@ -38,7 +38,7 @@ class ProposalRows(Rows):
                 found.update({item: list(result) for item, result in connection.execute(query)})
         return found
 
-    def has_proposals(self, project_id: int) -> bool:
+    def any(self, project_id: int) -> bool:
         """Whether anything was imported."""
         query = select(proposals.c.item_id).where(proposals.c.project_id == int(project_id)).limit(1)
         with self._db.read() as connection:

@@ -23,7 +23,7 @@ _BUILDING = "building"
 class RankingRows(Rows):
     """SQL of the rankings and ranking_entries tables."""
 
-    def add_ranking(
+    def add(
         self,
         project_id: int,
         run_id: int | None,
@@ -55,7 +55,7 @@ class RankingRows(Rows):
         for part in paced(rows):
             with self._db.write() as connection:
                 connection.execute(insert(ranking_entries), part)
-        self.set_ranking_state(ranking_id, "prepared")
+        self.set_state(ranking_id, "prepared")
         return ranking_id
 
     def _begin_ranking(
@@ -78,7 +78,7 @@ class RankingRows(Rows):
             ).scalars()
             left = list(rubble)
         for ranking_id in left:
-            self.delete_ranking(ranking_id)
+            self.delete(ranking_id)
         new = insert(rankings).values(
             project_id=int(project_id),
             run_id=plain(run_id),
@@ -99,7 +99,7 @@ class RankingRows(Rows):
         assert key is not None
         return int(key[0])
 
-    def ranking(self, ranking_id: int) -> RankingRow:
+    def one(self, ranking_id: int) -> RankingRow:
         """One ranking.
 
         Raises:
@@ -110,16 +110,16 @@ class RankingRows(Rows):
             raise NotFound(f"There is no ranking {ranking_id}; list the project's rankings to see which there are.")
         return found[0]
 
-    def ranking_of_run(self, opened_by: int) -> RankingRow | None:
+    def of_run(self, opened_by: int) -> RankingRow | None:
         """The latest complete ranking that a run published or prepared, or None."""
         return next(iter(self._select_rankings(rankings.c.opened_by == int(opened_by))), None)
 
-    def active_ranking(self, project_id: int) -> RankingRow | None:
+    def active(self, project_id: int) -> RankingRow | None:
         """The ranking Label Studio goes by, or None."""
         found = self._select_rankings(rankings.c.project_id == int(project_id), rankings.c.state == "active")
         return next(iter(found), None)
 
-    def rankings(self, project_id: int, states: Collection[str] | None = None) -> list[RankingRow]:
+    def all(self, project_id: int, states: Collection[str] | None = None) -> list[RankingRow]:
         """Complete rankings of a project, newest first, those in `states` if given."""
         narrowed = [] if states is None else [rankings.c.state.in_(sorted(states))]
         return self._select_rankings(rankings.c.project_id == int(project_id), *narrowed)
@@ -129,14 +129,14 @@ class RankingRows(Rows):
         with self._db.read() as connection:
             return [RankingRow(*row) for row in connection.execute(query)]
 
-    def ranking_entries(self, ranking_id: int, limit: int | None = None) -> list[RankingEntry]:
+    def entries(self, ranking_id: int, limit: int | None = None) -> list[RankingEntry]:
         """Entries in the order of their positions."""
         query = select(*_ENTRY).where(ranking_entries.c.ranking_id == int(ranking_id))
         with self._db.read() as connection:
             rows = connection.execute(query.order_by(ranking_entries.c.position).limit(limit))
             return [RankingEntry(*row) for row in rows]
 
-    def rename_ranking(self, ranking_id: int, version: str) -> None:
+    def rename(self, ranking_id: int, version: str) -> None:
         """Give a ranking another model_version.
 
         Raises:
@@ -145,7 +145,7 @@ class RankingRows(Rows):
         """
         self._set_ranking(ranking_id, version=version)
 
-    def set_ranking_state(self, ranking_id: int, state: str) -> None:
+    def set_state(self, ranking_id: int, state: str) -> None:
         """Set the state of a ranking.
 
         Raises:
@@ -159,7 +159,7 @@ class RankingRows(Rows):
             if done.rowcount == 0:
                 raise NotFound(f"There is no ranking {ranking_id}; it may have been deleted, rank again.")
 
-    def activate_ranking(self, ranking_id: int, active_run_id: int | None, *, while_open: int | None = None) -> None:
+    def activate(self, ranking_id: int, active_run_id: int | None, *, while_open: int | None = None) -> None:
         """In one transaction: this ranking active, its predecessors retired, project pointing to it and to the run.
 
         Args:
@@ -171,7 +171,7 @@ class RankingRows(Rows):
             NotFound: there is none with that id.
             Busy: the publishing run was ended.
         """
-        row = self.ranking(ranking_id)
+        row = self.one(ranking_id)
         mine = rankings.c.project_id == row.project_id
         with self._db.write() as connection:
             lock_project(connection, row.project_id)
@@ -191,7 +191,7 @@ class RankingRows(Rows):
                 .values(active_version=row.version, active_run_id=plain(active_run_id))
             )
 
-    def rankings_with_entries(self, project_id: int, states: Collection[str]) -> list[int]:
+    def with_entries(self, project_id: int, states: Collection[str]) -> list[int]:
         """Rankings in `states` that places are stored of, oldest first."""
         stored = select(ranking_entries.c.ranking_id).where(ranking_entries.c.ranking_id == rankings.c.id).exists()
         mine = (rankings.c.project_id == int(project_id), rankings.c.state.in_(sorted(states)))
@@ -204,7 +204,7 @@ class RankingRows(Rows):
         """Forget the places of a ranking; that there was one stays."""
         delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))
 
-    def delete_ranking(self, ranking_id: int) -> None:
+    def delete(self, ranking_id: int) -> None:
         """Forget a ranking and its entries."""
         delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))
         with self._db.write() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Executable, Update, func, insert, select, upd
 from sqlalchemy.exc import IntegrityError
 
 from ml_backend.errors import Busy, Conflict, NotFound
-from ml_backend.state.records import Json, RunRow
+from ml_backend.state.records import Json, RunRow, WishRow
 from ml_backend.state.tables import OPEN_STATES, runs
 
 from .base import Rows, checked, columns, lock_project
@@ -41,7 +41,7 @@ class Asked:
 class RunRows(Rows):
     """SQL of the runs table."""
 
-    def open_run(
+    def open(
         self, project_id: int, *, kind: str, reason: str, seed: int, change: int, now: float, **values: object
     ) -> RunRow | None:
         """Open a run, in state "prepare" unless `values` say otherwise; None when the project has an open one.
@@ -63,7 +63,7 @@ class RunRows(Rows):
                 return None
             raise
 
-    def ask_run(self, project_id: int, asked: Asked, now: float) -> tuple[RunRow, bool]:
+    def ask(self, project_id: int, asked: Asked, now: float) -> tuple[RunRow, bool]:
         """Open a run, or note that it is to follow the open one; a wish that it fulfils is forgotten.
 
         An open run that nobody has begun to prepare takes in everything that is known now, so it is enough where it is
@@ -86,7 +86,12 @@ class RunRows(Rows):
             keep_wish(connection, project_id, asked.kind, asked.reason, now)
             return present, False
 
-    def open_wished_run(self, project_id: int, seed: int, change: int, now: float) -> RunRow | None:
+    def wish(self, project_id: int) -> WishRow | None:
+        """The run that follows the open one, or None."""
+        with self._db.read() as connection:
+            return wish_of(connection, project_id)
+
+    def open_wished(self, project_id: int, seed: int, change: int, now: float) -> RunRow | None:
         """Open the run that was asked for while another was open; None while that one is open, or without a wish.
 
         Raises:
@@ -99,7 +104,7 @@ class RunRows(Rows):
                 return None
             return _open(connection, project_id, Asked(wished.kind, wished.reason, seed, change), now)
 
-    def replace_open_run(self, project_id: int, ended: str, asked: Asked, now: float) -> RunRow:
+    def replace_open(self, project_id: int, ended: str, asked: Asked, now: float) -> RunRow:
         """In one transaction: end the open run, if there is one, with a reason, and open another in its place.
 
         Raises:
@@ -112,11 +117,11 @@ class RunRows(Rows):
                 connection.execute(_ending(present.id, ended, now))
             return _open(connection, project_id, asked, now)
 
-    def end_run(self, run_id: int, error: str, now: float) -> bool:
+    def end(self, run_id: int, error: str, now: float) -> bool:
         """Mark an open run as failed; False when it has ended already, which changes nothing."""
         return self._update_runs(_ending(run_id, error, now)) > 0
 
-    def run(self, run_id: int) -> RunRow:
+    def one(self, run_id: int) -> RunRow:
         """One run.
 
         Raises:
@@ -125,17 +130,17 @@ class RunRows(Rows):
         with self._db.read() as connection:
             return _run_in(connection, run_id)
 
-    def runs(self, project_id: int, limit: int = 50) -> list[RunRow]:
+    def latest(self, project_id: int, limit: int = 50) -> list[RunRow]:
         """The latest runs of a project, newest first."""
         return self._select_runs(
             select(*_COLUMNS).where(runs.c.project_id == int(project_id)).order_by(runs.c.id.desc()).limit(limit)
         )
 
-    def open_runs(self) -> list[RunRow]:
+    def all_open(self) -> list[RunRow]:
         """Open runs of all projects, oldest first."""
         return self._select_runs(select(*_COLUMNS).where(runs.c.state.in_(OPEN_STATES)).order_by(runs.c.id))
 
-    def open_run_of(self, project_id: int) -> RunRow | None:
+    def open_of(self, project_id: int) -> RunRow | None:
         """The open run of a project, or None."""
         with self._db.read() as connection:
             return _open_in(connection, project_id)
@@ -170,7 +175,7 @@ class RunRows(Rows):
         with self._db.read() as connection:
             return [RunRow(*row) for row in connection.execute(query)]
 
-    def update_run(self, run_id: int, **values: object) -> None:
+    def update(self, run_id: int, **values: object) -> None:
         """Set columns of a run.
 
         Raises:
@@ -180,7 +185,7 @@ class RunRows(Rows):
         if self._update_runs(update(runs).where(runs.c.id == int(run_id)).values(checked(runs, values))) == 0:
             raise _unknown(run_id)
 
-    def advance_run(self, run_id: int, from_state: str, to_state: str, **values: object) -> RunRow:
+    def advance(self, run_id: int, from_state: str, to_state: str, **values: object) -> RunRow:
         """Move a run to its next state, if it still is where the caller thinks.
 
         Raises:
@@ -193,11 +198,11 @@ class RunRows(Rows):
             .values(checked(runs, {**values, "state": to_state}))
         )
         if self._update_runs(move) == 0:
-            present = self.run(run_id).state
+            present = self.one(run_id).state
             raise Busy(
                 f"Run {run_id} is in '{present}', not in '{from_state}': another process moved it; read it again."
             )
-        return self.run(run_id)
+        return self.one(run_id)
 
     def _update_runs(self, change: Update) -> int:
         with self._db.write() as connection:

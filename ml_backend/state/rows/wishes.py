@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ml_backend.state.records import WishRow
 from ml_backend.state.tables import wishes
 
-from .base import Rows, columns
+from .base import columns
 
 _COLUMNS = columns(wishes, WishRow)
 _COVERS: Final = {"train": ("train", "rank"), "rank": ("rank",)}
@@ -43,12 +43,3 @@ def keep_wish(connection: Connection, project_id: int, kind: str, reason: str, n
 def drop_wish(connection: Connection, project_id: int) -> None:
     """Forget what is wished."""
     connection.execute(delete(wishes).where(wishes.c.project_id == int(project_id)))
-
-
-class WishRows(Rows):
-    """SQL of the wishes table."""
-
-    def wish(self, project_id: int) -> WishRow | None:
-        """The run that follows the open one, or None."""
-        with self._db.read() as connection:
-            return wish_of(connection, project_id)

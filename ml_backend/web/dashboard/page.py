@@ -74,7 +74,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         media_root: path below which this application is mounted; thumbnails are asked for from the page's own host.
     """
     view = overview(services, project_id)
-    runs = services.store.runs(project_id, limit=RUNS_DRAWN)
+    runs = services.store.runs.latest(project_id, limit=RUNS_DRAWN)
     compared = comparison(runs)
     now = services.clock()
     base = (services.settings.label_studio_public_url or services.settings.label_studio_url).rstrip("/")
@@ -91,7 +91,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         now=utc_minute(now),
         overview=view,
         most_labels=max(view.labels.values(), default=0) or 1,
-        settings=services.store.settings(project_id),
+        settings=services.store.projects.settings(project_id),
         strategies=strategy_list(kind_of(services, project_id)),
         curve=learning_curve(curve_points(runs, compared, view.active_run)),
         compared=compared,

@@ -39,7 +39,7 @@ def dashboard(services: Services, unanswered: Unanswered) -> Blueprint:
 
     @routes.get("/")
     def index() -> BaseResponse:
-        projects = services.store.projects()
+        projects = services.store.projects.all()
         if len(projects) == 1:
             return redirect(url_for("dashboard.project", project_id=projects[0].id))
         return make_response(render_template("index.html", projects=projects))
@@ -51,7 +51,7 @@ def dashboard(services: Services, unanswered: Unanswered) -> Blueprint:
     @routes.post("/<int:project_id>/<action>")
     def act(project_id: int, action: str) -> BaseResponse:
         csrf.check(services.settings, request)
-        services.store.project(project_id)
+        services.store.projects.one(project_id)
         try:
             _action(action)(services, project_id)
         except PapLoopError as error:

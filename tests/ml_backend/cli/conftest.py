@@ -70,21 +70,21 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
 def project(shell: Shell) -> int:
     """Project 7 with four images, one labeled, one skipped."""
     store = shell.store()
-    store.upsert_project(7, "Cells", label_config(CLASSES), NOW)
+    store.projects.upsert(7, "Cells", label_config(CLASSES), NOW)
     items = [
         NewItem(
             source=f"/cells/{name}/{n}.png", task_id=n, state="ready", split="train", data={"name": f"{name}/{n}.png"}
         )
         for n, name in enumerate(("parabasal", "superficial", "parabasal", "superficial"), start=1)
     ]
-    store.add_items(7, items, NOW)
+    store.items.add(7, items, NOW)
     region = {"from_name": "class", "to_name": "image", "type": "choices", "value": {"choices": ["parabasal"]}}
     stamp = "2026-11-21T09:31:37.197599Z"
     rows = [
         AnnotationRow(id=1, task_id=1, completed_by=1, result=[region], updated_at=stamp),
         AnnotationRow(id=2, task_id=2, completed_by=1, was_cancelled=True, updated_at=stamp),
     ]
-    store.upsert_annotations(7, rows, NOW)
+    store.labels.upsert(7, rows, NOW)
     store.close()
     return 7
 

@@ -88,7 +88,7 @@ def test_mistakes_get_a_sentence(shell: Shell, project: int, words: tuple[str, .
 
 def test_a_project_must_be_named_when_there_are_several(shell: Shell, project: int) -> None:
     store = shell.store()
-    store.upsert_project(8, "Others", "", NOW)
+    store.projects.upsert(8, "Others", "", NOW)
     store.close()
     assert shell.fails("runs") == ("There are several projects; name one of them: 7 (Cells), 8 (Others).", 2)
 
@@ -147,7 +147,7 @@ def test_connecting_a_project_that_cannot_be_driven_changes_nothing(shell: Shell
     message, code = shell.fails("connect", str(project))
     assert (code, "Repeater (several images per task)" in message) == (2, True)
     assert not fake.state.backends
-    assert not shell.store().projects()
+    assert not shell.store().projects.all()
 
 
 def test_connecting_a_project_that_is_not_there(shell: Shell, fake: FakeLabelStudio) -> None:

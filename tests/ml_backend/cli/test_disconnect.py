@@ -7,15 +7,15 @@ from tests.ml_backend.cli.conftest import CLASSES, NOW, Shell
 
 
 def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, fake: FakeLabelStudio) -> None:
-    there = fake.add_project(shell.store().project(project).label_config)
+    there = fake.add_project(shell.store().projects.one(project).label_config)
     while there < project:
-        there = fake.add_project(shell.store().project(project).label_config)
+        there = fake.add_project(shell.store().projects.one(project).label_config)
     assert there == project
     shell("connect", str(project))
     store = shell.store()
-    run = store.open_run(project, kind="train", reason="Test.", seed=0, change=0, now=NOW)
+    run = store.runs.open(project, kind="train", reason="Test.", seed=0, change=0, now=NOW)
     assert run is not None
-    before = store.annotations(project)
+    before = store.labels.all(project)
 
     said = shell.json("disconnect", str(project))
     assert [sentence.split(" http")[0] for sentence in said["done"]] == [
@@ -26,8 +26,8 @@ def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, f
     ]
     assert not fake.state.backends
     assert not fake.state.webhooks
-    assert store.annotations(project) == before
-    assert store.run(run.id).error == "The project was disconnected."
+    assert store.labels.all(project) == before
+    assert store.runs.one(run.id).error == "The project was disconnected."
     assert "`paploop disconnect` let go of it" in shell.json("status")[0]["problem"]
     assert shell.json("disconnect", str(project))["done"] == []
 

@@ -19,8 +19,8 @@ OBJECTS = (
 def test_effort_of_a_project(shell: Shell, project: int) -> None:
     assert "No image with a pre-annotation" in shell("effort")
     store = shell.store()
-    stamp = store.annotations(project)[0].updated_at
-    store.save_effort(project, [EffortRow(1, stamp, 4, "proposal", 0, 0, 1, 0, 0, 3.0)])
+    stamp = store.labels.all(project)[0].updated_at
+    store.effort.save(project, [EffortRow(1, stamp, 4, "proposal", 0, 0, 1, 0, 0, 3.0)])
     store.close()
     answer = shell.json("effort", str(project))
     assert (answer["total"]["relabeled"], answer["runs"][0]["run"], answer["thresholds"]) == (1, 4, None)
@@ -29,12 +29,12 @@ def test_effort_of_a_project(shell: Shell, project: int) -> None:
 
 def test_effort_shows_thresholds_where_objects_are_drawn(shell: Shell) -> None:
     store = shell.store()
-    store.upsert_project(9, "Boxes", OBJECTS, NOW)
-    run = store.open_run(9, kind="train", reason="", seed=0, change=0, now=NOW)
+    store.projects.upsert(9, "Boxes", OBJECTS, NOW)
+    run = store.runs.open(9, kind="train", reason="", seed=0, change=0, now=NOW)
     assert run is not None
     chosen = {"classes": {"Cell": {"threshold": 0.4, "objects": 30, "basis": "own"}}, "why": "Fewest corrections."}
-    store.update_run(run.id, state="done", metrics={METRIC: chosen})
-    store.update_project(9, active_run_id=run.id)
+    store.runs.update(run.id, state="done", metrics={METRIC: chosen})
+    store.projects.update(9, active_run_id=run.id)
     store.close()
     assert "Fewest corrections." in shell("effort", "9")
     assert shell.json("effort", "9")["thresholds"]["classes"][0]["shown_from"] == 0.4
@@ -44,7 +44,7 @@ def test_effort_shows_thresholds_where_objects_are_drawn(shell: Shell) -> None:
 
 def test_labels_of_a_table(shell: Shell, project: int, fake: FakeLabelStudio, tmp_path: Path) -> None:
     store = shell.store()
-    config = store.project(project).label_config
+    config = store.projects.one(project).label_config
     fake.add_project(config, tasks=4)
     number = max(fake.state.projects)
     fake.state.projects[project] = {**fake.state.projects.pop(number), "id": project}

@@ -18,8 +18,8 @@ BODY = {
 
 def set_aside(shell: Shell, project: int) -> int:
     store = shell.store()
-    number = store.add_event(project, "ANNOTATION_CREATED", BODY, NOW)
-    store.close_event(number, NOW, "The database failed.", set_aside=True)
+    number = store.events.add(project, "ANNOTATION_CREATED", BODY, NOW)
+    store.events.close(number, NOW, "The database failed.", set_aside=True)
     store.close()
     return number
 
@@ -44,7 +44,7 @@ def test_what_was_set_aside_is_listed_applied_and_discarded(shell: Shell, projec
 
 def test_a_spoilt_project_takes_no_status_from_the_others(shell: Shell, project: int) -> None:
     store = shell.store()
-    store.upsert_project(8, "Spoilt", "<View/>", NOW)
+    store.projects.upsert(8, "Spoilt", "<View/>", NOW)
     with store.database.write() as connection:
         connection.execute(text("""UPDATE projects SET settings = '{"window": 0}' WHERE id = 8"""))
     store.close()

@@ -16,8 +16,8 @@ TITLE = "[/red] [bold]Slides[/bold] [link=http://x]\x1b[31m\x07\r\nERROR forged\
 @pytest.fixture
 def hostile(shell: Shell) -> Shell:
     store = shell.store()
-    store.upsert_project(7, TITLE, "<View/>", NOW)
-    store.open_run(7, kind="train", reason=TITLE, seed=0, change=0, now=NOW)
+    store.projects.upsert(7, TITLE, "<View/>", NOW)
+    store.runs.open(7, kind="train", reason=TITLE, seed=0, change=0, now=NOW)
     store.close()
     return shell
 

@@ -6,9 +6,9 @@ from tests.ml_backend.cli.conftest import Shell
 def prepare(shell: Shell, project: int) -> list[int]:
     """The four images as the groups 1 2 | 3 4; returns their numbers."""
     store = shell.store()
-    ids = [item.id for item in store.items(project)]
+    ids = [item.id for item in store.items.all(project)]
     groups = [ids[0], ids[0], ids[2], ids[2]]
-    store.update_items([{"id": i, "group_id": g} for i, g in zip(ids, groups, strict=True)])
+    store.items.update([{"id": i, "group_id": g} for i, g in zip(ids, groups, strict=True)])
     store.close()
     return ids
 

@@ -16,7 +16,7 @@ def test_damaged_files_and_labels_that_are_missing_are_said(
     shell: Shell, project: int, fake: FakeLabelStudio, tmp_path: Path
 ) -> None:
     store = shell.store()
-    fake.add_project(store.project(project).label_config, tasks=6)
+    fake.add_project(store.projects.one(project).label_config, tasks=6)
     number = max(fake.state.projects)
     fake.state.projects[project] = {**fake.state.projects.pop(number), "id": project}
     for task in fake.state.tasks.values():

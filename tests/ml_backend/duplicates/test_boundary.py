@@ -50,14 +50,14 @@ def project(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     settings_module.load_settings.cache_clear()
     files = DataDir(root)
     store = Store.open(Settings.model_validate({"data_dir": root}).resolved_database_url)
-    store.upsert_project(7, "cells", "<View/>", 0.0)
+    store.projects.upsert(7, "cells", "<View/>", 0.0)
     images = sorted(folder.glob("*.png"))
     new = [NewItem(source=str(path), data={"root": str(folder), "name": path.name}) for path in images]
-    ids = store.add_items(7, new, 0.0)
+    ids = store.items.add(7, new, 0.0)
     table = np.repeat(np.eye(COUNT, dtype=np.float32), 2, axis=0)
     first = Vectors(files.vectors_dir("lines"), COUNT).append(table)
     rows = [{"id": i, "state": "ready", "encoder": "lines", "vector_row": first + n} for n, i in enumerate(ids)]
-    store.update_items(rows)
+    store.items.update(rows)
     store.close()
     return root
 
@@ -117,6 +117,6 @@ def test_the_command_for_people_stores_the_setting_of_a_project(project: Path) -
     said = run("7", "--apply", answers="n\n" * half + "maybe\n" + "y\n" * (len(shown) - half))
     assert "Stored" in said
     store = Store.open(Settings.model_validate({"data_dir": project}).resolved_database_url)
-    assert store.settings(7).duplicate_share != 0.7
+    assert store.projects.settings(7).duplicate_share != 0.7
     store.close()
     settings_module.load_settings.cache_clear()

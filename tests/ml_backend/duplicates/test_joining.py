@@ -40,7 +40,7 @@ class Encoder:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("joining") / "paploop.db"
     store = Store.open(f"sqlite:///{path}")
-    store.upsert_project(1, "cells", "<View/>", 0.0)
+    store.projects.upsert(1, "cells", "<View/>", 0.0)
     store.close()
     return path
 
@@ -58,10 +58,10 @@ def services(template: Path, root: Path) -> Iterator[Services]:
 def arrive(services: Services, names: Sequence[str], vectors: np.ndarray, frames: np.ndarray) -> None:
     """One ingest of one batch; "3/b.png" is an image of patient 3."""
     store = services.store
-    configured = store.settings(1).changed(group_pattern=r"^(\d)/", validation_fraction=0.5)
+    configured = store.projects.settings(1).changed(group_pattern=r"^(\d)/", validation_fraction=0.5)
     new = [NewItem(source=f"/{n}", content_hash=n, data={"root": "/", "name": n}) for n in names]
-    ids = store.add_items(1, new, 0.0)
-    items = store.items_by_id(1, ids)
+    ids = store.items.add(1, new, 0.0)
+    items = store.items.by_id(1, ids)
     joiner = Joiner(services, configured, Encoder.key, D, lambda first, second: True)
     encoder: Any = Encoder()
     _settle(
@@ -75,7 +75,7 @@ def arrive(services: Services, names: Sequence[str], vectors: np.ndarray, frames
 
 
 def state(services: Services) -> dict[str, tuple[int | None, str]]:
-    return {item.source: (item.group_id, item.split) for item in services.store.items(1)}
+    return {item.source: (item.group_id, item.split) for item in services.store.items.all(1)}
 
 
 def check_sides(items: Sequence[ItemRow]) -> None:
@@ -113,18 +113,18 @@ def test_corrections_stay_whatever_arrives_in_any_batches(
                 before = state(made)
                 arrive(made, names[low:high], vectors[low:high], frames[low:high])
                 assert {source: value for source, value in state(made).items() if source in before} == before
-                check_sides(made.store.items(1))
+                check_sides(made.store.items.all(1))
                 for place, (verb, ids) in corrections:
                     if min(place, len(names)) == high:
                         apply(made, verb, sorted(ids))
-                        check_sides(made.store.items(1))
+                        check_sides(made.store.items.all(1))
             return state(made)
 
     assert run(set()) == run({cut for cut in cuts if cut < len(names)})
 
 
 def apply(services: Services, verb: str, ids: list[int]) -> None:
-    here = {item.id: item for item in services.store.items(1)}
+    here = {item.id: item for item in services.store.items.all(1)}
     before = {item.source: item.split for item in here.values()}
     try:
         if verb == "merge":
@@ -151,16 +151,16 @@ def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(
     shapes = []
     for number, radius in enumerate((0.08, 0.0)):
         with services(template, tmp_path / f"data{number}") as made:
-            chosen = made.store.settings(1).changed(duplicate_radius=radius)
+            chosen = made.store.projects.settings(1).changed(duplicate_radius=radius)
             encoder: Any = Encoder()
             for row, name in enumerate(names):
                 item = NewItem(source=str(paths[name]), content_hash=name, data={"root": str(tmp_path), "name": name})
-                (item_id,) = made.store.add_items(1, [item], 0.0)
+                (item_id,) = made.store.items.add(1, [item], 0.0)
                 joiner = Joiner(made, chosen, Encoder.key, D)
                 frames = frame(images[name])[None]
-                arrived = _Arrived([made.store.item(item_id)], vectors[row : row + 1], frames, [(9, 9)])
+                arrived = _Arrived([made.store.items.one(item_id)], vectors[row : row + 1], frames, [(9, 9)])
                 _settle(made, 1, chosen, encoder, joiner, arrived)
-            shapes.append([len(members) for members in groups_of(made.store.items(1)).values()])
+            shapes.append([len(members) for members in groups_of(made.store.items.all(1)).values()])
     assert shapes == [[2, 1], [1, 1, 1]]
 
 
@@ -170,10 +170,10 @@ def test_a_search_finds_what_ingest_did_not_propose_and_leaves_what_was_split(te
         Image.fromarray(image).save(tmp_path / f"{name}.png")
     with services(template, tmp_path / "data") as made:
         new = [NewItem(source=str(tmp_path / f"{name}.png"), data={"root": str(tmp_path)}) for name in "abc"]
-        first, second, third = made.store.add_items(1, new, 0.0)
-        made.store.update_items([{"id": i, "group_id": i, "state": "ready"} for i in (first, second, third)])
+        first, second, third = made.store.items.add(1, new, 0.0)
+        made.store.items.update([{"id": i, "group_id": i, "state": "ready"} for i in (first, second, third)])
         assert search_project(made, 1, quiet) == [first]
-        assert sorted(groups_of(made.store.items(1))) == [first, third]
+        assert sorted(groups_of(made.store.items.all(1))) == [first, third]
         correct(made, 1, split=[second])
         assert search_project(made, 1, quiet) == []
-        assert sorted(groups_of(made.store.items(1))) == [first, second, third]
+        assert sorted(groups_of(made.store.items.all(1))) == [first, second, third]

@@ -15,11 +15,11 @@ from ml_backend.state.store import Store
 def store(tmp_path: Path) -> Iterator[Store]:
     """Project 1 with items in the groups a b | c d e | f, and one item without a group; f is held for validation."""
     opened = Store.open(f"sqlite:///{tmp_path}/state.db")
-    opened.upsert_project(1, "cells", "<View/>", 0.0)
-    ids = opened.add_items(1, [NewItem(source=f"{name}.png") for name in "abcdefg"], 0.0)
+    opened.projects.upsert(1, "cells", "<View/>", 0.0)
+    ids = opened.items.add(1, [NewItem(source=f"{name}.png") for name in "abcdefg"], 0.0)
     groups = [ids[0], ids[0], ids[2], ids[2], ids[2], ids[5]]
     sides = ["train"] * 5 + ["validation"]
-    opened.update_items(
+    opened.items.update(
         [
             {"id": i, "group_id": g, "state": "ready", "split": side}
             for i, g, side in zip(ids[:6], groups, sides, strict=True)
@@ -30,19 +30,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def named(store: Store) -> dict[str, int]:
-    return {item.source[0]: item.id for item in store.items(1)}
+    return {item.source[0]: item.id for item in store.items.all(1)}
 
 
 def shape(store: Store) -> list[str]:
-    return sorted("".join(item.source[0] for item in members) for members in groups_of(store.items(1)).values())
+    return sorted("".join(item.source[0] for item in members) for members in groups_of(store.items.all(1)).values())
 
 
 def sides(store: Store) -> dict[str, str]:
-    return {item.source[0]: item.split for item in store.items(1)}
+    return {item.source[0]: item.split for item in store.items.all(1)}
 
 
 def founders(store: Store) -> str:
-    return "".join(sorted(item.source[0] for item in store.items(1) if is_founder(item)))
+    return "".join(sorted(item.source[0] for item in store.items.all(1) if is_founder(item)))
 
 
 def test_merged_groups_stay_merged_and_their_founders_go_on_attracting(store: Store) -> None:
@@ -90,7 +90,7 @@ def test_the_representative_leaves_and_the_oldest_of_the_rest_follows(store: Sto
     names = named(store)
     split_group(store, 1, [names["c"]])
     assert shape(store) == ["ab", "c", "de", "f"]
-    assert names["d"] in groups_of(store.items(1))
+    assert names["d"] in groups_of(store.items.all(1))
 
 
 def test_two_leave_together(store: Store) -> None:
@@ -100,7 +100,7 @@ def test_two_leave_together(store: Store) -> None:
 
 
 def test_what_makes_no_sense_is_refused_and_changes_nothing(store: Store) -> None:
-    names, before = named(store), store.items(1)
+    names, before = named(store), store.items.all(1)
     with pytest.raises(NotFound, match="no item 999"):
         merge_groups(store, 1, [999, names["a"]])
     with pytest.raises(BadRequest, match="several groups"):
@@ -109,12 +109,12 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(store: Store) -> Non
         split_group(store, 1, [names["a"], names["b"]])
     with pytest.raises(BadRequest, match="no group yet"):
         split_group(store, 1, [names["g"]])
-    assert store.items(1) == before
+    assert store.items.all(1) == before
 
 
 def test_conflicts_and_offers(store: Store) -> None:
     tasks = {"a": 101, "c": 103, "d": 104, "e": 105}
-    items = [replace(item, task_id=tasks.get(item.source[0])) for item in store.items(1)]
+    items = [replace(item, task_id=tasks.get(item.source[0])) for item in store.items.all(1)]
     names = named(store)
     labels = {101: "normal", 103: "normal", 104: "abnormal"}
     conflicts = label_conflicts(items, labels)

@@ -41,8 +41,8 @@ def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
     run, _ = project(services, OBJECTS)
     services.files.make(services.files.run_dir(run))
     found, truth = seen(cells, nuclei)
-    metric = judge_thresholds(services, services.store.run(run), [found], [truth], NAMES)
-    services.store.update_run(run, metrics={"judgement": {}, METRIC: metric})
+    metric = judge_thresholds(services, services.store.runs.one(run), [found], [truth], NAMES)
+    services.store.runs.update(run, metrics={"judgement": {}, METRIC: metric})
     return run
 
 
@@ -79,7 +79,7 @@ def test_changed_costs_choose_again(services: Services) -> None:
     change_settings(services, 7, {"cost_delete": 50.0})
     assert renew_thresholds(services, 7, run)
     assert limits_of(services, 7).numbers["costs"]["delete"] == 50.0
-    assert "judgement" in services.store.run(run).metrics
+    assert "judgement" in services.store.runs.one(run).metrics
     assert not renew_thresholds(services, 7, run)
 
 
@@ -100,7 +100,7 @@ def test_few_objects_leave_the_usual_threshold(services: Services) -> None:
 
 
 def test_before_the_first_detector(services: Services) -> None:
-    services.store.upsert_project(7, "Cells", OBJECTS, 0.0)
+    services.store.projects.upsert(7, "Cells", OBJECTS, 0.0)
     assert thresholds_of(services, 7) == 0.5
     assert "until a detector was judged" in limits_of(services, 7).why
     assert not limits_of(services, 7, run_id=99).numbers

@@ -39,15 +39,15 @@ def services(tmp_path: Path) -> Iterator[Services]:
 def project(services: Services, config: str, tasks: int = 4) -> tuple[int, list[int]]:
     """A project whose run 1 ended, and whose order went into force, at `NOW`."""
     store = services.store
-    store.upsert_project(7, "Cells", config, NOW)
-    items = store.add_items(7, [NewItem(f"/c/{n}.png", n, state="ready") for n in range(1, tasks + 1)], NOW)
-    run = store.open_run(7, kind="train", reason="", seed=0, change=0, now=NOW)
+    store.projects.upsert(7, "Cells", config, NOW)
+    items = store.items.add(7, [NewItem(f"/c/{n}.png", n, state="ready") for n in range(1, tasks + 1)], NOW)
+    run = store.runs.open(7, kind="train", reason="", seed=0, change=0, now=NOW)
     assert run is not None
     names = ["Cat", "Dog"] if config == CLASSES else ["Cell", "Nucleus"]
-    store.update_run(run.id, state="done", finished_at=NOW, request={"classes": names})
+    store.runs.update(run.id, state="done", finished_at=NOW, request={"classes": names})
     entries = [RankingEntry(item, place, place / 10, 0.0) for place, item in enumerate(items)]
-    ranking = store.add_ranking(7, run.id, run.id, "v1", "entropy", {}, entries, NOW)
-    store.activate_ranking(ranking, run.id)
+    ranking = store.rankings.add(7, run.id, run.id, "v1", "entropy", {}, entries, NOW)
+    store.rankings.activate(ranking, run.id)
     return run.id, items
 
 
@@ -78,18 +78,18 @@ def rectangle(name: str, x: float, label: str = "Cell", **fields: str) -> dict[s
 def annotate(services: Services, task: int, result: list[dict[str, Any]], at: float = NOW + 60, **fields: Any) -> None:
     given = {"lead_time": 5.0, **fields}
     row = AnnotationRow(id=task, task_id=task, result=result, updated_at="2027-01-15T08:01:00.000000Z", **given)
-    services.store.upsert_annotations(7, [row], at)
+    services.store.labels.upsert(7, [row], at)
 
 
 def rows(services: Services) -> dict[int, EffortRow]:
     record_effort(services, 7)
     assert record_effort(services, 7) == 0
-    return {row.annotation_id: row for row in services.store.effort(7)}
+    return {row.annotation_id: row for row in services.store.effort.all(7)}
 
 
 def test_classes_by_id_by_time_by_hand_and_from_elsewhere(services: Services) -> None:
     run, items = project(services, CLASSES)
-    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
+    services.store.answers.save(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
     annotate(services, 1, [choice("Cat", region_id(run, items[0]), origin="prediction")])
     annotate(services, 2, [choice("Dog", "script")], parent_prediction=77)
     annotate(services, 3, [choice("Cat", "early")], at=NOW - 60)
@@ -114,7 +114,7 @@ def test_objects_against_what_the_detector_showed(services: Services) -> None:
     probs = np.array([[[0.9, 0.05, 0.05], [0.1, 0.8, 0.1], [0.3, 0.2, 0.5]]], np.float32)
     boxes = np.array([[10, 10, 20, 20], [50, 10, 60, 20], [80, 10, 90, 20]], np.float32)
     content = pack(Found(Detections((100, 100), boxes, probs), ("Cell", "Nucleus")))
-    services.store.save_detections(run, dict.fromkeys(items, content))
+    services.store.detections.save(run, dict.fromkeys(items, content))
     kept = rectangle(region_id(run, items[0], 0), 10, origin="prediction")
     drawn = rectangle("new", 70, origin="manual")
     annotate(services, 1, [kept, drawn])
@@ -131,7 +131,7 @@ def test_objects_against_what_the_detector_showed(services: Services) -> None:
 
 def test_answers_that_are_gone_or_damaged_leave_deletions_unknown(services: Services) -> None:
     run, items = project(services, OBJECTS)
-    services.store.save_detections(run, {items[1]: b"damaged"})
+    services.store.detections.save(run, {items[1]: b"damaged"})
     annotate(services, 1, [rectangle(region_id(run, items[0], 0), 10, origin="prediction-changed")])
     annotate(services, 2, [rectangle(region_id(run, items[1], 0), 10, origin="prediction")])
     found = rows(services)
@@ -141,7 +141,7 @@ def test_answers_that_are_gone_or_damaged_leave_deletions_unknown(services: Serv
 
 def test_the_worker_writes_it_down_when_a_webhook_comes(services: Services) -> None:
     run, items = project(services, CLASSES)
-    services.store.save_predictions(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
+    services.store.answers.save(run, items, np.array([[0.9, 0.1]] * 4, np.float32), ["Cat", "Dog"])
     annotation = {
         "id": 5,
         "task": 1,
@@ -150,14 +150,14 @@ def test_the_worker_writes_it_down_when_a_webhook_comes(services: Services) -> N
         "updated_at": "2026-11-21T09:00:00.000000Z",
     }
     body = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": {"id": 7}}
-    services.store.add_event(7, "ANNOTATION_CREATED", body, NOW)
-    services.store.add_event(8, "ANNOTATION_CREATED", body, NOW)
+    services.store.events.add(7, "ANNOTATION_CREATED", body, NOW)
+    services.store.events.add(8, "ANNOTATION_CREATED", body, NOW)
     beat(services)
-    assert [row.accepted for row in services.store.effort(7)] == [1]
+    assert [row.accepted for row in services.store.effort.all(7)] == [1]
 
 
 def test_a_config_that_nobody_can_read_is_passed_over(services: Services) -> None:
-    services.store.upsert_project(7, "Cells", "<View/>", NOW)
+    services.store.projects.upsert(7, "Cells", "<View/>", NOW)
     annotate(services, 1, [choice("Cat")])
     assert record_effort(services, 7) == 0
     assert effort_report(services, 7).kind == ""

@@ -58,7 +58,7 @@ def world(tmp_path: Path, config: str = ALL) -> ImportWorld:
         AnnotationRow(2, 2, 4, special, updated_at="2026-11-21T09:00:00Z"),
         AnnotationRow(3, 3, 4, [], was_cancelled=True, updated_at="2026-11-21T09:00:00Z"),
     ]
-    made.services.store.upsert_annotations(made.project, rows, NOW)
+    made.services.store.labels.upsert(made.project, rows, NOW)
     return made
 
 

@@ -37,7 +37,7 @@ def annotate(world: ImportWorld, results: dict[int, list[Any]], cancelled: tuple
         AnnotationRow(task, task, 1, found, was_cancelled=task in cancelled, updated_at="2026-11-21T09:00:00Z")
         for task, found in results.items()
     ]
-    world.services.store.upsert_annotations(world.project, rows, NOW)
+    world.services.store.labels.upsert(world.project, rows, NOW)
 
 
 def exported(world: ImportWorld, labels: str = TWO) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def test_the_usual_evaluation_counts_nothing_inside_an_ignore_region_of_any_clas
 
 def test_a_turned_box_on_a_wide_image(tmp_path: Path) -> None:
     world = make(tmp_path, config(), 1)
-    world.services.store.update_items([{"id": 1, "width": 1000, "height": 500}])
+    world.services.store.items.update([{"id": 1, "width": 1000, "height": 500}])
     # Turned by 90 degrees about its upper left corner, as Label Studio turns: 300 x 100 px become 100 x 300.
     turned = box("t", "A", 20, (500, 1000), width=30, height=20, rotation=90)
     annotate(world, {1: [turned | {"value": turned["value"] | {"y": 20}}]})
@@ -114,7 +114,7 @@ def test_what_lies_outside_or_has_no_size_is_named(tmp_path: Path) -> None:
     annotate(world, {1: [box("far", "A", 1000)], 2: [box("gone", "Old"), box("a", "A", 50)], 3: [box("c", "A")]})
     store = world.services.store
     lost = NewItem(str(tmp_path / "lost.png"), 9, state="ready", data={"root": str(tmp_path), "name": "lost.png"})
-    store.add_items(world.project, [lost], NOW)
+    store.items.add(world.project, [lost], NOW)
     annotate(world, {9: []})
     content = exported(world)
     problems = " ".join(content["problems"])

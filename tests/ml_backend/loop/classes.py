@@ -39,7 +39,7 @@ def make_loop(root: Path, folder: Path) -> Loop:
     ingest(loop.services, loop.project, folder, stage=quiet)
     loop.truth = {
         int(item.task_id): item.data["name"].split("/")[-2]
-        for item in loop.store.items(loop.project)
+        for item in loop.store.items.all(loop.project)
         if item.task_id is not None
     }
     return loop

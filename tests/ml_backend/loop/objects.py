@@ -53,7 +53,7 @@ class ObjectLoop(Studio):
 
     def result(self, task_id: int) -> list[dict[str, Any]]:
         """What an expert draws on a task."""
-        job = parse_label_config(self.store.project(self.project).label_config)
+        job = parse_label_config(self.store.projects.one(self.project).label_config)
         image, control = self.drawn[task_id], job.controls[0]
         regions = []
         for number, (box, label) in enumerate(zip(image.boxes.tolist(), image.classes.tolist(), strict=True)):
@@ -87,11 +87,11 @@ def make_object_loop(root: Path, folder: Path, config: str, *, count: int = 24) 
     truth = write_blobs(folder, count)
     loop = ObjectLoop.begin(root, config, "Blobs")
     store = loop.store
-    store.save_settings(loop.project, SETTINGS)
+    store.projects.save_settings(loop.project, SETTINGS)
     ingest(loop.services, loop.project, folder, stage=quiet)
     loop.drawn = {
         int(item.task_id): truth[Path(item.source).name]
-        for item in store.items(loop.project)
+        for item in store.items.all(loop.project)
         if item.task_id is not None
     }
     assert len(loop.drawn) == count

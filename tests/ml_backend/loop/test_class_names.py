@@ -45,9 +45,9 @@ def names(scene: Loop) -> Iterator[list[str]]:
 
 
 def configure(loop: Loop, names: Sequence[str]) -> None:
-    project = loop.store.project(loop.project)
+    project = loop.store.projects.one(loop.project)
     config = label_config(list(names))
-    loop.store.upsert_project(project.id, project.title, config, loop.services.clock())
+    loop.store.projects.upsert(project.id, project.title, config, loop.services.clock())
     loop.fake.state.projects[project.id]["label_config"] = config
 
 
@@ -58,8 +58,8 @@ def walk(loop: Loop, kind: str, moment: str, change: Callable[[], None]) -> RunR
         if run.state == moment:
             change()
         following, fields = STEPS[run.state](loop.services, run)
-        loop.store.advance_run(run.id, run.state, following, **fields)
-        run = loop.store.run(run.id)
+        loop.store.runs.advance(run.id, run.state, following, **fields)
+        run = loop.store.runs.one(run.id)
     if moment == "predict":
         change()
     return run
@@ -67,9 +67,9 @@ def walk(loop: Loop, kind: str, moment: str, change: Callable[[], None]) -> RunR
 
 def right_answers(loop: Loop, names: Sequence[str]) -> dict[int, list[str]]:
     """Task -> what may be shown: the class that the serving model itself says, if it can still be chosen."""
-    active = loop.store.project(loop.project).active_run_id
+    active = loop.store.projects.one(loop.project).active_run_id
     assert active is not None
-    run = loop.store.run(active)
+    run = loop.store.runs.one(active)
     items = candidates(loop.services, loop.project, str(run.request["encoder"]))
     probs, classes = predict_items(loop.services, active, items, str(run.request["encoder"]))
     said = [classes[int(best)] for best in probs.argmax(axis=1)]
@@ -120,17 +120,17 @@ def test_the_config_of_the_request_and_a_model_asked_live(scene: Loop, names: li
     after = CHANGES[change](names)
     right, config = right_answers(scene, after), label_config(after)
     shares(right, answered(scene, config))
-    active = scene.store.project(scene.project).active_run_id
+    active = scene.store.projects.one(scene.project).active_run_id
     assert active is not None
-    kept = scene.store.predictions(active)
-    scene.store.delete_predictions(active)
+    kept = scene.store.answers.of(active)
+    scene.store.answers.delete(active)
     shares(right, answered(scene, config))
-    scene.store.save_predictions(active, kept.ids, kept.probs, kept.classes)
+    scene.store.answers.save(active, kept.ids, kept.probs, kept.classes)
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str], change: str) -> None:
-    before = scene.store.project(scene.project).active_run_id
+    before = scene.store.projects.one(scene.project).active_run_id
     assert before is not None
     after = CHANGES[change](names)
 
@@ -143,7 +143,7 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STEPS, "judge", kept)
         assert walk(scene, "train", "publish", keep).decision == "kept"
-    assert scene.store.project(scene.project).active_run_id == before
+    assert scene.store.projects.one(scene.project).active_run_id == before
     shares(right_answers(scene, after), pushed(scene))
     rollback(scene.services, scene.project, before)
     scene.settle()
@@ -152,9 +152,9 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
 
 
 def test_strategies_see_probabilities_by_name(scene: Loop, names: list[str]) -> None:
-    active = scene.store.project(scene.project).active_run_id
+    active = scene.store.projects.one(scene.project).active_run_id
     assert active is not None
-    encoder = str(scene.store.run(active).request["encoder"])
+    encoder = str(scene.store.runs.one(active).request["encoder"])
     items = candidates(scene.services, scene.project, encoder)
     probs, classes = predict_items(scene.services, active, items, encoder)
     wanted = ["aaa", *classes[1:], classes[0]]

@@ -17,11 +17,11 @@ from tests.ml_backend.loop.classes import Loop
 @pytest.mark.parametrize("look", ["model_versions", "rankings", "project"])
 def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run publishes right after any of the three looks of a cleanup."""
-    run_id = scene.store.open_runs()[0].id
-    old = scene.store.project(scene.project).active_version
+    run_id = scene.store.runs.all_open()[0].id
+    old = scene.store.projects.one(scene.project).active_version
     with killed(scene.services.label_studio, "set_model_version"):
         execute(scene.services, run_id)
-    ranking = scene.store.ranking_of_run(run_id)
+    ranking = scene.store.rankings.of_run(run_id)
     assert ranking is not None
     assert set(scene.versions()) == {old, ranking.version}
     owner: Any = scene.services.label_studio if look == "model_versions" else scene.store
@@ -30,7 +30,7 @@ def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, m
     def publish_after(*arguments: Any, **named: Any) -> Any:
         answer = real(*arguments, **named)
         scene.services.label_studio.set_model_version(scene.project, ranking.version)
-        scene.store.activate_ranking(ranking.id, run_id)
+        scene.store.rankings.activate(ranking.id, run_id)
         return answer
 
     with monkeypatch.context() as patch:
@@ -41,7 +41,7 @@ def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, m
 
 def test_a_version_that_is_pushed_now_stays(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cleanup comes while the run pushes, first shut out by its lock and then, if it were not, by its order."""
-    run_id, tried = scene.store.open_runs()[0].id, []
+    run_id, tried = scene.store.runs.all_open()[0].id, []
     real: Any = scene.services.label_studio.import_predictions
 
     def pushed_and_cleaned(*arguments: Any, **named: Any) -> Any:
@@ -57,7 +57,7 @@ def test_a_version_that_is_pushed_now_stays(scene: Loop, monkeypatch: pytest.Mon
     with scene.services.files.lock(project_lock(scene.project)), pytest.raises(Busy):
         cleanup(scene.services, scene.project)
     assert len(cleanup(scene.services, scene.project)) == 1
-    assert set(scene.versions()) == {scene.store.project(scene.project).active_version}
+    assert set(scene.versions()) == {scene.store.projects.one(scene.project).active_version}
 
 
 def test_the_order_of_a_run_that_failed_is_put_away(scene: Loop) -> None:
@@ -65,8 +65,8 @@ def test_the_order_of_a_run_that_failed_is_put_away(scene: Loop) -> None:
     scene.fake.faults.fail_next(1, 400, body='{"detail": "refused"}', match="import/predictions")
     run = scene.settle()
     assert run.state == "failed"
-    left = scene.store.ranking_of_run(run.id)
+    left = scene.store.rankings.of_run(run.id)
     assert left is not None
     assert left.state == "prepared"
     cleanup(scene.services, scene.project)
-    assert scene.store.ranking_entries(left.id) == []
+    assert scene.store.rankings.entries(left.id) == []

@@ -25,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, cells: object) -> Iterator[tu
     """Three models, each on more labels than the one before."""
     loop = make_loop(tmp_path_factory.mktemp("curve") / "state", cells)
     settings = ProjectSettings(retrain_labels=1000, retrain_minutes=10_000, validation_fraction=0.4)
-    loop.store.save_settings(loop.project, settings)
+    loop.store.projects.save_settings(loop.project, settings)
     trained = []
     for _ in range(3):
         loop.label(20)
@@ -67,7 +67,7 @@ def test_the_page_draws_them_and_says_how_many_items_they_rest_on(runs: tuple[Lo
 
 def test_the_serving_temperature_has_no_part_in_the_judgement(runs: tuple[Loop, list[RunRow]]) -> None:
     loop, (_, second, third) = runs
-    loop.store.update_project(loop.project, active_run_id=second.id)
+    loop.store.projects.update(loop.project, active_run_id=second.id)
     _, before = judge(loop.services, third)
     for run in (second, third):
         path = loop.services.files.run_dir(run.id) / "checkpoint" / "model.json"
@@ -81,7 +81,7 @@ def test_a_lost_model_leaves_the_curve_and_nothing_else(runs: tuple[Loop, list[R
     loop, (first, second, third) = runs
     shutil.rmtree(loop.services.files.run_dir(first.id) / "checkpoint")
     (loop.services.files.run_dir(second.id) / "checkpoint" / "weights.npz").write_bytes(b"")
-    loop.store.update_project(loop.project, active_run_id=None)
+    loop.store.projects.update(loop.project, active_run_id=None)
     _, judged = judge(loop.services, third)
     assert set(judged["metrics"]["judgement"]["curve"]["scores"]) == {str(third.id)}
 
@@ -89,8 +89,8 @@ def test_a_lost_model_leaves_the_curve_and_nothing_else(runs: tuple[Loop, list[R
 def test_runs_from_before_are_not_compared(runs: tuple[Loop, list[RunRow]]) -> None:
     loop, (_, _, third) = runs
     judged = {name: value for name, value in third.metrics["judgement"].items() if name != "curve"}
-    loop.store.update_run(third.id, metrics={"judgement": judged})
-    found = comparison(loop.store.runs(loop.project))
+    loop.store.runs.update(third.id, metrics={"judgement": judged})
+    found = comparison(loop.store.runs.latest(loop.project))
     assert found is not None
     assert set(found.scores) == {third.id}
     assert comparison([]) is None

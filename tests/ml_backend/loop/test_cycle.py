@@ -19,10 +19,10 @@ def test_an_order_without_a_model_comes_first(loop: Loop) -> None:
     request_run(loop.services, loop.project, kind="rank", reason="First order.")
     run = loop.settle()
     assert (run.state, run.error) == ("done", "")
-    ranking = loop.store.active_ranking(loop.project)
+    ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
-    entries = loop.store.ranking_entries(ranking.id)
-    items = {item.id: item for item in loop.store.items(loop.project)}
+    entries = loop.store.rankings.entries(ranking.id)
+    items = {item.id: item for item in loop.store.items.all(loop.project)}
     wanted = [items[entry.item_id].task_id for entry in entries]
     assert loop.label(20) == wanted[:20]
     assert set(loop.prediction_counts().values()) == {1}
@@ -36,7 +36,7 @@ def test_labels_give_a_model_and_a_new_order(loop: Loop) -> None:
     run = loop.settle()
     assert (run.state, run.kind, run.decision) == ("done", "train", "promoted"), run
     assert "20 new or changed labels" in run.reason
-    assert loop.store.project(loop.project).active_run_id == run.id
+    assert loop.store.projects.one(loop.project).active_run_id == run.id
     assert len(loop.versions()) == 1
     open_tasks = [t for t in loop.fake.state.tasks_of(loop.project) if not loop.fake.state.is_labeled(t)]
     shown = [loop.fake.state.predictions_of(task["id"]) for task in open_tasks]
@@ -56,7 +56,7 @@ def test_one_class_is_no_error(loop: Loop) -> None:
     assert ended.id == run.id
     assert (ended.state, ended.decision) == ("done", "kept")
     assert "Nothing to learn" in ended.decision_reason
-    assert loop.store.project(loop.project).active_version
+    assert loop.store.projects.one(loop.project).active_version
 
 
 def test_ingest_twice_adds_nothing(loop: Loop, cells: Path) -> None:
@@ -72,11 +72,11 @@ def test_roll_back_brings_the_old_model_and_its_predictions(loop: Loop) -> None:
     loop.label(20)
     second = loop.settle()
     assert second.id != first.id
-    loop.store.update_project(loop.project, active_run_id=second.id)
+    loop.store.projects.update(loop.project, active_run_id=second.id)
     rollback(loop.services, loop.project, first.id)
     loop.settle()
-    assert loop.store.project(loop.project).active_run_id == first.id
-    ranking = loop.store.active_ranking(loop.project)
+    assert loop.store.projects.one(loop.project).active_run_id == first.id
+    ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
     assert ranking.run_id == first.id
     assert set(loop.versions()) == {ranking.version}
@@ -94,7 +94,7 @@ def test_deleted_tasks_and_lost_webhooks_are_found(loop: Loop) -> None:
     loop.services.label_studio.delete_tasks(loop.project, gone)
     report = reconcile(loop.services, loop.project)
     assert (report.annotations_changed, report.tasks_deleted) == (7, 1)
-    assert len(loop.store.annotations(loop.project)) == 13
+    assert len(loop.store.labels.all(loop.project)) == 13
     again = reconcile(loop.services, loop.project)
     assert (again.annotations_changed, again.annotations_deleted, again.tasks_new, again.tasks_deleted) == (0, 0, 0, 0)
 
@@ -105,12 +105,12 @@ def test_an_event_that_cannot_be_applied_holds_up_nothing(loop: Loop) -> None:
         "annotation": {"id": 1, "task": {"id": []}},
         "project": {"id": loop.project},
     }
-    loop.store.add_event(loop.project, "ANNOTATION_CREATED", broken, loop.services.clock())
-    loop.store.add_event(loop.project + 1, "TASKS_DELETED", {"tasks": [{"id": 1}]}, loop.services.clock())
+    loop.store.events.add(loop.project, "ANNOTATION_CREATED", broken, loop.services.clock())
+    loop.store.events.add(loop.project + 1, "TASKS_DELETED", {"tasks": [{"id": 1}]}, loop.services.clock())
     loop.label(1)
     loop.apply()
-    assert len(loop.store.annotations(loop.project)) == 1
-    assert loop.store.count_open_events() == 0
+    assert len(loop.store.labels.all(loop.project)) == 1
+    assert loop.store.events.count_open() == 0
 
 
 def test_an_import_whose_answer_was_lost_is_not_done_twice(loop: Loop, cells: Path, tmp_path: Path) -> None:
@@ -171,10 +171,10 @@ def test_webhooks_that_come_twice_change_nothing(loop: Loop) -> None:
     store = loop.store
 
     def state() -> tuple[object, ...]:
-        return store.annotations(loop.project), store.items(loop.project), store.last_change(loop.project)
+        return store.labels.all(loop.project), store.items.all(loop.project), store.labels.last_change(loop.project)
 
     before = state()
     for body in [*bodies, *reversed(bodies)]:
-        store.add_event(loop.project, body["action"], body, loop.services.clock())
+        store.events.add(loop.project, body["action"], body, loop.services.clock())
     loop.apply()
     assert state() == before

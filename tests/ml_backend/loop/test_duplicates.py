@@ -24,7 +24,7 @@ def copies(loop: Loop, tmp_path: Path) -> list[ItemRow]:
     """Two images of the loop's folder in a second folder: turned, and mirrored with half the size."""
     folder = tmp_path / "more"
     folder.mkdir()
-    originals = [item for item in loop.store.items(loop.project) if item.task_id is not None][:2]
+    originals = [item for item in loop.store.items.all(loop.project) if item.task_id is not None][:2]
     first, second = (Image.open(item.source).convert("RGB") for item in originals)
     Image.fromarray(np.rot90(np.asarray(first)).copy()).save(folder / "a.png")
     half = (second.width // 2, second.height // 2)
@@ -35,7 +35,7 @@ def copies(loop: Loop, tmp_path: Path) -> list[ItemRow]:
 
 
 def by_name(loop: Loop, name: str) -> ItemRow:
-    return next(item for item in loop.store.items(loop.project) if item.source.endswith(name))
+    return next(item for item in loop.store.items.all(loop.project) if item.source.endswith(name))
 
 
 def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop: Loop, copies: list[ItemRow]) -> None:
@@ -57,14 +57,14 @@ def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_ask
     loop: Loop, copies: list[ItemRow]
 ) -> None:
     services, project = loop.services, loop.project
-    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    unlike = [item for item in loop.store.items.all(project) if item.task_id is not None][5]
     # as the check of the pixels' agreement alone had joined it
-    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id}])
+    loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id}])
     doubts = recheck(services, project, quiet(""))
     assert [(doubt.item, doubt.group) for doubt in doubts] == [(unlike.id, copies[0].id)]
-    assert loop.store.item(unlike.id).group_id == copies[0].id
+    assert loop.store.items.one(unlike.id).group_id == copies[0].id
     assert recheck(services, project, quiet(""), apply=True) == doubts
-    assert loop.store.item(unlike.id).group_id == unlike.id
+    assert loop.store.items.one(unlike.id).group_id == unlike.id
     assert by_name(loop, "/a.png").group_id == copies[0].id
     assert recheck(services, project, quiet("")) == []
 
@@ -74,12 +74,12 @@ def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
 ) -> None:
     services, project = loop.services, loop.project
     assert overview(services, project).groups_note == ""
-    unlike = [item for item in loop.store.items(project) if item.task_id is not None][5]
+    unlike = [item for item in loop.store.items.all(project) if item.task_id is not None][5]
     turned = by_name(loop, "/a.png")
     # as a version before the mark left them
     unmarked = {key: value for key, value in turned.meta.items() if key != CHECKED}
-    loop.store.update_items([{"id": turned.id, "meta": unmarked}])
-    loop.store.update_items([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
+    loop.store.items.update([{"id": turned.id, "meta": unmarked}])
+    loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
     note = overview(services, project).groups_note
     assert note.startswith("2 images joined a group by an earlier")
     assert f"groups {project} --recheck" in note
@@ -92,7 +92,7 @@ def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
 
 def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: list[ItemRow]) -> None:
     view = overview(loop.services, loop.project)
-    assert view.copies == len([i for i in loop.store.items(loop.project) if i.group_id != i.id])
+    assert view.copies == len([i for i in loop.store.items.all(loop.project) if i.group_id != i.id])
     pairs = copy_list(loop.services, loop.project, 50)
     assert len(pairs) == view.copies >= 2
     pair = next(pair for pair in pairs if pair["name"].endswith("a.png"))
@@ -101,18 +101,20 @@ def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: li
 
 
 def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
-    first, second, third = [i for i in loop.store.items(loop.project, states=("ready",)) if i.task_id is not None][:3]
+    first, second, third = [i for i in loop.store.items.all(loop.project, states=("ready",)) if i.task_id is not None][
+        :3
+    ]
     correct(loop.services, loop.project, merge=[first.id, second.id])
     name = loop.truth[int(first.task_id or 0)]
     loop.services.label_studio.create_annotation(int(first.task_id or 0), choice(name, "class", "image"), 1.0)
     loop.apply()
     request_run(loop.services, loop.project, kind="rank", reason="Test.")
     loop.settle()
-    ranking = loop.store.active_ranking(loop.project)
+    ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
     wanted = {"strategy", "parameters", "seed", "model_run", "encoder", "index_version", "data_hash"}
     assert wanted <= set(ranking.provenance)
-    entries = {entry.item_id: entry for entry in loop.store.ranking_entries(ranking.id)}
+    entries = {entry.item_id: entry for entry in loop.store.rankings.entries(ranking.id)}
     assert f"labeled {name}: that label is proposed" in entries[second.id].why
     assert "proposed" not in entries[third.id].why
     shown = [
@@ -121,4 +123,4 @@ def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
         if prediction["model_version"] == ranking.version
     ]
     assert shown == [[name]]
-    assert len(groups_of(loop.store.items(loop.project))[first.group_id or 0]) == 2
+    assert len(groups_of(loop.store.items.all(loop.project))[first.group_id or 0]) == 2

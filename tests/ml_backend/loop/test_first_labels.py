@@ -44,18 +44,18 @@ def test_first_labels_wait_until_the_proposal_is_answered(
     again, labels = filled(loop, folder, "auto")
     assert (again, labels) == (project, 10)
     sides: dict[str, set[str]] = {}
-    for item in loop.store.items(project):
+    for item in loop.store.items.all(project):
         sides.setdefault(item.source_group, set()).add(item.split)
     assert all(len(found) == 1 for found in sides.values())
-    assert len(sides) < len(loop.store.items(project))
+    assert len(sides) < len(loop.store.items.all(project))
 
 
 def test_names_that_tell_nothing_are_said_to_once(loop: Loop, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     project, labels = filled(loop, folder, "none")
     assert labels == 10
-    assert loop.store.settings(project).group_pattern == EACH_FILE
-    assert {item.source_group for item in loop.store.items(project)} == {
-        item.data["name"] for item in loop.store.items(project)
+    assert loop.store.projects.settings(project).group_pattern == EACH_FILE
+    assert {item.source_group for item in loop.store.items.all(project)} == {
+        item.data["name"] for item in loop.store.items.all(project)
     }
     assert filled(loop, folder, "")[0] == project
     assert "share prefixes" not in capsys.readouterr().out

@@ -28,20 +28,20 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
     assert first.decision == "promoted"
     for number in range(30):
         now = loop.services.clock()
-        run = loop.store.open_run(loop.project, kind="train", reason="Old.", seed=0, change=0, now=now, state="done")
+        run = loop.store.runs.open(loop.project, kind="train", reason="Old.", seed=0, change=0, now=now, state="done")
         assert run is not None
         folder = loop.services.files.run_dir(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.jsonl").write_text("{}")
-        item = loop.store.items(loop.project)[0]
-        probs = loop.store.predictions(first.id)
-        loop.store.save_predictions(run.id, [item.id], probs.probs[:1], probs.classes)
-        loop.store.add_ranking(
+        item = loop.store.items.all(loop.project)[0]
+        probs = loop.store.answers.of(first.id)
+        loop.store.answers.save(run.id, [item.id], probs.probs[:1], probs.classes)
+        loop.store.rankings.add(
             loop.project, run.id, run.id, f"paploop-{loop.project}-old-{number}", "margin", {}, [], now
         )
-        old = loop.store.ranking_of_run(run.id)
+        old = loop.store.rankings.of_run(run.id)
         assert old is not None
-        loop.store.set_ranking_state(old.id, "retired")
+        loop.store.rankings.set_state(old.id, "retired")
     for _ in range(4):
         request_run(loop.services, loop.project, kind="rank", reason="Again.")
         loop.settle()
@@ -50,8 +50,8 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
     left = sorted(path.name for path in loop.services.files.runs_dir.iterdir())
     assert len(left) <= KEPT + 1
     assert loop.services.files.run_dir(first.id).name in left
-    loop.store.delete_predictions(first.id)
+    loop.store.answers.delete(first.id)
     back = rollback(loop.services, loop.project, first.id)
     assert loop.settle().state == "done"
-    assert loop.store.run(back.id).state == "done"
-    assert len(loop.store.predictions(first.id).ids) > 0
+    assert loop.store.runs.one(back.id).state == "done"
+    assert len(loop.store.answers.of(first.id).ids) > 0

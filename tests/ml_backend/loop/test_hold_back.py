@@ -39,7 +39,7 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
 
 def shown(loop: ObjectLoop) -> list[list[dict[str, Any]]]:
     """What annotators see in each image that waits."""
-    version = loop.store.project(loop.project).active_version
+    version = loop.store.projects.one(loop.project).active_version
     tasks = [task["id"] for task in loop.fake.state.tasks_of(loop.project) if not loop.fake.state.is_labeled(task)]
     found = [[p for p in loop.fake.state.predictions_of(task) if p["model_version"] == version] for task in tasks]
     assert all(len(predictions) == 1 for predictions in found)
@@ -55,17 +55,17 @@ def ranked_again(loop: ObjectLoop, changes: dict[str, Any]) -> list[list[dict[st
 
 def test_held_back_and_shown_when_they_help(weak: ObjectLoop) -> None:
     services, store = weak.services, weak.store
-    run = store.project(weak.project).active_run_id
+    run = store.projects.one(weak.project).active_run_id
     assert run is not None
-    told = store.run(run)
+    told = store.runs.one(run)
     assert f"The objects that run {run} proposes are held back" in told.decision_reason
     assert "90 % interval" in told.decision_reason
     assert told.metrics["publish"]["shown"] == {"regions": 0, "drawn": {"held back": len(shown(weak))}}
 
     assert not any(shown(weak))
-    ranking = store.active_ranking(weak.project)
+    ranking = store.rankings.active(weak.project)
     assert ranking is not None
-    assert (ranking.run_id, len(store.ranking_entries(ranking.id))) == (run, len(shown(weak)))
+    assert (ranking.run_id, len(store.rankings.entries(ranking.id))) == (run, len(shown(weak)))
     tasks: list[Any] = weak.fake.state.tasks_of(weak.project)
     assert not any(answer["result"] for answer in Serving(services).predict(weak.project, tasks) if answer)
     assert "held back" in project_page(services, weak.project).effort.why

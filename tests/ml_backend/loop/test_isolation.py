@@ -28,12 +28,12 @@ def saved(loop: Loop, number: Any, task: Any, **more: Any) -> dict[str, Any]:
 
 
 def arrive(loop: Loop, body: dict[str, Any], project: int | None = None) -> int:
-    return loop.store.add_event(project or loop.project, body["action"], body, loop.services.clock())
+    return loop.store.events.add(project or loop.project, body["action"], body, loop.services.clock())
 
 
 def spoil_settings(loop: Loop, project: int) -> None:
     """A project whose stored settings no version takes."""
-    loop.store.upsert_project(project, "Spoilt", "<View/>", 1.0)
+    loop.store.projects.upsert(project, "Spoilt", "<View/>", 1.0)
     with loop.store.database.write() as connection:
         values = {"values": json.dumps({"retrain_labels": HUGE}), "id": project}
         connection.execute(text("UPDATE projects SET settings = :values WHERE id = :id"), values)
@@ -51,13 +51,13 @@ def test_numbers_out_of_range_stop_nobody(loop: Loop) -> None:
     )
     arrive(loop, {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": HUGE}]})
     beat(loop.services)
-    assert loop.store.count_open_events() == 0
-    (row,) = loop.store.annotations(loop.project)
+    assert loop.store.events.count_open() == 0
+    (row,) = loop.store.labels.all(loop.project)
     assert (row.id, row.lead_time, row.parent_prediction, row.completed_by) == (5, None, None, None)
-    known = {item.task_id for item in loop.store.items(loop.project)}
+    known = {item.task_id for item in loop.store.items.all(loop.project)}
     assert 10**6 in known
     assert tasks[2] not in known
-    (aside,) = loop.store.set_aside_events(loop.project)
+    (aside,) = loop.store.events.set_aside(loop.project)
     assert aside.id == first
     assert str(HUGE) in aside.error
     assert overview(loop.services, loop.project).set_aside_events == 1
@@ -79,17 +79,17 @@ def test_an_event_that_fails_while_others_succeed_is_set_aside(loop: Loop, monke
         queue.jobs.clear()
         arrive(loop, saved(loop, 10 + number, tasks[1 + number]))
         beat(loop.services)
-        assert len(loop.store.annotations(loop.project)) == 1 + number, "those behind it go on at once"
-        assert loop.store.event(poison).tries == 1 + number
+        assert len(loop.store.labels.all(loop.project)) == 1 + number, "those behind it go on at once"
+        assert loop.store.events.one(poison).tries == 1 + number
         clock.now += LONGEST_WAIT
-    assert [event.id for event in loop.store.set_aside_events()] == [poison]
+    assert [event.id for event in loop.store.events.set_aside()] == [poison]
     assert ("reconcile_job", (loop.project,)) in loop.jobs, "a poll looks for what it said"
-    loop.store.purge_events(clock() + 1e9)
+    loop.store.events.purge(clock() + 1e9)
     with pytest.raises(Unavailable):
         apply_again(loop.services, poison)
     monkeypatch.undo()
     assert not apply_again(loop.services, poison).set_aside
-    assert len(loop.store.annotations(loop.project)) == 1 + MOST_TRIES
+    assert len(loop.store.labels.all(loop.project)) == 1 + MOST_TRIES
 
 
 def test_a_database_that_takes_no_note_is_nobodys_fault(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,8 +100,8 @@ def test_a_database_that_takes_no_note_is_nobodys_fault(loop: Loop, monkeypatch:
         for _ in range(2 * MOST_TRIES):
             beat(loop.services)
     beat(loop.services)
-    assert len(loop.store.annotations(loop.project)) == 1
-    assert loop.store.set_aside_events() == []
+    assert len(loop.store.labels.all(loop.project)) == 1
+    assert loop.store.events.set_aside() == []
 
 
 def _away(*_: object, **__: object) -> None:
@@ -109,33 +109,33 @@ def _away(*_: object, **__: object) -> None:
 
 
 def test_an_older_label_config_does_not_come_back(loop: Loop) -> None:
-    config = loop.store.project(loop.project).label_config
+    config = loop.store.projects.one(loop.project).label_config
     newer = config.replace("</Choices>", '<Choice value="New"/></Choices>')
     late = arrive(loop, {"action": "PROJECT_UPDATED", "project": {"id": loop.project, "label_config": config}})
-    loop.store.close_event(late, 1.0, "It failed.", set_aside=True)
+    loop.store.events.close(late, 1.0, "It failed.", set_aside=True)
     arrive(loop, {"action": "PROJECT_UPDATED", "project": {"id": loop.project, "label_config": newer}})
     beat(loop.services)
     apply_again(loop.services, late)
-    assert loop.store.project(loop.project).label_config == newer
+    assert loop.store.projects.one(loop.project).label_config == newer
 
 
 def test_what_is_discarded_is_no_longer_counted(loop: Loop) -> None:
     event = arrive(loop, saved(loop, HUGE, min(loop.truth)))
     beat(loop.services)
     assert discard(loop.services, event).error
-    assert loop.store.set_aside_events() == []
-    assert loop.store.purge_events(loop.services.clock() + 1.0) == 1
+    assert loop.store.events.set_aside() == []
+    assert loop.store.events.purge(loop.services.clock() + 1.0) == 1
 
 
 def test_a_project_whose_settings_are_spoilt_holds_up_no_other(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     spoil_settings(loop, loop.project - 1)
-    loop.store.upsert_annotations(loop.project - 1, [AnnotationRow(900, 1, result=[1], updated_at=STAMP)], 1.0)
+    loop.store.labels.upsert(loop.project - 1, [AnnotationRow(900, 1, result=[1], updated_at=STAMP)], 1.0)
     loop.label(20)
     loop.deliver()
     care = Care()
     for _ in range(3):
         beat(loop.services, care)
-    assert [run.project_id for run in loop.store.open_runs()] == [loop.project]
+    assert [run.project_id for run in loop.store.runs.all_open()] == [loop.project]
     assert ("reconcile_job", (loop.project,)) in loop.jobs
     said = [line for line in caplog.messages if f"Opening a run of project {loop.project - 1} failed" in line]
     assert len(said) == 1, "a trouble is told when it begins, not at every beat"
@@ -158,8 +158,8 @@ def test_one_odd_annotation_keeps_no_other_from_being_looked_at(loop: Loop, monk
     body["annotation"]["result"][0]["value"]["choices"] = ["odd"]
     arrive(loop, body)
     beat(loop.services)
-    assert [row.annotation_id for row in loop.store.effort(loop.project)] == [1, 2, 3]
-    assert loop.store.effort_missing(loop.project) == []
+    assert [row.annotation_id for row in loop.store.effort.all(loop.project)] == [1, 2, 3]
+    assert loop.store.effort.missing(loop.project) == []
 
 
 def test_an_annotation_row_is_kept_whatever_its_details_are() -> None:
@@ -179,9 +179,9 @@ def test_labels_of_a_batch_keep_their_tasks_where_one_task_is_odd(loop: Loop) ->
         "annotation": results,
         "task": [{"id": "x"}, *({"id": task["id"], "data": task["data"]} for task in tasks)],
     }
-    loop.store.add_event(loop.project, body["action"], body, loop.services.clock())
+    loop.store.events.add(loop.project, body["action"], body, loop.services.clock())
     beat(loop.services)
-    assert {row.id: row.task_id for row in loop.store.annotations(loop.project)} == {
+    assert {row.id: row.task_id for row in loop.store.labels.all(loop.project)} == {
         71: tasks[0]["id"],
         72: tasks[1]["id"],
     }

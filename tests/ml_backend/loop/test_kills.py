@@ -35,15 +35,15 @@ def test_a_kill_changes_nothing(point: tuple[str, str, bool, int], scene: Studio
 def test_a_half_pushed_version_is_never_switched_to(scene: Loop) -> None:
     scene.fake.faults.fail_next(1, 500, match="import/predictions")
     scene.deliver()
-    run_id = scene.store.open_runs()[0].id
+    run_id = scene.store.runs.all_open()[0].id
     execute(scene.services, run_id)
-    run = scene.store.run(run_id)
+    run = scene.store.runs.one(run_id)
     assert run.state == "publish"
     assert run.next_try_at > scene.services.clock()
     assert "Waiting" in run.message
     version = scene.fake.state.projects[scene.project]["model_version"]
-    assert version == scene.store.project(scene.project).active_version
-    half = scene.store.ranking_of_run(run_id)
+    assert version == scene.store.projects.one(scene.project).active_version
+    half = scene.store.rankings.of_run(run_id)
     assert half is not None
     task = next(iter(scene.truth))
     scene.services.label_studio.import_predictions(
@@ -58,7 +58,7 @@ def test_a_half_pushed_version_is_never_switched_to(scene: Loop) -> None:
 def test_two_processes_on_one_project(scene: Loop) -> None:
     from ml_backend.state.files import project_lock
 
-    run_id = scene.store.open_runs()[0].id
+    run_id = scene.store.runs.all_open()[0].id
     with scene.services.files.lock(project_lock(scene.project)):
         assert execute(scene.services, run_id).state == "prepare"
     assert execute(scene.services, run_id).state == "done"

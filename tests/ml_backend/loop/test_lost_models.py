@@ -58,7 +58,7 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Loop]:
     loop = make_loop(tmp_path_factory.mktemp("lost") / "state", cells)
-    loop.store.save_settings(loop.project, ProjectSettings(retrain_labels=1000, retrain_minutes=10_000))
+    loop.store.projects.save_settings(loop.project, ProjectSettings(retrain_labels=1000, retrain_minutes=10_000))
     loop.label(40)
     loop.apply()
     yield loop
@@ -70,8 +70,8 @@ def active(scene: Loop) -> int:
     """A sound model that serves."""
     run = request_run(scene.services, scene.project, kind="train", reason="A sound model.")
     assert scene.settle().state == "done"
-    scene.store.update_project(scene.project, active_run_id=run.id)
-    scene.store.update_run(run.id, decision="promoted")
+    scene.store.projects.update(scene.project, active_run_id=run.id)
+    scene.store.runs.update(run.id, decision="promoted")
     request_run(scene.services, scene.project, kind="rank", reason="Its order.")
     assert scene.settle().state == "done"
     return run.id
@@ -89,7 +89,7 @@ def test_the_next_model_takes_over_and_the_decision_says_why(scene: Loop, active
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "promoted"), ended
     assert f"the model of run {active} cannot be read any more and counts as absent" in ended.decision_reason
     assert "no model served before" not in ended.decision_reason
-    assert scene.store.project(scene.project).active_run_id == run.id
+    assert scene.store.projects.one(scene.project).active_run_id == run.id
     assert overview(scene.services, scene.project).active_why == ended.decision_reason
 
 
@@ -111,7 +111,7 @@ def test_nobody_rolls_back_to_it(scene: Loop, active: int, damage: str) -> None:
     lost = active
     run = request_run(scene.services, scene.project, kind="train", reason="Its successor.")
     scene.settle()
-    scene.store.update_project(scene.project, active_run_id=run.id)
+    scene.store.projects.update(scene.project, active_run_id=run.id)
     DAMAGES[damage](checkpoint(scene, lost))
     try:
         rollback(scene.services, scene.project, lost)
@@ -121,27 +121,27 @@ def test_nobody_rolls_back_to_it(scene: Loop, active: int, damage: str) -> None:
         said = scene.settle().error
     assert f"The model of run {lost}" in said
     assert "nothing was rolled back" in said
-    assert scene.store.project(scene.project).active_run_id == run.id
+    assert scene.store.projects.one(scene.project).active_run_id == run.id
 
 
 def test_a_live_answer_stays_empty(scene: Loop, active: int) -> None:
     shutil.rmtree(checkpoint(scene, active))
-    scene.store.delete_predictions(active)
+    scene.store.answers.delete(active)
     tasks = scene.fake.state.tasks_of(scene.project)[:3]
     assert Serving(scene.services).predict(scene.project, tasks) == [[], [], []]
 
 
 def test_fine_tuning_does_not_go_on_from_it(scene: Loop, active: int) -> None:
-    settings = scene.store.settings(scene.project)
+    settings = scene.store.projects.settings(scene.project)
     for method, damage, wanted in (("finetune", None, True), ("finetune", "cut", False), ("head", None, False)):
-        scene.store.save_settings(scene.project, settings.changed(method=method))
+        scene.store.projects.save_settings(scene.project, settings.changed(method=method))
         if damage:
             DAMAGES[damage](checkpoint(scene, active))
         run = request_run(scene.services, scene.project, kind="train", reason="Test.")
         _, fields = prepare(scene.services, run)
         assert bool(fields["request"]["init"]) is wanted
-        scene.store.update_run(run.id, state="failed")
-    scene.store.save_settings(scene.project, settings)
+        scene.store.runs.update(run.id, state="failed")
+    scene.store.projects.save_settings(scene.project, settings)
 
 
 def shown(scene: Loop) -> dict[int, Any]:

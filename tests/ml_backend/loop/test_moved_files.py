@@ -18,7 +18,7 @@ def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, c
     old = tmp_path / "old"
     shutil.copytree(cells, old)
     loop: Loop = make_loop(tmp_path / "state", old)
-    before = {item.id: (item.task_id, item.split, item.group_id) for item in loop.store.items(loop.project)}
+    before = {item.id: (item.task_id, item.split, item.group_id) for item in loop.store.items.all(loop.project)}
     gone = sorted(old.rglob("*.png"))[0]
     name = gone.relative_to(old)
     new = tmp_path / "new"
@@ -28,7 +28,7 @@ def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, c
     report = ingest(loop.services, loop.project, new, stage=quiet)
     assert report.moved == len(before)
     assert (report.new, report.near_duplicates, report.tasks) == (1, 1, 0)
-    items = {item.id: item for item in loop.store.items(loop.project)}
+    items = {item.id: item for item in loop.store.items.all(loop.project)}
     assert {i: (items[i].task_id, items[i].split, items[i].group_id) for i in before} == before
     assert all(loop.services.image_path(items[i]).is_file() for i in before)
     assert sum(items[i].data["name"] in ("renamed.png", "twice.png") for i in before) == 1
@@ -57,6 +57,9 @@ def test_images_that_are_not_where_they_were_are_named(tmp_path: Path, cells: Pa
     assert missing_files(loop.store) == []
     pool.rename(tmp_path / "new")
     (sentence,) = missing_files(loop.store)
-    assert f"{len(loop.store.items(loop.project))} images of project {loop.project} are not where they were" in sentence
+    assert (
+        f"{len(loop.store.items.all(loop.project))} images of project {loop.project} are not where they were"
+        in sentence
+    )
     assert "paploop ingest" in sentence
     loop.store.close()

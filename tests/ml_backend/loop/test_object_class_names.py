@@ -37,17 +37,17 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     root = tmp_path_factory.mktemp("object-names")
     loop = make_object_loop(root / "state", root / "images", BOXES, count=8)
     store, now = loop.store, loop.services.clock()
-    run = store.open_run(loop.project, kind="train", reason="Test.", seed=0, change=0, now=now)
+    run = store.runs.open(loop.project, kind="train", reason="Test.", seed=0, change=0, now=now)
     assert run is not None
     request = {"task": "objects", "classes": list(CLASSES)}
-    store.update_run(run.id, state="done", decision="promoted", request=request)
+    store.runs.update(run.id, state="done", decision="promoted", request=request)
     probs = np.full((1, 2, len(CLASSES) + 1), 0.0, np.float32)
     probs[0, 0, 0] = probs[0, 1, 1] = 0.8
     probs[:, :, -1] = 0.2
     boxes = np.array([[10, 10, 30, 30], [50, 50, 80, 80]], np.float32)
     content = pack(Found(Detections(SIZE, boxes, probs), tuple(CLASSES)))
-    store.save_detections(run.id, {item.id: content for item in store.items(loop.project)})
-    store.update_project(loop.project, active_run_id=run.id)
+    store.detections.save(run.id, {item.id: content for item in store.items.all(loop.project)})
+    store.projects.update(loop.project, active_run_id=run.id)
     yield loop
     loop.store.close()
 
@@ -61,10 +61,10 @@ def labels_in(answer: Any) -> list[str]:
 def test_objects_keep_their_class(scene: ObjectLoop, change: str, strategy: str) -> None:
     names = CHANGES[change]
     settings: ProjectSettings = SETTINGS.changed(strategy=strategy)
-    scene.store.save_settings(scene.project, settings)
-    project = scene.store.project(scene.project)
+    scene.store.projects.save_settings(scene.project, settings)
+    project = scene.store.projects.one(scene.project)
     config = config_of(names)
-    scene.store.upsert_project(project.id, project.title, config, scene.services.clock())
+    scene.store.projects.upsert(project.id, project.title, config, scene.services.clock())
     scene.fake.state.projects[project.id]["label_config"] = config
     assert parse_label_config(config).classes == tuple(names)
     right = sorted({ROUND, OTHER} & set(names))
@@ -77,7 +77,7 @@ def test_objects_keep_their_class(scene: ObjectLoop, change: str, strategy: str)
     for task in tasks:
         shown = [p for p in scene.fake.state.predictions_of(task["id"]) if p["model_version"] == active]
         assert [labels_in(prediction) for prediction in shown] == [right]
-    ranking = scene.store.active_ranking(scene.project)
+    ranking = scene.store.rankings.active(scene.project)
     assert ranking is not None
-    said = " ".join(entry.why for entry in scene.store.ranking_entries(ranking.id))
+    said = " ".join(entry.why for entry in scene.store.rankings.entries(ranking.id))
     assert all(name in names or f"{name} " not in said for name in CLASSES), said

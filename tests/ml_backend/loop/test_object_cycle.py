@@ -41,7 +41,7 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
 
 
 def test_the_pool_is_pre_annotated_where_the_objects_are(boxes: ObjectLoop) -> None:
-    job = parse_label_config(boxes.store.project(boxes.project).label_config)
+    job = parse_label_config(boxes.store.projects.one(boxes.project).label_config)
     open_tasks = [t for t in boxes.fake.state.tasks_of(boxes.project) if not boxes.fake.state.is_labeled(t)]
     right = wrong = missed = 0
     for task in open_tasks:
@@ -84,9 +84,9 @@ def test_a_task_that_no_run_has_seen_is_looked_at(boxes: ObjectLoop) -> None:
 def test_where_the_project_stands(boxes: ObjectLoop) -> None:
     view = overview(boxes.services, boxes.project)
     assert view.problem == ""
-    drawn = [boxes.drawn[row.task_id] for row in boxes.store.annotations(boxes.project)]
+    drawn = [boxes.drawn[row.task_id] for row in boxes.store.labels.all(boxes.project)]
     assert sum(view.labels.values()) == sum(len(image.boxes) for image in drawn)
-    summary = run_summary(boxes.store.runs(boxes.project)[0])
+    summary = run_summary(boxes.store.runs.latest(boxes.project)[0])
     assert summary["measure"] == "AP50"
     assert 0.3 < summary["score"] <= 1
     assert any("object" in item["why"] for item in next_items(boxes.services, boxes.project, 5))
@@ -95,8 +95,10 @@ def test_where_the_project_stands(boxes: ObjectLoop) -> None:
 def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(boxes: ObjectLoop) -> None:
     boxes.draw(3)
     boxes.apply()
-    before = boxes.store.project(boxes.project).active_run_id
-    boxes.store.save_settings(boxes.project, boxes.store.settings(boxes.project).changed(train_steps=5))
+    before = boxes.store.projects.one(boxes.project).active_run_id
+    boxes.store.projects.save_settings(
+        boxes.project, boxes.store.projects.settings(boxes.project).changed(train_steps=5)
+    )
     request_run(boxes.services, boxes.project, kind="train", reason="By hand.")
     run = boxes.settle()
     assert run.state == "done", run
@@ -107,7 +109,7 @@ def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(
         judged["delta_AP50"] == 0 and judged["candidate"]["AP"] > judged["incumbent"]["AP"]
     )
     assert (run.decision == "promoted") == (better and not judged["classes_given_up"])
-    assert boxes.store.project(boxes.project).active_run_id == (run.id if run.decision == "promoted" else before)
+    assert boxes.store.projects.one(boxes.project).active_run_id == (run.id if run.decision == "promoted" else before)
 
 
 def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
@@ -117,9 +119,9 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
         request_run(boxes.services, boxes.project, kind="rank", reason=f"Now by {name}.")
         run = boxes.settle()
         assert (run.state, run.error) == ("done", ""), run
-        ranking = store.active_ranking(boxes.project)
+        ranking = store.rankings.active(boxes.project)
         assert ranking is not None
-        assert (ranking.strategy, ranking.provenance["looked_at"]) == (name, len(store.ranking_entries(ranking.id)))
+        assert (ranking.strategy, ranking.provenance["looked_at"]) == (name, len(store.rankings.entries(ranking.id)))
     for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "only boxes are drawn")):
         with pytest.raises(BadRequest, match=why):
             change_settings(boxes.services, boxes.project, {"strategy": name})
@@ -129,9 +131,9 @@ def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> 
     change_settings(boxes.services, boxes.project, {"strategy": "auto", "window": 3})
     request_run(boxes.services, boxes.project, kind="rank", reason="A small window.")
     assert boxes.settle().state == "done"
-    ranking = boxes.store.active_ranking(boxes.project)
+    ranking = boxes.store.rankings.active(boxes.project)
     assert ranking is not None
-    entries = boxes.store.ranking_entries(ranking.id)
+    entries = boxes.store.rankings.entries(ranking.id)
     open_tasks = [t for t in boxes.fake.state.tasks_of(boxes.project) if not boxes.fake.state.is_labeled(t)]
     assert len(entries) == len(open_tasks)
     assert [entry.score for entry in entries] == sorted(entry.score for entry in entries)
@@ -139,11 +141,11 @@ def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> 
 
 
 def test_roll_back_and_pages(boxes: ObjectLoop) -> None:
-    first = next(run for run in reversed(boxes.store.runs(boxes.project)) if run.decision == "promoted")
+    first = next(run for run in reversed(boxes.store.runs.latest(boxes.project)) if run.decision == "promoted")
     rollback(boxes.services, boxes.project, first.id)
     assert boxes.settle().state == "done"
-    assert boxes.store.project(boxes.project).active_run_id == first.id
-    assert boxes.store.runs_with_detections(boxes.project) == [first.id]
+    assert boxes.store.projects.one(boxes.project).active_run_id == first.id
+    assert boxes.store.detections.runs(boxes.project) == [first.id]
     page = project_page(boxes.services, boxes.project)
     assert "AP50" in page.curve
     assert "box_entropy" in [info["name"] for info in page.strategies]
@@ -151,37 +153,37 @@ def test_roll_back_and_pages(boxes: ObjectLoop) -> None:
 
 def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
     services, store = boxes.services, boxes.store
-    active = store.project(boxes.project).active_run_id
+    active = store.projects.one(boxes.project).active_run_id
     assert active is not None
     run = request_run(services, boxes.project, kind="train", reason="Test.")
     _, prepared = prepare(services, run)
     assert prepared["request"]["init"]
     shutil.copytree(services.files.run_dir(active), services.files.run_dir(run.id), dirs_exist_ok=True)
-    store.update_run(run.id, request=store.run(active).request)
+    store.runs.update(run.id, request=store.runs.one(active).request)
     weights = services.files.run_dir(active) / "checkpoint" / "weights.safetensors"
     sound = weights.read_bytes()
     for damaged in (sound[: len(sound) // 2], b""):
         weights.write_bytes(damaged)
-        _, judged = judge(services, store.run(run.id))
+        _, judged = judge(services, store.runs.one(run.id))
         assert judged["decision"] == "promoted"
         assert f"the model of run {active} cannot be read any more and counts as absent" in judged["decision_reason"]
         assert not prepare(services, run)[1]["request"]["init"]
     weights.write_bytes(sound)
-    _, judged = judge(services, store.run(run.id))
+    _, judged = judge(services, store.runs.one(run.id))
     assert judged["decision"] == "kept"
     curve = judged["metrics"]["judgement"]["curve"]
     assert {str(active), str(run.id)} <= set(curve["scores"])
     assert curve["scores"][str(active)] == curve["scores"][str(run.id)]
     assert curve["items"] == judged["metrics"]["judgement"]["images"]
-    store.update_run(run.id, state="failed")
+    store.runs.update(run.id, state="failed")
 
 
 def test_when_the_config_asks_for_classes_the_detector_is_not_asked(boxes: ObjectLoop) -> None:
     config = BOXES.replace("RectangleLabels", "Choices").replace("<Label ", "<Choice ")
-    boxes.store.upsert_project(boxes.project, "Blobs", config, boxes.services.clock())
+    boxes.store.projects.upsert(boxes.project, "Blobs", config, boxes.services.clock())
     boxes.fake.state.projects[boxes.project]["label_config"] = config
     run = request_run(boxes.services, boxes.project, kind="train", reason="The config changed.")
     ended = boxes.settle()
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "kept"), ended
     assert "Nothing to learn" in ended.decision_reason
-    assert boxes.store.project(boxes.project).active_run_id is None
+    assert boxes.store.projects.one(boxes.project).active_run_id is None

@@ -23,7 +23,9 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     store = loop.store
     # Two steps teach nothing; whatever is found is shown, so that there is something to compare.
     everything = {"shown_from": 0.05, "choose_shown_from": False, "hold_back": False}
-    store.save_settings(loop.project, store.settings(loop.project).changed(train_steps=2, **everything))
+    store.projects.save_settings(
+        loop.project, store.projects.settings(loop.project).changed(train_steps=2, **everything)
+    )
     request_run(loop.services, loop.project, kind="rank", reason="First order.")
     loop.settle()
     loop.draw(7)
@@ -34,7 +36,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
 
 
 def test_without_a_kill_there_are_outlines_to_compare(undisturbed: Studio) -> None:
-    run = undisturbed.store.runs(undisturbed.project)[0]
+    run = undisturbed.store.runs.latest(undisturbed.project)[0]
     assert (run.state, run.decision) == ("done", "promoted"), run
     assert run.metrics["training"]["masks"]
     assert any(result for shown in end_state(undisturbed)["shown"].values() for result in shown)

@@ -20,24 +20,24 @@ from tests.ml_backend.loop.classes import Loop
 def test_an_ingest_alone_ends_with_an_order(loop: Loop) -> None:
     assert order_due(loop.services, loop.project) == "There is no order yet."
     beat(loop.services)
-    opened = loop.store.open_run_of(loop.project)
+    opened = loop.store.runs.open_of(loop.project)
     assert opened is not None
     assert opened.kind == "rank"
     loop.settle()
-    ranking = loop.store.active_ranking(loop.project)
+    ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
-    assert ranking.provenance[NEWEST] == max(item.id for item in loop.store.items(loop.project))
+    assert ranking.provenance[NEWEST] == max(item.id for item in loop.store.items.all(loop.project))
     assert order_due(loop.services, loop.project) is None
     beat(loop.services)
-    assert loop.store.open_run_of(loop.project) is None
+    assert loop.store.runs.open_of(loop.project) is None
 
 
 def test_tasks_that_a_poll_finds_are_ordered_once(loop: Loop, tmp_path: Path) -> None:
     loop.settle()
-    before = loop.store.active_ranking(loop.project)
+    before = loop.store.rankings.active(loop.project)
     client = loop.services.label_studio
     more = write_cells(tmp_path / "more", silent, count=93)[90:]
-    known = loop.store.items(loop.project)[0]
+    known = loop.store.items.all(loop.project)[0]
     assert before is not None
     client.import_tasks(loop.project, [{"data": {"image": path.as_uri()}} for path in more])
     loop.fake.sent.clear()
@@ -45,18 +45,18 @@ def test_tasks_that_a_poll_finds_are_ordered_once(loop: Loop, tmp_path: Path) ->
     assert order_due(loop.services, loop.project) is not None
     loop.settle()
     # These cannot be fetched, so they are set aside with a reason, and nothing is ordered again and again.
-    after = loop.store.active_ranking(loop.project)
+    after = loop.store.rankings.active(loop.project)
     assert after is not None
     assert after.id != before.id
     assert order_due(loop.services, loop.project) is None
-    assert loop.store.item(known.id).state == "ready"
+    assert loop.store.items.one(known.id).state == "ready"
 
 
 def test_a_failed_order_is_not_tried_at_every_beat(loop: Loop) -> None:
     beat(loop.services)
-    opened = loop.store.open_run_of(loop.project)
+    opened = loop.store.runs.open_of(loop.project)
     assert opened is not None
-    loop.store.end_run(opened.id, "The disk is full.", loop.services.clock())
+    loop.store.runs.end(opened.id, "The disk is full.", loop.services.clock())
     assert order_due(loop.services, loop.project) is None
 
 

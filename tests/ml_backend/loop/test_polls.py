@@ -26,13 +26,13 @@ def polled(loop: Loop) -> Loop:
     loop.label(10)
     loop.apply()
     reconcile(loop.services, loop.project)
-    loop.store.update_project(loop.project, reconciled_until=LONG_AFTER)
+    loop.store.projects.update(loop.project, reconciled_until=LONG_AFTER)
     return loop
 
 
 def test_an_annotation_of_a_task_that_is_gone_asks_for_one_full_poll_at_most(polled: Loop) -> None:
     lost = AnnotationRow(10**6, 10**6, result=[1], updated_at="2026-11-21T09:31:37.197599Z")
-    polled.store.upsert_annotations(polled.project, [lost], 1.0)
+    polled.store.labels.upsert(polled.project, [lost], 1.0)
     first = reconcile(polled.services, polled.project)
     assert (first.annotations_deleted, first.full) == (1, False)
     assert not reconcile(polled.services, polled.project).full
@@ -40,7 +40,7 @@ def test_an_annotation_of_a_task_that_is_gone_asks_for_one_full_poll_at_most(pol
 
 def lose_one(loop: Loop) -> None:
     """Label Studio forgets an annotation and leaves its task as it is."""
-    del loop.fake.state.annotations[loop.store.annotations(loop.project)[0].id]
+    del loop.fake.state.annotations[loop.store.labels.all(loop.project)[0].id]
 
 
 def test_a_deletion_that_no_task_points_to_is_found(polled: Loop) -> None:
@@ -60,7 +60,7 @@ def test_a_difference_that_stays_is_looked_into_once(polled: Loop, monkeypatch: 
 
     monkeypatch.setattr(polled.services.label_studio, "project", miscounted)
     assert [reconcile(polled.services, polled.project).full for _ in range(3)] == [True, False, False]
-    polled.store.update_project(polled.project, reconciled_until=LONG_AFTER)
+    polled.store.projects.update(polled.project, reconciled_until=LONG_AFTER)
     lose_one(polled)
     report = reconcile(polled.services, polled.project)
     assert (report.full, report.annotations_deleted) == (True, 1)
@@ -85,10 +85,10 @@ def test_people_who_label_during_a_poll_cause_no_full_one(polled: Loop) -> None:
     fake.faults.on_call = label
     assert not reconcile(polled.services, polled.project).full
     fake.faults.on_call = None
-    polled.store.update_project(polled.project, reconciled_until=cursor)
+    polled.store.projects.update(polled.project, reconciled_until=cursor)
     report = reconcile(polled.services, polled.project)
     assert not report.full
-    assert len(polled.store.annotations(polled.project)) == len(polled.fake.state.annotations)
+    assert len(polled.store.labels.all(polled.project)) == len(polled.fake.state.annotations)
 
 
 def test_a_task_that_arrives_while_tasks_are_listed_is_not_gone(polled: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,16 +96,16 @@ def test_a_task_that_arrives_while_tasks_are_listed_is_not_gone(polled: Loop, mo
 
     def listed(project_id: int) -> set[int]:
         there: set[int] = real(project_id)
-        polled.store.add_items(project_id, [NewItem("late", task_id=5000)], 1.0)
+        polled.store.items.add(project_id, [NewItem("late", task_id=5000)], 1.0)
         row = AnnotationRow(5001, 5000, result=[1], updated_at="2026-11-21T09:31:37.197599Z")
-        polled.store.upsert_annotations(project_id, [row], 1.0)
+        polled.store.labels.upsert(project_id, [row], 1.0)
         return there
 
     with monkeypatch.context() as patch:
         patch.setattr(polled.services.label_studio, "task_ids", listed)
         report = reconcile(polled.services, polled.project)
     assert report.tasks_deleted == 0
-    assert 5000 in {item.task_id for item in polled.store.items(polled.project)}
+    assert 5000 in {item.task_id for item in polled.store.items.all(polled.project)}
 
 
 def test_an_annotation_that_cannot_be_stored_holds_up_no_other(polled: Loop) -> None:
@@ -121,7 +121,7 @@ def test_an_annotation_that_cannot_be_stored_holds_up_no_other(polled: Loop) -> 
 def _a_minute_ago(loop: Loop) -> str:
     """A cursor from which the labels of a test are listed."""
     cursor = "2000-01-01T00:00:00.000000Z"
-    loop.store.update_project(loop.project, reconciled_until=cursor)
+    loop.store.projects.update(loop.project, reconciled_until=cursor)
     return cursor
 
 
@@ -137,7 +137,7 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
     clock.now += 86400
     beat(polled.services)
     assert polled.jobs == []
-    assert polled.store.open_runs() == []
+    assert polled.store.runs.all_open() == []
     assert f"`paploop connect {polled.project}` takes it up again" in overview(polled.services, polled.project).problem
     state.projects[polled.project] = kept
     settings = polled.services.settings.model_copy(update={"insecure_no_auth": True})
@@ -148,10 +148,10 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
 
 
 def test_a_project_that_speaks_is_there(polled: Loop) -> None:
-    polled.store.update_project(polled.project, gone_at=1.0)
+    polled.store.projects.update(polled.project, gone_at=1.0)
     polled.label(1)
     polled.apply()
-    assert polled.store.project(polled.project).gone_at is None
+    assert polled.store.projects.one(polled.project).gone_at is None
 
 
 def test_what_it_said_before_it_was_let_go_of_does_not_take_it_up_again(polled: Loop) -> None:
@@ -159,11 +159,11 @@ def test_what_it_said_before_it_was_let_go_of_does_not_take_it_up_again(polled: 
     client.update_project(project, title="Another title")
     polled.label(1)
     polled.deliver()
-    before = len(polled.store.annotations(project))
+    before = len(polled.store.labels.all(project))
     detach(polled.services, project)
-    left_at = polled.store.project(project).gone_at
+    left_at = polled.store.projects.one(project).gone_at
     assert left_at is not None
     beat(polled.services)
-    assert len(polled.store.annotations(project)) == before + 1, "no label is lost"
-    assert polled.store.project(project).gone_at == left_at
+    assert len(polled.store.labels.all(project)) == before + 1, "no label is lost"
+    assert polled.store.projects.one(project).gone_at == left_at
     assert ("reconcile_job", (project,)) not in polled.jobs

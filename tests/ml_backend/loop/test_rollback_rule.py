@@ -24,12 +24,12 @@ def test_the_button_and_the_command_allow_the_same(
     scene: Loop, decision: str, state: str, has_model: bool, said: str
 ) -> None:
     run_id = request_run(scene.services, scene.project, kind="train", reason="Test.").id
-    scene.store.update_run(run_id, decision=decision, state=state)
+    scene.store.runs.update(run_id, decision=decision, state=state)
     if has_model:
         model = scene.services.files.run_dir(run_id) / "checkpoint" / "model.json"
         model.parent.mkdir(parents=True)
         model.write_text("{}")
-    assert run_line(scene.services, scene.store.run(run_id), None, 0.0).can_go_back is (said == "")
+    assert run_line(scene.services, scene.store.runs.one(run_id), None, 0.0).can_go_back is (said == "")
     if said:
         with pytest.raises(Conflict, match=said):
             rollback(scene.services, scene.project, run_id)

@@ -8,7 +8,7 @@ from tests.ml_backend.loop.classes import Loop
 
 def sides(loop: Loop) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
-    for item in loop.store.items(loop.project):
+    for item in loop.store.items.all(loop.project):
         found.setdefault(item.data["name"].split("/")[-1].split("_")[0], set()).add(item.split)
     return found
 
@@ -25,22 +25,25 @@ def test_a_proposed_pattern_puts_each_patient_on_one_side(loop: Loop) -> None:
 
 
 def test_a_split_that_was_trained_on_stays(loop: Loop) -> None:
-    before = {item.id: item.split for item in loop.store.items(loop.project)}
+    before = {item.id: item.split for item in loop.store.items.all(loop.project)}
     run = request_run(loop.services, loop.project, kind="train", reason="By hand.")
     with pytest.raises(Conflict, match=f"Run {run.id} has trained on the present split"):
         set_group_pattern(loop.services, loop.project, r"(patient\d+)_")
-    loop.store.end_run(run.id, "Broken off.", loop.services.clock())
-    assert {item.id: item.split for item in loop.store.items(loop.project)} == before
+    loop.store.runs.end(run.id, "Broken off.", loop.services.clock())
+    assert {item.id: item.split for item in loop.store.items.all(loop.project)} == before
     with pytest.raises(BadRequest, match="group_pattern"):
         set_group_pattern(loop.services, loop.project, "(")
     assert set_group_pattern(loop.services, loop.project, r"(patient\d+)_") == r"(patient\d+)_"
 
 
 def test_files_that_came_in_before_are_no_patients_of_two(loop: Loop) -> None:
-    loop.store.update_items(
-        [{"id": item.id, "data": {**item.data, "name": f"{item.id}x_a.png"}} for item in loop.store.items(loop.project)]
+    loop.store.items.update(
+        [
+            {"id": item.id, "data": {**item.data, "name": f"{item.id}x_a.png"}}
+            for item in loop.store.items.all(loop.project)
+        ]
     )
-    names = [item.data["name"] for item in loop.store.items(loop.project)]
+    names = [item.data["name"] for item in loop.store.items.all(loop.project)]
     assert proposal_for(loop.services, loop.project, names) is None
 
 
@@ -49,9 +52,9 @@ def test_a_pattern_that_could_not_be_applied_is_not_set(loop: Loop, monkeypatch:
         raise Unavailable("The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.services.store, "update_items", fails)
+        patch.setattr(loop.services.store.items.all, "update", fails)
         with pytest.raises(Unavailable):
             set_group_pattern(loop.services, loop.project, "auto")
-    assert loop.store.settings(loop.project).group_pattern == ""
+    assert loop.store.projects.settings(loop.project).group_pattern == ""
     set_group_pattern(loop.services, loop.project, "auto")
     assert {frozenset(found) for found in sides(loop).values()} == {frozenset({"train"}), frozenset({"validation"})}

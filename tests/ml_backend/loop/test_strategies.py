@@ -23,19 +23,19 @@ def trained(loop: Loop) -> Loop:
 
 def test_each_strategy_renews_the_order(trained: Loop) -> None:
     store = trained.store
-    some = [item.id for item in store.items(trained.project)][:3]
+    some = [item.id for item in store.items.all(trained.project)][:3]
     for name in usable():
         parameters = {PARAMETERS[name]: some} if name in PARAMETERS else {}
         change_settings(trained.services, trained.project, {"strategy": name, "strategy_params": parameters})
         request_run(trained.services, trained.project, kind="rank", reason=f"Now by {name}.")
         run = trained.settle()
         assert (run.state, run.error) == ("done", ""), name
-        ranking = store.active_ranking(trained.project)
+        ranking = store.rankings.active(trained.project)
         assert ranking is not None
         note = ranking.provenance["note"]
         assert ranking.strategy == name or note.startswith(f"No label is in doubt, so {ranking.strategy} orders"), note
         assert ranking.provenance["seed"] == run.seed + run.id
-        entries = store.ranking_entries(ranking.id)
+        entries = store.rankings.entries(ranking.id)
         assert entries[0].why, name
         assert [entry.position for entry in entries] == list(range(len(entries)))
         assert len({entry.item_id for entry in entries}) == len(entries)
@@ -44,7 +44,7 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
 def test_a_strategy_for_detectors_is_refused_in_words(loop: Loop) -> None:
     with pytest.raises(BadRequest, match="what a detector found"):
         change_settings(loop.services, loop.project, {"strategy": "box_entropy"})
-    assert loop.store.settings(loop.project).strategy == "auto"
+    assert loop.store.projects.settings(loop.project).strategy == "auto"
 
 
 @pytest.mark.parametrize(("goal", "why"), [("similar", "No example is chosen"), ("exclude", "Nothing is excluded")])
@@ -52,7 +52,7 @@ def test_a_goal_without_examples_is_named_by_what_orders_in_its_place(loop: Loop
     change_settings(loop.services, loop.project, {"strategy": goal})
     request_run(loop.services, loop.project, kind="rank", reason="Test.")
     run = loop.settle()
-    ranking = loop.store.active_ranking(loop.project)
+    ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
     assert (ranking.strategy, ranking.provenance["strategy"], ranking.provenance["asked"]) == ("auto", "auto", goal)
     assert run.metrics["publish"]["strategy"] == "auto"

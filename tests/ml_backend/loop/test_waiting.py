@@ -30,11 +30,11 @@ def taken(loop: Loop) -> list[tuple[str, tuple[Any, ...]]]:
 
 @pytest.mark.parametrize("step", ["prepare", "publish"])
 def test_an_outage_of_twenty_minutes_fails_no_run(step: str, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, run_id = clock_of(scene), scene.store.open_runs()[0].id
+    clock, run_id = clock_of(scene), scene.store.runs.all_open()[0].id
     if step == "publish":
         with killed(scene.services.label_studio, "import_predictions"):
             execute(scene.services, run_id)
-    before = scene.store.run(run_id)
+    before = scene.store.runs.one(run_id)
     scene.fake.down = step == "publish"
     if step == "prepare":
         monkeypatch.setattr("ml_backend.loop.cycle.STEPS", {"prepare": _busy_database})
@@ -44,12 +44,12 @@ def test_an_outage_of_twenty_minutes_fails_no_run(step: str, scene: Loop, monkey
         if ("run_job", (run_id,)) in taken(scene):
             execute(scene.services, run_id)
             tries += 1
-            waiting = scene.store.run(run_id)
+            waiting = scene.store.runs.one(run_id)
             assert waiting.next_try_at - clock.now <= scene.services.settings.retry_cap
             assert "Waiting" in waiting.message
         clock.now += 1
     assert 20 <= tries <= 40, "the waits grow and are capped"
-    waiting = scene.store.run(run_id)
+    waiting = scene.store.runs.one(run_id)
     assert (waiting.state, waiting.attempts) == (before.state, before.attempts)
     scene.fake.down = False
     monkeypatch.undo()
@@ -64,9 +64,9 @@ def _busy_database(*_: object) -> Any:
 
 
 def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id = scene.store.open_runs()[0].id
+    run_id = scene.store.runs.all_open()[0].id
     for _ in range(scene.services.settings.retry_attempts):
-        with killed(scene.store, "advance_run"):
+        with killed(scene.store.runs.latest, "advance"):
             execute(scene.services, run_id)
     run = execute(scene.services, run_id)
     assert run.state == "failed"
@@ -74,29 +74,29 @@ def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatc
 
 
 def test_a_failed_run_is_shown_and_its_labels_still_count(scene: Loop) -> None:
-    clock, failed = clock_of(scene), scene.store.open_runs()[0].id
-    scene.store.update_run(failed, change=scene.store.last_change(scene.project))
+    clock, failed = clock_of(scene), scene.store.runs.all_open()[0].id
+    scene.store.runs.update(failed, change=scene.store.labels.last_change(scene.project))
     fail(scene.services, failed, "A test ends it.")
     beat(scene.services)
-    assert scene.store.open_runs() == [], "no hot loop of runs that fail"
+    assert scene.store.runs.all_open() == [], "no hot loop of runs that fail"
     view = overview(scene.services, scene.project)
     assert view.changed == 30
     assert f"Run {failed} failed and used no label; none starts by itself for 5 minutes" in view.waits_for
     clock.now += FIRST_PAUSE
     beat(scene.services)
-    again = scene.store.open_runs()[0]
+    again = scene.store.runs.all_open()[0]
     assert "30 new or changed labels" in again.reason
     fail(scene.services, again.id, "A test ends it again.")
     clock.now += FIRST_PAUSE
     beat(scene.services)
-    assert scene.store.open_runs() == [], "the pause grows"
+    assert scene.store.runs.all_open() == [], "the pause grows"
     clock.now += FIRST_PAUSE
     assert scene.settle().state == "done"
     assert overview(scene.services, scene.project).changed == 0
 
 
 def test_a_damaged_file_ends_the_run_with_its_own_sentence(scene: Loop) -> None:
-    run_id = scene.store.open_runs()[0].id
+    run_id = scene.store.runs.all_open()[0].id
     folder = next(scene.services.files.root.glob("vectors/*"))
     (folder / "rows.json").write_text("{")
     run = execute(scene.services, run_id)
@@ -108,17 +108,17 @@ def test_a_damaged_file_ends_the_run_with_its_own_sentence(scene: Loop) -> None:
 def test_somebody_elses_lock_is_no_failure(scene: Loop) -> None:
     from ml_backend.state.files import project_lock
 
-    run_id = scene.store.open_runs()[0].id
+    run_id = scene.store.runs.all_open()[0].id
     with scene.services.files.lock(project_lock(scene.project)):
         for _ in range(20):
             assert execute(scene.services, run_id).state == "prepare"
-    assert scene.store.run(run_id).attempts == 0
+    assert scene.store.runs.one(run_id).attempts == 0
 
 
 def test_a_clock_that_jumps_back_a_week_holds_nothing_up(scene: Loop) -> None:
-    clock, run_id = clock_of(scene), scene.store.open_runs()[0].id
-    scene.store.update_run(run_id, next_try_at=clock.now + 30)
-    scene.store.update_project(scene.project, reconciled_at=clock.now)
+    clock, run_id = clock_of(scene), scene.store.runs.all_open()[0].id
+    scene.store.runs.update(run_id, next_try_at=clock.now + 30)
+    scene.store.projects.update(scene.project, reconciled_at=clock.now)
     beat(scene.services)
     assert taken(scene) == []
     clock.now -= WEEK
@@ -127,12 +127,14 @@ def test_a_clock_that_jumps_back_a_week_holds_nothing_up(scene: Loop) -> None:
     fail(scene.services, run_id, "A test ends it.")
     clock.now -= WEEK
     beat(scene.services)
-    assert [run.kind for run in scene.store.open_runs()] == ["train"], "neither labels nor a pause lie in the future"
+    assert [run.kind for run in scene.store.runs.all_open()] == ["train"], (
+        "neither labels nor a pause lie in the future"
+    )
 
 
 def test_a_queue_that_is_away_costs_one_time_out_a_beat(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.store.upsert_project(scene.project + 1, "Other", "<View/>", 1.0)
-    scene.store.update_project(scene.project, reconciled_at=0.0)
+    scene.store.projects.upsert(scene.project + 1, "Other", "<View/>", 1.0)
+    scene.store.projects.update(scene.project, reconciled_at=0.0)
     asked: list[str] = []
 
     def away(job: str, *arguments: Any, key: str, lane: str = "short") -> bool:

@@ -17,10 +17,10 @@ from tests.ml_backend.loop.classes import Loop
 
 def begun(loop: Loop) -> RunRow:
     """The open run, its preparation under way, so that it cannot take in what is asked for now."""
-    run = loop.store.open_run_of(loop.project)
+    run = loop.store.runs.open_of(loop.project)
     assert run is not None
-    loop.store.update_run(run.id, attempts=1)
-    return loop.store.run(run.id)
+    loop.store.runs.update(run.id, attempts=1)
+    return loop.store.runs.one(run.id)
 
 
 def renamed(loop: Loop) -> None:
@@ -34,11 +34,11 @@ def renamed(loop: Loop) -> None:
 
 
 def test_a_run_that_nobody_has_begun_takes_in_what_is_asked_for(scene: Loop) -> None:
-    run = scene.store.open_run_of(scene.project)
+    run = scene.store.runs.open_of(scene.project)
     assert run is not None
     assert request_run(scene.services, scene.project, kind="train", reason="Again.").id == run.id
     assert request_run(scene.services, scene.project, kind="rank", reason="Order.").id == run.id
-    assert scene.store.wish(scene.project) is None
+    assert scene.store.runs.wish(scene.project) is None
 
 
 @pytest.mark.parametrize("end", ["done", "failed", "rolled back"])
@@ -47,23 +47,23 @@ def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> No
     request_run(scene.services, scene.project, kind="rank", reason="An order.")
     request_run(scene.services, scene.project, kind="train", reason="Now with everything.")
     request_run(scene.services, scene.project, kind="rank", reason="An order again.")
-    wished = scene.store.wish(scene.project)
+    wished = scene.store.runs.wish(scene.project)
     assert wished is not None
     assert (wished.kind, wished.reason) == ("train", "Now with everything.")
     if end == "failed":
         fail(scene.services, open_run.id, "A test ends it.")
     elif end == "rolled back":
         # A promoted run to go back to; its model is not asked for, since training follows at once.
-        past = scene.store.runs(scene.project)[-1]
-        scene.store.update_run(past.id, decision="promoted")
+        past = scene.store.runs.latest(scene.project)[-1]
+        scene.store.runs.update(past.id, decision="promoted")
         model = scene.services.files.run_dir(past.id) / "checkpoint" / "model.json"
         model.parent.mkdir(parents=True)
         model.write_text("{}")
-        scene.store.end_run(rollback(scene.services, scene.project, past.id).id, "A test ends it.", 1.0)
+        scene.store.runs.end(rollback(scene.services, scene.project, past.id).id, "A test ends it.", 1.0)
     newest = scene.settle()
     assert (newest.kind, newest.reason, newest.state) == ("train", "Now with everything.", "done")
     assert newest.id > open_run.id
-    assert scene.store.wish(scene.project) is None
+    assert scene.store.runs.wish(scene.project) is None
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -71,10 +71,10 @@ def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop, monkeypatch
     open_run = begun(scene)
     request_run(scene.services, scene.project, kind="train", reason="Once more.")
     fail(scene.services, open_run.id, "A test ends it.")
-    with killed(scene.store, "open_wished_run", after=after):
+    with killed(scene.store.runs.latest, "open_wished", after=after):
         beat(scene.services)
     beat(scene.services)
-    opened = [run for run in scene.store.runs(scene.project) if run.reason == "Once more."]
+    opened = [run for run in scene.store.runs.latest(scene.project) if run.reason == "Once more."]
     assert [run.state for run in opened] == ["prepare"]
 
 
@@ -95,12 +95,12 @@ def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop, monkeypatch: py
     """The new label config and the wish to train with it are one transaction."""
     open_run = begun(scene)
     renamed(scene)
-    with killed(scene.store, "upsert_project", after=after):
+    with killed(scene.store.projects.all, "upsert", after=after):
         reconcile(scene.services, scene.project)
     reconcile(scene.services, scene.project)
     fail(scene.services, open_run.id, "A test ends it.")
     beat(scene.services)
-    opened = scene.store.open_run_of(scene.project)
+    opened = scene.store.runs.open_of(scene.project)
     assert opened is not None
     assert opened.reason == "The classes of the label config changed."
 
@@ -117,7 +117,7 @@ def test_a_roll_back_opens_its_run_with_the_model_it_names(scene: Loop, monkeypa
     real = type(scene.store.database).write
 
     def watched(database: Any) -> Any:
-        present = scene.store.open_run_of(scene.project)
+        present = scene.store.runs.open_of(scene.project)
         seen.append(("nothing", None) if present is None else (present.kind, present.request.get("model_run")))
         return real(database)
 
@@ -126,14 +126,14 @@ def test_a_roll_back_opens_its_run_with_the_model_it_names(scene: Loop, monkeypa
         run = rollback(scene.services, scene.project, first.id)
     assert seen == [("train", None)], "one transaction"
     assert run.request["model_run"] == first.id
-    assert scene.store.run(ended.id).error == f"Ended by a roll-back to run {first.id}."
+    assert scene.store.runs.one(ended.id).error == f"Ended by a roll-back to run {first.id}."
     assert execute(scene.services, run.id).state == "done"
-    assert scene.store.project(scene.project).active_run_id == first.id
+    assert scene.store.projects.one(scene.project).active_run_id == first.id
 
 
 def test_a_run_that_is_ended_at_the_very_switch_makes_no_model_the_active_one(scene: Loop) -> None:
-    before = scene.store.project(scene.project)
-    run = scene.store.open_run_of(scene.project)
+    before = scene.store.projects.one(scene.project)
+    run = scene.store.runs.open_of(scene.project)
     assert run is not None
 
     def end(method: str, path: str) -> None:
@@ -143,6 +143,6 @@ def test_a_run_that_is_ended_at_the_very_switch_makes_no_model_the_active_one(sc
     scene.fake.faults.on_call = end
     execute(scene.services, run.id)
     scene.fake.faults.on_call = None
-    ended, after = scene.store.run(run.id), scene.store.project(scene.project)
+    ended, after = scene.store.runs.one(run.id), scene.store.projects.one(scene.project)
     assert (ended.state, ended.error) == ("failed", "A roll-back ended it.")
     assert (after.active_run_id, after.active_version) == (before.active_run_id, before.active_version)

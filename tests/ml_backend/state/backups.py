@@ -29,16 +29,16 @@ def filled(settings: Settings) -> Settings:
     with Vectors(data.vectors_dir("lite0-ab"), 4).path.open("ab") as file:
         file.write(b"torn")
     store = Store.open(settings.resolved_database_url)
-    store.upsert_project(1, "One", "<View/>", 1.0)
-    store.add_items(1, [NewItem("a", task_id=3, vector_row=2)], 1.0)
-    store.upsert_annotations(1, [AnnotationRow(1, 3, result=["x"], updated_at="2026-01-01")], 1.0)
+    store.projects.upsert(1, "One", "<View/>", 1.0)
+    store.items.add(1, [NewItem("a", task_id=3, vector_row=2)], 1.0)
+    store.labels.upsert(1, [AnnotationRow(1, 3, result=["x"], updated_at="2026-01-01")], 1.0)
     for state in ("done", "failed", "train"):
-        run = store.open_run(1, kind="train", reason="", seed=0, change=1, now=1.0)
+        run = store.runs.open(1, kind="train", reason="", seed=0, change=1, now=1.0)
         assert run is not None
-        store.update_run(run.id, state=state)
+        store.runs.update(run.id, state=state)
         (data.run_dir(run.id) / "checkpoint").mkdir(parents=True)
         (data.run_dir(run.id) / "checkpoint" / "weights.npz").write_bytes(b"w" * 1000 * run.id)
-    store.update_project(1, active_run_id=1)
+    store.projects.update(1, active_run_id=1)
     store.close()
     return settings
 

@@ -32,6 +32,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def store(url: str) -> Iterator[Store]:
     store = Store.open(url)
-    store.upsert_project(1, "One", CONFIG, 10.0)
+    store.projects.upsert(1, "One", CONFIG, 10.0)
     yield store
     store.close()

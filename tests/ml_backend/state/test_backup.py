@@ -33,14 +33,14 @@ def test_there_and_back(filled: Settings, tmp_path: Path) -> None:
     assert (data.run_dir(1) / "checkpoint" / "weights.npz").stat().st_size == 1000
     assert sorted(path.name for path in data.runs_dir.iterdir()) == ["000001"]
     store = Store.open(other.resolved_database_url)
-    assert store.annotations(1)[0].result == ["x"]
-    assert store.items(1)[0].task_id == 3
-    states = [(run.id, run.state) for run in store.runs(1)]
+    assert store.labels.all(1)[0].result == ["x"]
+    assert store.items.all(1)[0].task_id == 3
+    states = [(run.id, run.state) for run in store.runs.latest(1)]
     # what was open has ended, and an order of what came back is asked for
     assert states == [(4, "prepare"), (3, "failed"), (2, "failed"), (1, "done")]
-    assert (store.run(4).kind, store.run(4).reason) == ("rank", "The state was restored from a backup.")
-    assert store.run(3).error.startswith("The run was open when the backup was made")
-    assert store.run(3).finished_at == 9.0
+    assert (store.runs.one(4).kind, store.runs.one(4).reason) == ("rank", "The state was restored from a backup.")
+    assert store.runs.one(3).error.startswith("The run was open when the backup was made")
+    assert store.runs.one(3).finished_at == 9.0
     store.close()
     assert not [name for name in os.listdir(data.root) if name.startswith(".")]
     assert not [name for name in os.listdir(filled.data_dir) if name.startswith(".")]
@@ -76,15 +76,15 @@ def test_neither_overwrites_unasked(filled: Settings, tmp_path: Path) -> None:
     with pytest.raises(Conflict, match=r"already contains state\. Use --force"):
         restore(filled, target)
     store = Store.open(filled.resolved_database_url)
-    store.upsert_project(2, "After the backup", "", 1.0)
+    store.projects.upsert(2, "After the backup", "", 1.0)
     store.close()
     report = restore(filled, target, force=True)
     assert report.moved_aside is not None
     store = Store.open(filled.resolved_database_url)
-    assert [row.id for row in store.projects()] == [1]
+    assert [row.id for row in store.projects.all()] == [1]
     store.close()
     old = Store.open(f"sqlite:///{report.moved_aside}/paploop.db")
-    assert [row.id for row in old.projects()] == [1, 2]
+    assert [row.id for row in old.projects.all()] == [1, 2]
     old.close()
     assert (report.moved_aside / "runs" / "000003").is_dir()
 
@@ -121,7 +121,7 @@ def test_backup_while_others_write(filled: Settings, tmp_path: Path) -> None:
     store, writer = Store.open(filled.resolved_database_url), Store.open(filled.resolved_database_url)
 
     def progress(fraction: float, message: str) -> None:
-        writer.add_event(1, "X", {}, 1.0)
+        writer.events.add(1, "X", {}, 1.0)
         Vectors(DataDir(filled.data_dir).vectors_dir("lite0-ab"), 4).append(np.zeros((1, 4), np.float32))
 
     backup(filled, store, tmp_path / "b.tar.gz", progress=progress)

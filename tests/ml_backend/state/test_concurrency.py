@@ -18,16 +18,16 @@ from ml_backend.state.store import Store
 store, me = Store.open(sys.argv[1]), int(sys.argv[2])
 opened, changed, advanced = [], 0, 0
 for n in range(25):
-    store.add_event(1, "X", {"by": me, "n": n}, 1.0)
-    run = store.open_run(1, kind="train", reason=str(me), seed=0, change=0, now=1.0)
+    store.events.add(1, "X", {"by": me, "n": n}, 1.0)
+    run = store.runs.open(1, kind="train", reason=str(me), seed=0, change=0, now=1.0)
     if run is not None:
         opened.append(run.id)
     rows = [AnnotationRow(i, n, result=[me], updated_at="2026-01-01") for i in (me * 1000 + n, n)]
-    changed += store.upsert_annotations(1, rows, 1.0)
-    store.add_items(1, [NewItem(f"{i}") for i in range(n, n + 5)], 1.0)
-    if n % 5 == 4 and (run := store.open_run_of(1)):
+    changed += store.labels.upsert(1, rows, 1.0)
+    store.items.add(1, [NewItem(f"{i}") for i in range(n, n + 5)], 1.0)
+    if n % 5 == 4 and (run := store.runs.open_of(1)):
         try:
-            store.advance_run(run.id, "prepare", "done")
+            store.runs.advance(run.id, "prepare", "done")
             advanced += 1
         except Conflict:
             pass
@@ -37,7 +37,7 @@ print(json.dumps([opened, changed, advanced]))
 
 def test_processes(url: str) -> None:
     store = Store.open(url)
-    store.upsert_project(1, "One", "", 1.0)
+    store.projects.upsert(1, "One", "", 1.0)
     processes = [
         subprocess.Popen([sys.executable, "-c", HAMMER, url, str(me)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for me in (1, 2, 3)
@@ -48,13 +48,13 @@ def test_processes(url: str) -> None:
         assert process.returncode == 0, errors.decode()
         answers.append(json.loads(output))
     opened = [run for answer in answers for run in answer[0]]
-    assert len(opened) == len(set(opened)) == len(store.runs(1, limit=1000))
-    assert len(opened) - sum(answer[2] for answer in answers) == len(store.open_runs()) <= 1
-    assert sum(answer[1] for answer in answers) == store.last_change(1) == 3 * 25 + 25
-    assert sorted(row.change for row in store.annotations(1)) == list(range(1, 101))
-    events = [(event.body["by"], event.body["n"]) for event in store.open_events(1000)]
+    assert len(opened) == len(set(opened)) == len(store.runs.latest(1, limit=1000))
+    assert len(opened) - sum(answer[2] for answer in answers) == len(store.runs.all_open()) <= 1
+    assert sum(answer[1] for answer in answers) == store.labels.last_change(1) == 3 * 25 + 25
+    assert sorted(row.change for row in store.labels.all(1)) == list(range(1, 101))
+    events = [(event.body["by"], event.body["n"]) for event in store.events.all_open(1000)]
     assert len(events) == len(set(events)) == 75
-    assert sorted(int(row.source) for row in store.items(1)) == list(range(29))
+    assert sorted(int(row.source) for row in store.items.all(1)) == list(range(29))
     store.close()
 
 
@@ -63,38 +63,38 @@ def test_threads_open_exactly_one_run(store: Store) -> None:
 
     def start(_: int) -> object:
         barrier.wait()
-        return store.open_run(1, kind="train", reason="", seed=0, change=0, now=1.0)
+        return store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
 
     with ThreadPoolExecutor(8) as pool:
         for _ in range(5):
             runs = [run for run in pool.map(start, range(8)) if run is not None]
             assert len(runs) == 1
-            store.advance_run(store.open_runs()[0].id, "prepare", "done")
+            store.runs.advance(store.runs.all_open()[0].id, "prepare", "done")
 
 
 def test_two_workers_may_record_the_same_effort(store: Store) -> None:
     """On PostgreSQL a delete beside an insert of the same key clashed: duplicate key ... effort_pkey."""
-    store.upsert_annotations(1, [AnnotationRow(n, n, result=[1], updated_at="2026-01-01") for n in range(1, 41)], 1.0)
+    store.labels.upsert(1, [AnnotationRow(n, n, result=[1], updated_at="2026-01-01") for n in range(1, 41)], 1.0)
     barrier = threading.Barrier(4)
 
     def record(seconds: int) -> None:
         rows = [EffortRow(n, "2026-01-01", None, "nothing", 0, 0, 0, 1, 0, float(seconds)) for n in range(1, 41)]
         barrier.wait()
         for _ in range(20):
-            store.save_effort(1, rows)
+            store.effort.save(1, rows)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(record, range(4)))
-    assert [row.annotation_id for row in store.effort(1)] == list(range(1, 41))
+    assert [row.annotation_id for row in store.effort.all(1)] == list(range(1, 41))
 
 
 def test_threads_number_changes_without_gaps(store: Store) -> None:
     def put(n: int) -> int:
-        return store.upsert_annotations(1, [AnnotationRow(n, n, result=[1], updated_at="2026-01-01")], 1.0)
+        return store.labels.upsert(1, [AnnotationRow(n, n, result=[1], updated_at="2026-01-01")], 1.0)
 
     with ThreadPoolExecutor(8) as pool:
         assert sum(pool.map(put, list(range(40)) * 2)) == 40
-    assert sorted(row.change for row in store.annotations(1)) == list(range(1, 41))
+    assert sorted(row.change for row in store.labels.all(1)) == list(range(1, 41))
 
 
 def test_webhooks_get_their_turn_beside_a_bulk_write(store: Store) -> None:
@@ -103,15 +103,15 @@ def test_webhooks_get_their_turn_beside_a_bulk_write(store: Store) -> None:
 
     def bulk() -> None:
         try:
-            store.add_items(1, [NewItem(f"{i}") for i in range(12_000)], 1.0)
+            store.items.add(1, [NewItem(f"{i}") for i in range(12_000)], 1.0)
         finally:
             done.set()
 
     worker = threading.Thread(target=bulk)
     worker.start()
     while not done.is_set():
-        store.add_event(1, "X", {}, 1.0)
+        store.events.add(1, "X", {}, 1.0)
         arrived += 1
     worker.join()
     assert arrived > 1
-    assert len(store.items(1)) == 12_000
+    assert len(store.items.all(1)) == 12_000

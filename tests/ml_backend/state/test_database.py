@@ -19,7 +19,7 @@ from ml_backend.state.tables import metadata
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "p.db"
     store = Store.open(f"sqlite:///{path}")
-    store.upsert_project(1, "One", "", 1.0)
+    store.projects.upsert(1, "One", "", 1.0)
     store.close()
     return path
 
@@ -40,10 +40,10 @@ def test_locked_for_too_long_is_said_in_words(path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     store = Store.open(f"sqlite:///{path}", lock_wait=0.1)
     with pytest.raises(Unavailable, match=r"stayed locked by another process for 0\.1 s; try again"):
-        store.add_event(1, "X", {}, 1.0)
-    assert store.project(1).title == "One"  # readers do not wait
+        store.events.add(1, "X", {}, 1.0)
+    assert store.projects.one(1).title == "One"  # readers do not wait
     other.execute("ROLLBACK")
-    store.add_event(1, "X", {}, 1.0)
+    store.events.add(1, "X", {}, 1.0)
     store.close()
     other.close()
 
@@ -54,9 +54,9 @@ def test_writers_wait_for_their_turn(path: Path) -> None:
     timer = threading.Timer(0.3, lambda: other.execute("COMMIT"))
     timer.start()
     store = Store.open(f"sqlite:///{path}")
-    store.add_event(1, "X", {}, 1.0)
+    store.events.add(1, "X", {}, 1.0)
     timer.join()
-    assert [event.action for event in store.open_events()] == ["X"]
+    assert [event.action for event in store.events.all_open()] == ["X"]
     store.close()
     other.close()
 
@@ -66,14 +66,14 @@ def test_full_disk_is_said_in_words_and_loses_nothing(path: Path) -> None:
     with store.database.engine.connect() as connection:  # the pool hands this very connection out again
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()
         connection.execute(text(f"PRAGMA max_page_count={pages + 8}"))
-    store.add_event(1, "before", {}, 1.0)
+    store.events.add(1, "before", {}, 1.0)
     with pytest.raises(Unavailable, match="disk that holds the database is full; free some space"):
-        store.add_items(1, [NewItem(f"{i}" * 50) for i in range(2000)], 1.0)
+        store.items.add(1, [NewItem(f"{i}" * 50) for i in range(2000)], 1.0)
     with store.database.engine.connect() as connection:
         connection.execute(text("PRAGMA max_page_count=1000000"))
-    assert store.items(1) == []
-    assert [event.action for event in store.open_events()] == ["before"]
-    assert len(store.add_items(1, [NewItem("a")], 1.0)) == 1
+    assert store.items.all(1) == []
+    assert [event.action for event in store.events.all_open()] == ["before"]
+    assert len(store.items.add(1, [NewItem("a")], 1.0)) == 1
     store.close()
 
 
@@ -103,17 +103,17 @@ def test_unusable_urls(url: str, message: str) -> None:
 
 def test_a_forked_child_opens_connections_of_its_own(path: Path) -> None:
     store = Store.open(f"sqlite:///{path}")
-    store.add_event(1, "parent", {}, 1.0)
+    store.events.add(1, "parent", {}, 1.0)
     child = os.fork()
     if child == 0:
         try:
-            store.add_event(1, "child", {}, 1.0)
+            store.events.add(1, "child", {}, 1.0)
             os._exit(0)
         except BaseException:
             os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
-    store.add_event(1, "parent", {}, 1.0)
-    assert sorted(event.action for event in store.open_events()) == ["child", "parent", "parent"]
+    store.events.add(1, "parent", {}, 1.0)
+    assert sorted(event.action for event in store.events.all_open()) == ["child", "parent", "parent"]
     store.close()
 
 
@@ -129,7 +129,7 @@ def test_json() -> None:
 def test_unstorable_json_reaches_the_caller_as_a_sentence(path: Path) -> None:
     store = Store.open(f"sqlite:///{path}")
     with pytest.raises(BadRequest, match="JSON"):
-        store.add_event(1, "X", {"a": float("nan")}, 1.0)
+        store.events.add(1, "X", {"a": float("nan")}, 1.0)
     store.close()
 
 
@@ -153,8 +153,8 @@ def test_a_value_that_no_retry_stores_is_the_callers(value: object, path: Path) 
     ):
         with contextlib.suppress(BadRequest), store.database.write() as connection:
             connection.execute(statement, {"value": value})
-    store.upsert_project(1, "still at work", "", 1.0)
-    assert store.project(1).title == "still at work"
+    store.projects.upsert(1, "still at work", "", 1.0)
+    assert store.projects.one(1).title == "still at work"
     store.close()
 
 

@@ -62,14 +62,14 @@ def test_vectors_keep_their_angles() -> None:
 
 
 def test_answers_are_kept_by_run_and_item(store: Store) -> None:
-    store.upsert_project(1, "One", "", 1.0)
-    run = store.open_run(1, kind="train", reason="", seed=0, change=0, now=1.0)
+    store.projects.upsert(1, "One", "", 1.0)
+    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
     assert run is not None
-    store.save_detections(run.id, {5: b"five", 3: b"three"})
-    store.save_detections(run.id, {5: b"FIVE", 9: b"nine"})
-    assert store.detected_items(run.id) == {3, 5, 9}
-    assert store.detections(run.id, [5, 3, 77]) == {3: b"three", 5: b"FIVE"}
-    assert store.runs_with_detections(1) == [run.id]
-    store.delete_detections(run.id)
-    assert store.detected_items(run.id) == set()
-    assert store.runs_with_detections(1) == []
+    store.detections.save(run.id, {5: b"five", 3: b"three"})
+    store.detections.save(run.id, {5: b"FIVE", 9: b"nine"})
+    assert store.detections.items(run.id) == {3, 5, 9}
+    assert store.detections.of(run.id, [5, 3, 77]) == {3: b"three", 5: b"FIVE"}
+    assert store.detections.runs(1) == [run.id]
+    store.detections.delete(run.id)
+    assert store.detections.items(run.id) == set()
+    assert store.detections.runs(1) == []

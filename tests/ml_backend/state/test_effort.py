@@ -17,25 +17,25 @@ def row(number: int, updated_at: str = EARLY) -> EffortRow:
 
 
 def test_each_state_of_an_annotation_is_looked_at_once(store: Store) -> None:
-    store.upsert_project(1, "Cells", "", NOW)
-    store.upsert_annotations(1, [annotation(1), annotation(2), annotation(3, was_cancelled=True)], NOW)
-    assert [found.id for found in store.effort_missing(1)] == [1, 2]
-    assert [found.id for found in store.effort_missing(1, limit=1)] == [1]
-    store.save_effort(1, [row(1), row(2), row(2)])
-    assert store.effort_missing(1) == []
-    assert store.effort(1) == [row(1), row(2)]
-    store.upsert_annotations(1, [annotation(2, LATE)], NOW)
-    assert [found.id for found in store.effort_missing(1)] == [2]
-    store.save_effort(1, [replace(row(2, LATE), accepted=0, relabeled=1)])
-    assert store.effort(1)[1].relabeled == 1
+    store.projects.upsert(1, "Cells", "", NOW)
+    store.labels.upsert(1, [annotation(1), annotation(2), annotation(3, was_cancelled=True)], NOW)
+    assert [found.id for found in store.effort.missing(1)] == [1, 2]
+    assert [found.id for found in store.effort.missing(1, limit=1)] == [1]
+    store.effort.save(1, [row(1), row(2), row(2)])
+    assert store.effort.missing(1) == []
+    assert store.effort.all(1) == [row(1), row(2)]
+    store.labels.upsert(1, [annotation(2, LATE)], NOW)
+    assert [found.id for found in store.effort.missing(1)] == [2]
+    store.effort.save(1, [replace(row(2, LATE), accepted=0, relabeled=1)])
+    assert store.effort.all(1)[1].relabeled == 1
 
 
 def test_deleted_annotations_and_projects_leave_nothing(store: Store) -> None:
-    store.upsert_project(1, "Cells", "", NOW)
-    store.upsert_annotations(1, [annotation(1), annotation(2)], NOW)
-    store.save_effort(1, [row(1), row(2)])
-    store.delete_annotations(1, [1], NOW)
-    assert [found.annotation_id for found in store.effort(1)] == [2]
-    assert store.effort(2) == []
-    store.delete_project(1)
-    assert store.effort(1) == []
+    store.projects.upsert(1, "Cells", "", NOW)
+    store.labels.upsert(1, [annotation(1), annotation(2)], NOW)
+    store.effort.save(1, [row(1), row(2)])
+    store.labels.delete(1, [1], NOW)
+    assert [found.annotation_id for found in store.effort.all(1)] == [2]
+    assert store.effort.all(2) == []
+    store.projects.delete(1)
+    assert store.effort.all(1) == []

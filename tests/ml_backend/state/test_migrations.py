@@ -68,8 +68,8 @@ def test_the_schema_compiles_for_postgresql() -> None:
 def test_many_threads_open_one_new_database(url: str) -> None:
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(lambda _: Store.open(url), range(8)))
-    stores[0].upsert_project(1, "One", "", 1.0)
-    assert stores[7].project(1).title == "One"
+    stores[0].projects.upsert(1, "One", "", 1.0)
+    assert stores[7].projects.one(1).title == "One"
     for store in stores:
         store.close()
 

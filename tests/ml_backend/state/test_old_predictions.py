@@ -17,13 +17,13 @@ from ml_backend.state.store import Store
 def test_answers_without_names_are_made_again_and_everything_else_stays(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/old.db"
     store = Store.open(url)
-    store.upsert_project(1, "Old", "", 1.0)
-    (item,) = store.add_items(1, [NewItem("a.png", task_id=7, state="ready")], 1.0)
-    run = store.open_run(1, kind="train", reason="", seed=0, change=0, now=1.0)
+    store.projects.upsert(1, "Old", "", 1.0)
+    (item,) = store.items.add(1, [NewItem("a.png", task_id=7, state="ready")], 1.0)
+    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
     assert run is not None
-    store.advance_run(run.id, "prepare", "done", decision="promoted")
+    store.runs.advance(run.id, "prepare", "done", decision="promoted")
     entry = RankingEntry(item, 0, 0.0, 1.0, "why")
-    store.activate_ranking(store.add_ranking(1, run.id, run.id, "v1", "entropy", {}, [entry], 1.0), run.id)
+    store.rankings.activate(store.rankings.add(1, run.id, run.id, "v1", "entropy", {}, [entry], 1.0), run.id)
     config = Config()
     config.set_main_option("script_location", str(Path(migrate_module.__file__).with_name("migrations")))
     config.set_main_option("path_separator", "os")
@@ -37,11 +37,11 @@ def test_answers_without_names_are_made_again_and_everything_else_stays(tmp_path
     store.close()
 
     store = Store.open(url)
-    served = store.served(1, [7])[7]
+    served = store.answers.served(1, [7])[7]
     assert (served.probs, served.classes, served.run_id, served.version) == (None, (), run.id, "v1")
-    assert store.predicted_items(run.id) == set()
-    assert store.project(1).active_run_id == run.id
-    assert store.run(run.id).decision == "promoted"
-    store.save_predictions(run.id, [item], np.array([[0.01, 0.99]], np.float32), ["HSIL", "NILM"])
-    assert store.served(1, [7])[7].classes == ("HSIL", "NILM")
+    assert store.answers.items(run.id) == set()
+    assert store.projects.one(1).active_run_id == run.id
+    assert store.runs.one(run.id).decision == "promoted"
+    store.answers.save(run.id, [item], np.array([[0.01, 0.99]], np.float32), ["HSIL", "NILM"])
+    assert store.answers.served(1, [7])[7].classes == ("HSIL", "NILM")
     store.close()

@@ -12,8 +12,8 @@ ABC = ("a", "b", "c")
 
 @pytest.fixture
 def ids(store: Store) -> list[int]:
-    ids = store.add_items(1, [NewItem(f"{i}") for i in range(6)], 1.0)
-    store.set_tasks(1, {item: 100 + k for k, item in enumerate(ids)})
+    ids = store.items.add(1, [NewItem(f"{i}") for i in range(6)], 1.0)
+    store.items.set_tasks(1, {item: 100 + k for k, item in enumerate(ids)})
     return ids
 
 
@@ -24,35 +24,35 @@ def entries(ids: list[int]) -> list[RankingEntry]:
 
 
 def run_of(store: Store) -> int:
-    run = store.open_run(1, kind="train", reason="", seed=0, change=0, now=1.0)
+    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
     assert run is not None
-    store.advance_run(run.id, "prepare", "done")
+    store.runs.advance(run.id, "prepare", "done")
     return run.id
 
 
 def test_predictions_come_back_as_saved(store: Store, ids: list[int]) -> None:
     run = run_of(store)
     probs = np.random.default_rng(0).random((6, 3), dtype=np.float32)
-    store.save_predictions(run, np.array(ids[::-1]), probs, ABC)
-    found = store.predictions(run)
+    store.answers.save(run, np.array(ids[::-1]), probs, ABC)
+    found = store.answers.of(run)
     assert found.ids.tolist() == ids
     assert found.classes == ABC
     np.testing.assert_array_equal(found.probs, probs[::-1])
-    assert store.predicted_items(run) == set(ids)
-    store.save_predictions(run, ids[:2], probs[:2], ABC)
-    assert store.predictions(run).probs.shape == (2, 3)
-    store.delete_predictions(run)
-    assert store.predictions(run).probs.shape == (0, 0)
+    assert store.answers.items(run) == set(ids)
+    store.answers.save(run, ids[:2], probs[:2], ABC)
+    assert store.answers.of(run).probs.shape == (2, 3)
+    store.answers.delete(run)
+    assert store.answers.of(run).probs.shape == (0, 0)
 
 
 def test_predictions_keep_the_names_that_they_were_saved_with(store: Store, ids: list[int]) -> None:
     run, other = run_of(store), run_of(store)
-    store.save_predictions(run, ids[:1], np.array([[0.7, 0.2, 0.1]], np.float32), ABC)
-    store.save_predictions(other, ids[:1], np.array([[0.7, 0.3]], np.float32), ["c", "a"])
-    assert store.predictions(run).over(["c", "a", "b"]).tolist() == [pytest.approx([0.1, 0.7, 0.2])]
-    assert store.predictions(other).over(["a", "new", "c"]).tolist() == [pytest.approx([0.3, 0.0, 0.7])]
-    store.update_project(1, active_run_id=other)
-    served = store.served(1, [100])[100]
+    store.answers.save(run, ids[:1], np.array([[0.7, 0.2, 0.1]], np.float32), ABC)
+    store.answers.save(other, ids[:1], np.array([[0.7, 0.3]], np.float32), ["c", "a"])
+    assert store.answers.of(run).over(["c", "a", "b"]).tolist() == [pytest.approx([0.1, 0.7, 0.2])]
+    assert store.answers.of(other).over(["a", "new", "c"]).tolist() == [pytest.approx([0.3, 0.0, 0.7])]
+    store.projects.update(1, active_run_id=other)
+    served = store.answers.served(1, [100])[100]
     assert served.probs is not None
     assert dict(zip(served.classes, served.probs.tolist(), strict=True)) == pytest.approx({"c": 0.7, "a": 0.3})
 
@@ -80,16 +80,16 @@ def test_what_a_model_gave_to_a_class_that_is_gone_makes_no_other_class_certain(
 )
 def test_bad_predictions_are_refused_whole(store: Store, which: list[int], probs: np.ndarray, message: str) -> None:
     run = run_of(store)
-    store.save_predictions(run, [7], np.ones((1, 3), np.float32), ABC)
+    store.answers.save(run, [7], np.ones((1, 3), np.float32), ABC)
     with pytest.raises(BadRequest, match=message):
-        store.save_predictions(run, which, probs, ABC)
-    assert store.predictions(run).ids.tolist() == [7]
+        store.answers.save(run, which, probs, ABC)
+    assert store.answers.of(run).ids.tolist() == [7]
 
 
 def test_a_ranking_from_prepared_to_retired(store: Store, ids: list[int]) -> None:
     run = run_of(store)
-    first = store.add_ranking(1, None, run, "v1", "core_set", {"n": np.float32(0.5)}, entries(ids[::-1]), 3.0)
-    row = store.ranking_of_run(run)
+    first = store.rankings.add(1, None, run, "v1", "core_set", {"n": np.float32(0.5)}, entries(ids[::-1]), 3.0)
+    row = store.rankings.of_run(run)
     assert row is not None
     assert (row.id, row.state, row.strategy, row.provenance, row.run_id) == (
         first,
@@ -98,59 +98,59 @@ def test_a_ranking_from_prepared_to_retired(store: Store, ids: list[int]) -> Non
         {"n": 0.5},
         None,
     )
-    assert [entry.item_id for entry in store.ranking_entries(first)] == ids[::-1]
-    assert store.ranking_entries(first, limit=2)[1].why == "why 1"
-    assert store.active_ranking(1) is None
-    store.activate_ranking(first, None)
-    assert store.project(1).active_version == "v1"
-    second = store.add_ranking(1, run, run, "v2", "entropy", {}, entries(ids), 4.0)
-    store.activate_ranking(second, run)
-    store.activate_ranking(second, run)
-    active = store.active_ranking(1)
+    assert [entry.item_id for entry in store.rankings.entries(first)] == ids[::-1]
+    assert store.rankings.entries(first, limit=2)[1].why == "why 1"
+    assert store.rankings.active(1) is None
+    store.rankings.activate(first, None)
+    assert store.projects.one(1).active_version == "v1"
+    second = store.rankings.add(1, run, run, "v2", "entropy", {}, entries(ids), 4.0)
+    store.rankings.activate(second, run)
+    store.rankings.activate(second, run)
+    active = store.rankings.active(1)
     assert active is not None
     assert active.id == second
-    assert (store.project(1).active_version, store.project(1).active_run_id) == ("v2", run)
-    assert [row.id for row in store.rankings(1, {"retired"})] == [first]
-    store.set_ranking_state(first, "deleted")
-    store.rename_ranking(first, "v1b")
-    assert [row.version for row in store.rankings(1)] == ["v2", "v1b"]
+    assert (store.projects.one(1).active_version, store.projects.one(1).active_run_id) == ("v2", run)
+    assert [row.id for row in store.rankings.all(1, {"retired"})] == [first]
+    store.rankings.set_state(first, "deleted")
+    store.rankings.rename(first, "v1b")
+    assert [row.version for row in store.rankings.all(1)] == ["v2", "v1b"]
     with pytest.raises(Conflict):
-        store.rename_ranking(first, "v2")
+        store.rankings.rename(first, "v2")
     with pytest.raises(Conflict, match="'v2'"):
-        store.add_ranking(1, run, run, "v2", "entropy", {}, [], 5.0)
-    store.delete_ranking(first)
-    assert store.ranking_entries(first) == []
+        store.rankings.add(1, run, run, "v2", "entropy", {}, [], 5.0)
+    store.rankings.delete(first)
+    assert store.rankings.entries(first) == []
     with pytest.raises(NotFound):
-        store.ranking(first)
+        store.rankings.one(first)
     with pytest.raises(NotFound):
-        store.activate_ranking(first, None)
+        store.rankings.activate(first, None)
 
 
 def test_a_half_built_ranking_is_invisible_and_makes_room(store: Store, ids: list[int]) -> None:
     run = run_of(store)
     broken = [*entries(ids), RankingEntry(ids[0], 9, 1.0, 0.0)]
     with pytest.raises(Conflict):
-        store.add_ranking(1, None, run, "v1", "uniform", {}, broken, 1.0)
-    assert store.ranking_of_run(run) is None
-    assert store.rankings(1) == []
-    ranking = store.add_ranking(1, None, run, "v1", "uniform", {}, entries(ids), 1.0)
-    assert len(store.ranking_entries(ranking)) == 6
+        store.rankings.add(1, None, run, "v1", "uniform", {}, broken, 1.0)
+    assert store.rankings.of_run(run) is None
+    assert store.rankings.all(1) == []
+    ranking = store.rankings.add(1, None, run, "v1", "uniform", {}, entries(ids), 1.0)
+    assert len(store.rankings.entries(ranking)) == 6
 
 
 def test_served(store: Store, ids: list[int]) -> None:
     run, newer = run_of(store), run_of(store)
     probs = np.random.default_rng(0).random((5, 3), dtype=np.float32)
-    store.save_predictions(run, ids[:5], probs, ABC)
-    store.save_predictions(newer, ids, np.zeros((6, 3), np.float32), ABC)
-    assert store.served(1, [100])[100].score == 1.0
-    assert store.served(1, [100])[100].run_id is None
-    store.update_project(1, active_run_id=run)
-    assert store.served(1, [100])[100].run_id == run
-    ranking = store.add_ranking(1, run, run, "v1", "entropy", {}, entries(ids[:4]), 1.0)
-    store.add_ranking(1, newer, newer, "v2", "entropy", {}, entries(ids), 1.0)
-    store.activate_ranking(ranking, run)
-    store.update_project(1, active_run_id=newer)  # roll-back or promotion whose ranking is not out yet
-    served = store.served(1, [100, 103, 104, 105, 999])
+    store.answers.save(run, ids[:5], probs, ABC)
+    store.answers.save(newer, ids, np.zeros((6, 3), np.float32), ABC)
+    assert store.answers.served(1, [100])[100].score == 1.0
+    assert store.answers.served(1, [100])[100].run_id is None
+    store.projects.update(1, active_run_id=run)
+    assert store.answers.served(1, [100])[100].run_id == run
+    ranking = store.rankings.add(1, run, run, "v1", "entropy", {}, entries(ids[:4]), 1.0)
+    store.rankings.add(1, newer, newer, "v2", "entropy", {}, entries(ids), 1.0)
+    store.rankings.activate(ranking, run)
+    store.projects.update(1, active_run_id=newer)  # roll-back or promotion whose ranking is not out yet
+    served = store.answers.served(1, [100, 103, 104, 105, 999])
     assert set(served) == {100, 103, 104, 105}
     assert {row.run_id for row in served.values()} == {run}
     assert {row.version for row in served.values()} == {"v1"}
@@ -158,13 +158,13 @@ def test_served(store: Store, ids: list[int]) -> None:
     assert (served[104].score, served[104].position) == (1.0, None)
     np.testing.assert_array_equal(served[104].probs, probs[4])
     assert served[105].probs is None
-    assert store.served(1, []) == {}
+    assert store.answers.served(1, []) == {}
 
 
 def test_cold_start_ranking_serves_no_probabilities(store: Store, ids: list[int]) -> None:
     run = run_of(store)
-    store.activate_ranking(store.add_ranking(1, None, run, "v1", "core_set", {}, entries(ids), 1.0), None)
-    served = store.served(1, [101])[101]
+    store.rankings.activate(store.rankings.add(1, None, run, "v1", "core_set", {}, entries(ids), 1.0), None)
+    served = store.answers.served(1, [101])[101]
     assert (served.probs, served.run_id, served.position) == (None, None, 1)
 
 
@@ -172,10 +172,10 @@ def test_large_rankings_and_predictions_are_deleted_in_parts(store: Store) -> No
     run = run_of(store)
     count = database.CHUNK * 2
     many = list(range(1, count + 1))
-    store.save_predictions(run, many, np.ones((count, 2), np.float32), ABC[:2])
-    ranking = store.add_ranking(1, run, run, "v1", "uniform", {}, entries(many), 1.0)
-    assert len(store.ranking_entries(ranking)) == count
-    store.delete_ranking(ranking)
-    store.delete_predictions(run)
-    assert store.ranking_entries(ranking) == []
-    assert store.predicted_items(run) == set()
+    store.answers.save(run, many, np.ones((count, 2), np.float32), ABC[:2])
+    ranking = store.rankings.add(1, run, run, "v1", "uniform", {}, entries(many), 1.0)
+    assert len(store.rankings.entries(ranking)) == count
+    store.rankings.delete(ranking)
+    store.answers.delete(run)
+    assert store.rankings.entries(ranking) == []
+    assert store.answers.items(run) == set()

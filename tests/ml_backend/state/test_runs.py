@@ -6,81 +6,81 @@ from ml_backend.state.store import Store
 
 
 def start(store: Store, project: int = 1) -> RunRow | None:
-    return store.open_run(project, kind="train", reason="20 new labels", seed=3, change=8, now=4.0)
+    return store.runs.open(project, kind="train", reason="20 new labels", seed=3, change=8, now=4.0)
 
 
 def test_one_open_run_per_project(store: Store) -> None:
-    store.upsert_project(2, "Two", "", 1.0)
+    store.projects.upsert(2, "Two", "", 1.0)
     run, other = start(store), start(store, 2)
     assert run is not None
     assert other is not None
     assert (run.state, run.reason, run.seed, run.change, run.created_at) == ("prepare", "20 new labels", 3, 8, 4.0)
     assert run.is_open
     assert start(store) is None
-    assert store.open_run_of(1) == run
-    assert store.open_runs() == [run, other]
-    store.advance_run(run.id, "prepare", "failed", error="why", finished_at=9.0)
-    assert store.open_run_of(1) is None
+    assert store.runs.open_of(1) == run
+    assert store.runs.all_open() == [run, other]
+    store.runs.advance(run.id, "prepare", "failed", error="why", finished_at=9.0)
+    assert store.runs.open_of(1) is None
     again = start(store)
     assert again is not None
-    assert [row.id for row in store.runs(1)] == [again.id, run.id]
-    assert len(store.runs(1, limit=1)) == 1
+    assert [row.id for row in store.runs.latest(1)] == [again.id, run.id]
+    assert len(store.runs.latest(1, limit=1)) == 1
 
 
 def test_compare_and_set(store: Store) -> None:
     run = start(store)
     assert run is not None
-    moved = store.advance_run(run.id, "prepare", "train", request={"classes": ["a"]}, progress=0.5)
+    moved = store.runs.advance(run.id, "prepare", "train", request={"classes": ["a"]}, progress=0.5)
     assert (moved.state, moved.request, moved.progress) == ("train", {"classes": ["a"]}, 0.5)
     with pytest.raises(Conflict, match="is in 'train', not in 'prepare'"):
-        store.advance_run(run.id, "prepare", "train")
-    store.update_run(run.id, metrics={"macro_f1": 0.5}, attempts=2)
-    assert store.run(run.id).metrics == {"macro_f1": 0.5}
+        store.runs.advance(run.id, "prepare", "train")
+    store.runs.update(run.id, metrics={"macro_f1": 0.5}, attempts=2)
+    assert store.runs.one(run.id).metrics == {"macro_f1": 0.5}
 
 
 def test_a_second_open_run_by_update_is_a_conflict(store: Store) -> None:
     first = start(store)
     assert first is not None
-    store.advance_run(first.id, "prepare", "done")
+    store.runs.advance(first.id, "prepare", "done")
     assert start(store) is not None
     with pytest.raises(Conflict):
-        store.update_run(first.id, state="train")
+        store.runs.update(first.id, state="train")
 
 
 def test_unknown_runs(store: Store) -> None:
     for call in (
-        lambda: store.run(5),
-        lambda: store.update_run(5, state="done"),
-        lambda: store.advance_run(5, "a", "b"),
+        lambda: store.runs.one(5),
+        lambda: store.runs.update(5, state="done"),
+        lambda: store.runs.advance(5, "a", "b"),
     ):
         with pytest.raises(NotFound, match="no run 5"):
             call()
 
 
 def test_runs_of_kind_rank_may_start_at_publish(store: Store) -> None:
-    run = store.open_run(1, kind="rank", reason="asked for", seed=0, change=0, now=1.0, state="publish")
+    run = store.runs.open(1, kind="rank", reason="asked for", seed=0, change=0, now=1.0, state="publish")
     assert run is not None
     assert run.state == "publish"
 
 
 def test_events(store: Store) -> None:
-    ids = [store.add_event(1, "ANNOTATION_CREATED", {"n": n, "text": "ü\udcff\u0001"}, float(n)) for n in range(5)]
-    assert [event.id for event in store.open_events()] == ids
-    assert store.open_events(2)[1].body == {"n": 1, "text": "ü\udcff\u0001"}
-    store.close_event(ids[0], 50.0)
-    store.close_event(ids[1], 60.0, "task 9 is unknown")
-    assert [event.id for event in store.open_events()] == ids[2:]
-    assert store.count_open_events() == 3
-    assert store.purge_events(55.0) == 1
-    assert store.purge_events(100.0) == 1
-    assert store.count_open_events() == 3
+    ids = [store.events.add(1, "ANNOTATION_CREATED", {"n": n, "text": "ü\udcff\u0001"}, float(n)) for n in range(5)]
+    assert [event.id for event in store.events.all_open()] == ids
+    assert store.events.all_open(2)[1].body == {"n": 1, "text": "ü\udcff\u0001"}
+    store.events.close(ids[0], 50.0)
+    store.events.close(ids[1], 60.0, "task 9 is unknown")
+    assert [event.id for event in store.events.all_open()] == ids[2:]
+    assert store.events.count_open() == 3
+    assert store.events.purge(55.0) == 1
+    assert store.events.purge(100.0) == 1
+    assert store.events.count_open() == 3
 
 
 def test_covered_change(store: Store) -> None:
-    assert store.covered_change(1) == 0
+    assert store.runs.covered_change(1) == 0
     run = start(store)
     assert run is not None
-    assert store.covered_change(1) == 8
-    store.advance_run(run.id, "prepare", "failed")
-    store.open_run(1, kind="rank", reason="", seed=0, change=50, now=1.0)
-    assert store.covered_change(1) == 0, "a run that failed has learned from nothing"
+    assert store.runs.covered_change(1) == 8
+    store.runs.advance(run.id, "prepare", "failed")
+    store.runs.open(1, kind="rank", reason="", seed=0, change=50, now=1.0)
+    assert store.runs.covered_change(1) == 0, "a run that failed has learned from nothing"

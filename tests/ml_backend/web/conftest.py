@@ -118,7 +118,7 @@ def add_items(world: WebWorld, project: int, tasks: list[int], folder: str = "/n
         )
         for row, task in enumerate(tasks)
     ]
-    return world.store.add_items(project, rows, world.now)
+    return world.store.items.add(project, rows, world.now)
 
 
 def image_data(world: WebWorld, project: int, item: int, task: int) -> dict[str, str]:
@@ -128,18 +128,18 @@ def image_data(world: WebWorld, project: int, item: int, task: int) -> dict[str,
 @pytest.fixture
 def loop(world: WebWorld) -> Loop:
     """Project 3 with tasks 1..4 predicted and ranked (task 4 first), task 5 known and not predicted."""
-    world.store.upsert_project(3, "ml demo", CONFIG, world.now)
+    world.store.projects.upsert(3, "ml demo", CONFIG, world.now)
     tasks = [1, 2, 3, 4, 5]
     items = add_items(world, 3, tasks)
-    run = world.store.open_run(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now)
+    run = world.store.runs.open(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now)
     assert run is not None
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], np.float32)
-    world.store.save_predictions(run.id, items[:4], probs, ["Cat", "Dog"])
+    world.store.answers.save(run.id, items[:4], probs, ["Cat", "Dog"])
     model = world.services.files.run_dir(run.id) / "checkpoint" / "model.json"
     model.parent.mkdir(parents=True)
     model.write_text("{}")
     measured = {"macro_f1": 0.75, "confusion": [[6, 2], [2, 6]]}
-    world.store.update_run(
+    world.store.runs.update(
         run.id,
         state="done",
         decision="promoted",
@@ -153,8 +153,10 @@ def loop(world: WebWorld) -> Loop:
         RankingEntry(item_id=item, position=place, score=place / 4, utility=1.0 - place / 4, why=f"reason {place}")
         for place, item in enumerate(reversed(items[:4]))
     ]
-    ranking = world.store.add_ranking(3, run.id, run.id, "paploop-3-1-abc", "entropy", {"note": ""}, entries, world.now)
-    world.store.activate_ranking(ranking, run.id)
+    ranking = world.store.rankings.add(
+        3, run.id, run.id, "paploop-3-1-abc", "entropy", {"note": ""}, entries, world.now
+    )
+    world.store.rankings.activate(ranking, run.id)
     return Loop(3, items, tasks, run.id, "paploop-3-1-abc")
 
 
@@ -163,4 +165,4 @@ def annotate(world: WebWorld, task: int, label: str, number: int | None = None) 
     row = AnnotationRow(
         id=number or 100 + task, task_id=task, completed_by=1, result=result, updated_at="2026-11-21T09:31:41.000000Z"
     )
-    world.store.upsert_annotations(3, [row], world.now)
+    world.store.labels.upsert(3, [row], world.now)

@@ -55,9 +55,9 @@ def with_picture(world: WebWorld, tmp_path: Path) -> WebWorld:
     (x, y), bitmap = trim(disc())
     picture[y : y + bitmap.shape[0], x : x + bitmap.shape[1]][bitmap > 0] += (-90, -110, -50)
     Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(tmp_path / "cell.png")
-    world.store.upsert_project(8, "cells", CONFIG, world.now)
+    world.store.projects.upsert(8, "cells", CONFIG, world.now)
     data = {"root": str(tmp_path), "name": "cell.png"}
-    world.store.add_items(
+    world.store.items.add(
         8, [NewItem(source=str(tmp_path / "cell.png"), task_id=1, state="ready", data=data)], world.now
     )
     return world

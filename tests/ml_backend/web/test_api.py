@@ -25,7 +25,7 @@ def test_projects_and_their_state(world: WebWorld, loop: Loop) -> None:
 
 
 def test_a_project_whose_config_cannot_be_driven_says_so(world: WebWorld) -> None:
-    world.store.upsert_project(3, "x", "<View/>", 1.0)
+    world.store.projects.upsert(3, "x", "<View/>", 1.0)
     state = world.call("/api/projects/3").json
     assert state["problem"].endswith(".")
     assert state["active_run"] is None
@@ -37,7 +37,7 @@ def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects/3/settings").json == changed.json
     bad = world.call("/api/projects/3/settings", {"strategy": "uniform", "window": 0}, method="PATCH")
     assert bad.status_code == 400
-    assert world.store.settings(3).strategy == "margin"
+    assert world.store.projects.settings(3).strategy == "margin"
 
 
 @pytest.mark.parametrize(
@@ -54,16 +54,16 @@ def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
     ],
 )
 def test_bad_settings_are_refused_in_a_sentence(world: WebWorld, loop: Loop, body: dict[str, Any]) -> None:
-    before = world.store.settings(3)
+    before = world.store.projects.settings(3)
     answer = world.call("/api/projects/3/settings", body, method="PATCH")
     assert answer.status_code == 400
     assert answer.json["error"].endswith((".", ";"))
-    assert world.store.settings(3) == before
+    assert world.store.projects.settings(3) == before
 
 
 def test_a_new_strategy_drops_the_parameters_of_the_old_one(world: WebWorld, loop: Loop) -> None:
-    settings = world.store.settings(3).changed(strategy_params={"left": "over"})
-    world.store.save_settings(3, settings)
+    settings = world.store.projects.settings(3).changed(strategy_params={"left": "over"})
+    world.store.projects.save_settings(3, settings)
     assert world.call("/api/projects/3/settings", {"strategy": "margin"}, method="PATCH").json["strategy_params"] == {}
 
 
@@ -89,30 +89,30 @@ def test_asking_twice_opens_one_run(world: WebWorld, loop: Loop) -> None:
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json["id"] == second.json["id"]
     assert first.json["reason"] == "Asked for by the API."
-    assert [run.state for run in world.store.runs(3)] == ["prepare", "done"]
+    assert [run.state for run in world.store.runs.latest(3)] == ["prepare", "done"]
 
 
 def test_rank_opens_a_run_of_its_kind(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects/3/rank", {"reason": "New images."}).json["kind"] == "rank"
-    assert world.store.runs(3)[0].reason == "New images."
+    assert world.store.runs.latest(3)[0].reason == "New images."
 
 
 def test_roll_back_asks_for_the_model_of_an_earlier_run(world: WebWorld, loop: Loop) -> None:
     answer = world.call("/api/projects/3/rollback", {"run": loop.run})
     assert answer.status_code == 202
-    assert world.store.run(answer.json["id"]).request["model_run"] == loop.run
+    assert world.store.runs.one(answer.json["id"]).request["model_run"] == loop.run
 
 
 @pytest.mark.parametrize(("run", "status"), [(999, 404), ("1", 400), (None, 400), (True, 400), (-1, 400)])
 def test_roll_back_to_nothing_is_refused(world: WebWorld, loop: Loop, run: Any, status: int) -> None:
     assert world.call("/api/projects/3/rollback", {"run": run}).status_code == status
-    assert world.store.open_run_of(3) is None
+    assert world.store.runs.open_of(3) is None
 
 
 def test_reconcile_is_left_to_the_worker(world: WebWorld, loop: Loop) -> None:
-    world.store.update_project(3, reconciled_at=5.0)
+    world.store.projects.update(3, reconciled_at=5.0)
     assert world.call("/api/projects/3/reconcile", method="POST").status_code == 202
-    assert world.store.project(3).reconciled_at == 0.0
+    assert world.store.projects.one(3).reconciled_at == 0.0
 
 
 def test_rankings_and_the_next_items_with_their_why(world: WebWorld, loop: Loop) -> None:
@@ -158,8 +158,8 @@ def test_what_is_not_there_is_404_in_a_sentence(world: WebWorld, loop: Loop, pat
 
 
 def test_one_project_cannot_reach_into_another(world: WebWorld, loop: Loop) -> None:
-    world.store.upsert_project(4, "other", "", 1.0)
-    ranking = world.store.rankings(3)[0].id
+    world.store.projects.upsert(4, "other", "", 1.0)
+    ranking = world.store.rankings.all(3)[0].id
     assert world.call(f"/api/projects/4/runs/{loop.run}").status_code == 404
     assert world.call(f"/api/projects/4/rankings/{ranking}").status_code == 404
     assert world.call("/api/projects/4/rollback", {"run": loop.run}).status_code == 404
@@ -177,7 +177,7 @@ def test_one_project_cannot_reach_into_another(world: WebWorld, loop: Loop) -> N
 def test_pages_of_other_sites_cannot_change_anything(world: WebWorld, loop: Loop, headers: dict[str, str]) -> None:
     answer = world.call("/api/projects/3/train", method="POST", headers=headers)
     assert answer.status_code == 403
-    assert world.store.open_run_of(3) is None
+    assert world.store.runs.open_of(3) is None
     assert world.call("/api/projects/3", headers=headers).status_code == 200
 
 

@@ -31,7 +31,7 @@ def test_six_large_images_at_once_take_the_memory_of_one(tmp_path: Path) -> None
     settings = make_settings(tmp_path / "data", port=free_port())
     DataDir(settings.data_dir)
     store = Store.open(settings.resolved_database_url)
-    store.upsert_project(3, "x", "", 1.0)
+    store.projects.upsert(3, "x", "", 1.0)
     addresses = []
     for number in range(FILES):
         path = tmp_path / f"slide{number}.tif"
@@ -39,7 +39,7 @@ def test_six_large_images_at_once_take_the_memory_of_one(tmp_path: Path) -> None
             path, np.zeros((HEIGHT, WIDTH, 3), np.uint8), photometric="rgb", compression="zlib", rowsperstrip=500
         )
         item = NewItem(source=str(path), data={"root": str(tmp_path), "name": path.name})
-        (row,) = store.add_items(3, [item], 1.0)
+        (row,) = store.items.add(3, [item], 1.0)
         addresses.append(urlsplit(media_url(settings, 3, row, path.name)).path)
     store.close()
     process = start(settings)

@@ -33,7 +33,7 @@ def test_before_anything_was_done(world: WebWorld, loop: Loop) -> None:
 def test_classes_on_the_page(world: WebWorld, loop: Loop) -> None:
     for task in (1, 2):
         annotate(world, task, "Cat")
-    world.store.save_effort(3, [row(101, accepted=1, seconds=2.0), row(102, relabeled=1, seconds=4.0)])
+    world.store.effort.save(3, [row(101, accepted=1, seconds=2.0), row(102, relabeled=1, seconds=4.0)])
     page = world.call("/dashboard/3").text
     assert "1 of 2 proposed classes (50 %) were kept" in page
     assert "not enough evidence yet" in page
@@ -44,12 +44,12 @@ def test_classes_on_the_page(world: WebWorld, loop: Loop) -> None:
 
 
 def test_thresholds_on_the_page(world: WebWorld) -> None:
-    world.store.upsert_project(4, "Boxes", OBJECTS, world.now)
-    run = world.store.open_run(4, kind="train", reason="", seed=0, change=0, now=world.now)
+    world.store.projects.upsert(4, "Boxes", OBJECTS, world.now)
+    run = world.store.runs.open(4, kind="train", reason="", seed=0, change=0, now=world.now)
     assert run is not None
     choice = {"Cell": {"threshold": 0.31, "objects": 40, "basis": "own"}}
-    world.store.update_run(run.id, state="done", metrics={METRIC: {"classes": choice, "why": "It is <best>."}})
-    world.store.update_project(4, active_run_id=run.id)
+    world.store.runs.update(run.id, state="done", metrics={METRIC: {"classes": choice, "why": "It is <best>."}})
+    world.store.projects.update(4, active_run_id=run.id)
     world.call("/api/projects/4/settings", {"shown_from_class": {"Nucleus": 0.8}}, method="PATCH")
     page = world.call("/dashboard/4").text
     assert "<strong>0.31</strong> Cell" in page

@@ -94,11 +94,11 @@ def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypat
     first_use = FirstUse(world.services, timer=lambda: 0.0)
     runs = [loop.run]
     for _ in range(MODELS_KEPT):
-        run = world.store.open_run(3, kind="train", reason="", seed=0, change=0, now=1.0)
+        run = world.store.runs.open(3, kind="train", reason="", seed=0, change=0, now=1.0)
         assert run is not None
-        world.store.update_run(run.id, state="done", request={"encoder": "fake", "encoder_name": "lite0"})
+        world.store.runs.update(run.id, state="done", request={"encoder": "fake", "encoder_name": "lite0"})
         runs.append(run.id)
-    item = world.store.items_by_task(3, [5])[5]
+    item = world.store.items.by_task(3, [5])[5]
     for run_id in [*runs, runs[0]]:
         assert first_use.predict(run_id, [Wanted(0, 5, item, "")], 1.0, Unanswered().noting(3))[1]
     assert len(loaded) == len(runs) + 1
@@ -114,7 +114,7 @@ def test_a_bad_image_yields_an_empty_element_and_one_line(
         NewItem(source=str(tmp_path / name), task_id=task, state="ready", data={"root": str(tmp_path), "name": name})
         for name, task in (("broken.png", 61), ("good.png", 62), ("gone.png", 63))
     ]
-    world.store.add_items(3, rows, 1.0)
+    world.store.items.add(3, rows, 1.0)
     with caplog.at_level(logging.WARNING):
         broken, good, gone = ask(world, loop, [61, 62, 63])
     assert broken == []
@@ -225,7 +225,7 @@ def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, lo
 
 
 def test_no_model_means_no_answer_for_new_tasks(world: WebWorld) -> None:
-    world.store.upsert_project(3, "x", CONFIG, 1.0)
+    world.store.projects.upsert(3, "x", CONFIG, 1.0)
     results = world.call("/predict", {"tasks": [{"id": 1}, {"id": 2}], "project": 3}).json["results"]
     assert results == [[], []]
 
@@ -259,15 +259,15 @@ def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: P
     }
     (run_dir / "request.json").write_text(json.dumps(request))
     train(run_dir, silent)
-    world.store.update_run(loop.run, request=request)
+    world.store.runs.update(loop.run, request=request)
     for name, low in (("dark.png", 0), ("bright.png", 190)):
         Image.fromarray(rng.integers(low, low + 60, (40, 40, 3)).astype(np.uint8)).save(tmp_path / name)
     rows = [
         NewItem(source=str(tmp_path / name), data={"root": str(tmp_path), "name": name, "image": ""})
         for name in ("dark.png", "bright.png")
     ]
-    items = world.store.add_items(3, rows, 1.0)
-    world.store.set_tasks(3, dict(zip(items, (81, 82), strict=True)))
+    items = world.store.items.add(3, rows, 1.0)
+    world.store.items.set_tasks(3, dict(zip(items, (81, 82), strict=True)))
     tasks = [{"id": task, "data": image_data(world, 3, item, task)} for item, task in zip(items, (81, 82), strict=True)]
     dark, bright = world.call("/predict", {"tasks": tasks, "project": 3, "label_config": CONFIG}).json["results"]
     assert dark["result"][0]["value"]["choices"] == ["Cat"]

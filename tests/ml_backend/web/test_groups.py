@@ -13,7 +13,7 @@ def grouped(world: WebWorld, loop: Loop) -> list[int]:
     """The project's items as the groups 1 2 3 | 4 | 5; tasks 1 and 2 have different labels."""
     first, *_, fourth, fifth = items = loop.items
     groups = [first, first, first, fourth, fifth]
-    world.store.update_items([{"id": i, "group_id": g} for i, g in zip(items, groups, strict=True)])
+    world.store.items.update([{"id": i, "group_id": g} for i, g in zip(items, groups, strict=True)])
     annotate(world, 1, "Cat")
     annotate(world, 2, "Dog")
     return items
@@ -51,7 +51,7 @@ def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: WebWorld
     joined = [
         {"id": item, "group_id": first, "meta": {CHECKED: 1}, "content_hash": f"{item}"} for item in (second, third)
     ]
-    world.store.update_items([{"id": first, "group_id": first}, *joined])
+    world.store.items.update([{"id": first, "group_id": first}, *joined])
     note = world.call("/api/projects/3").json["groups_note"]
     assert note.startswith("2 images joined")
     assert note in world.call("/dashboard/3").text

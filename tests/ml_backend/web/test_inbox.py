@@ -64,7 +64,7 @@ def test_one_event_that_cannot_be_stored_holds_up_no_other(world: WebWorld, proj
     waiting_file(inbox(world).folder, "0001", project)
     waiting_file(inbox(world).folder, "0002", 3)
     inbox(world).drain()
-    assert [event.project_id for event in world.store.open_events()] == [3]
+    assert [event.project_id for event in world.store.events.all_open()] == [3]
     assert inbox(world).waiting() == 0
     assert inbox(world).set_aside() == 1
     assert "paploop_inbox_set_aside 1.0" in world.call("/metrics").text
@@ -87,4 +87,4 @@ def test_an_unexpected_error_does_not_end_the_thread(world: WebWorld, monkeypatc
     while inbox(world).waiting():
         assert time.monotonic() < end, "the thread has ended"
         time.sleep(0.01)
-    assert len(world.store.open_events()) == 2
+    assert len(world.store.events.all_open()) == 2

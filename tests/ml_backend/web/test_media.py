@@ -22,9 +22,9 @@ def folder(tmp_path: Path) -> Path:
 
 def take_in(world: WebWorld, path: Path, root: Path, project: int = 3) -> str:
     """Record a file as ingest does; answers the path of its address."""
-    world.store.upsert_project(project, "x", "", 1.0)
+    world.store.projects.upsert(project, "x", "", 1.0)
     data = {"root": str(root), "name": path.name}
-    (item,) = world.store.add_items(project, [NewItem(source=str(path), data=data)], 1.0)
+    (item,) = world.store.items.add(project, [NewItem(source=str(path), data=data)], 1.0)
     return urlsplit(media_url(world.services.settings, project, item, path.name)).path
 
 
@@ -127,8 +127,8 @@ def test_a_file_that_went_away_is_said_to_be_gone(world: WebWorld, folder: Path)
 
 
 def test_tasks_of_label_studio_have_no_file_here(world: WebWorld, folder: Path) -> None:
-    world.store.upsert_project(3, "x", "", 1.0)
-    (item,) = world.store.add_items(3, [NewItem(source="task:9", task_id=9)], 1.0)
+    world.store.projects.upsert(3, "x", "", 1.0)
+    (item,) = world.store.items.add(3, [NewItem(source="task:9", task_id=9)], 1.0)
     assert world.client.get(urlsplit(media_url(world.services.settings, 3, item, "a.png")).path).status_code == 404
 
 

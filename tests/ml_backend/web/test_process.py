@@ -41,7 +41,7 @@ from ml_backend.services import build_services
 from ml_backend.settings import Settings
 
 services = build_services(Settings(data_dir=Path(sys.argv[1])))
-services.store.upsert_project(3, "x", sys.argv[3], 1.0)
+services.store.projects.upsert(3, "x", sys.argv[3], 1.0)
 client = create_app(services).test_client()
 password = services.settings.basic_auth_password.get_secret_value()
 bearer = {"Authorization": "Bearer " + services.settings.webhook_secret.get_secret_value()}

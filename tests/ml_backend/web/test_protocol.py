@@ -38,7 +38,7 @@ def test_health_is_the_recorded_answer(world: WebWorld) -> None:
 def test_setup_names_a_version_for_a_project_we_do_not_know(world: WebWorld) -> None:
     answer = world.call("/setup", recorded("ml_setup")["request"]["body"])
     assert (answer.status_code, answer.json) == (200, {"model_version": "paploop-none"})
-    assert world.store.projects() == []
+    assert world.store.projects.all() == []
 
 
 def test_setup_names_the_active_version(world: WebWorld, loop: Loop) -> None:
@@ -51,7 +51,7 @@ def test_recorded_predicts_get_one_element_a_task(world: WebWorld, name: str, is
     body = recorded(name)["request"]["body"]
     project = int(body["project"].split(".")[0])
     if is_connected:
-        world.store.upsert_project(project, "x", body["label_config"], 1.0)
+        world.store.projects.upsert(project, "x", body["label_config"], 1.0)
     version = world.call("/setup", {"project": body["project"]}).json["model_version"]
     answer = world.call("/predict", body)
     assert answer.status_code == 200
@@ -109,11 +109,11 @@ def test_a_config_without_choices_gives_empty_elements(world: WebWorld, loop: Lo
 
 
 def test_cold_start_carries_the_order_and_no_regions(world: WebWorld, loop: Loop) -> None:
-    entries = world.store.ranking_entries(world.store.rankings(3)[0].id)
-    run = world.store.open_run(3, kind="rank", reason="", seed=0, change=0, now=1.0)
+    entries = world.store.rankings.entries(world.store.rankings.all(3)[0].id)
+    run = world.store.runs.open(3, kind="rank", reason="", seed=0, change=0, now=1.0)
     assert run is not None
-    ranking = world.store.add_ranking(3, None, run.id, "cold", "core_set", {}, entries, 1.0)
-    world.store.activate_ranking(ranking, None)
+    ranking = world.store.rankings.add(3, None, run.id, "cold", "core_set", {}, entries, 1.0)
+    world.store.rankings.activate(ranking, None)
     ranked, unranked = world.call("/predict", {"tasks": [{"id": 3}, {"id": 5}], "project": 3}).json["results"]
     assert ranked == {"model_version": "cold", "score": 0.25, "result": []}
     assert unranked == []
@@ -183,10 +183,10 @@ def test_wrong_or_missing_credentials_are_refused(world: WebWorld, path: str) ->
 
 @pytest.mark.parametrize("path", ["/setup", "/predict", "/webhook", "/api/projects/3/train", "/dashboard/3/train"])
 def test_nothing_is_done_without_credentials(world: WebWorld, path: str) -> None:
-    world.store.upsert_project(3, "x", CONFIG, 1.0)
+    world.store.projects.upsert(3, "x", CONFIG, 1.0)
     for headers in WRONG:
         assert world.client.post(path, headers=headers, json={}).status_code == 401, headers
-    assert world.store.runs(3) == []
+    assert world.store.runs.latest(3) == []
 
 
 def test_the_webhook_secret_opens_the_webhook_only(world: WebWorld) -> None:

@@ -94,20 +94,20 @@ def project(world: WebWorld, tmp_path: Path, xml: str, monkeypatch: pytest.Monke
     """Project 8 whose detector looked at task 1, and not at task 2."""
     with_picture(world, tmp_path)
     store, now = world.store, world.now
-    store.upsert_project(8, "cells", xml, now)
-    store.save_settings(8, ProjectSettings(shown_from=0.3))
+    store.projects.upsert(8, "cells", xml, now)
+    store.projects.save_settings(8, ProjectSettings(shown_from=0.3))
     again = tmp_path / "again.png"
     shutil.copy(tmp_path / "cell.png", again)
     data = {"root": str(tmp_path), "name": again.name}
-    store.add_items(8, [NewItem(source=str(again), task_id=2, state="ready", data=data)], now)
-    (first,) = [item.id for item in store.items(8) if item.task_id == 1]
-    run = store.open_run(8, kind="train", reason="", seed=0, change=0, now=now)
+    store.items.add(8, [NewItem(source=str(again), task_id=2, state="ready", data=data)], now)
+    (first,) = [item.id for item in store.items.all(8) if item.task_id == 1]
+    run = store.runs.open(8, kind="train", reason="", seed=0, change=0, now=now)
     assert run is not None
-    store.save_detections(run.id, {first: pack(answer())})
+    store.detections.save(run.id, {first: pack(answer())})
     request = {"classes": list(CLASSES), "task": "objects"}
-    store.update_run(run.id, state="done", decision="promoted", request=request, finished_at=now)
+    store.runs.update(run.id, state="done", decision="promoted", request=request, finished_at=now)
     entry = RankingEntry(item_id=first, position=0, score=0.0, utility=1.0, why="")
-    store.activate_ranking(store.add_ranking(8, run.id, run.id, "v", "box_entropy", {}, [entry], now), run.id)
+    store.rankings.activate(store.rankings.add(8, run.id, run.id, "v", "box_entropy", {}, [entry], now), run.id)
     monkeypatch.setattr("ml_backend.predictions.detectors.load_detector", lambda *args, **options: Detector())
     return world
 

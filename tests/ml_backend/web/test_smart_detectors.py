@@ -63,7 +63,7 @@ class Ready(Detectors):
 
 def outline(world: WebWorld, detector: Any, *drawn: Any, config: str = CONFIG) -> Any:
     tool = SmartTool(world.services, detectors=Ready(detector))
-    return tool.outline(world.store.project(8), {"id": 1, "data": {}}, {"result": list(drawn)}, config)
+    return tool.outline(world.store.projects.one(8), {"id": 1, "data": {}}, {"result": list(drawn)}, config)
 
 
 def test_the_detector_answers_and_the_label_stays(project: WebWorld) -> None:

@@ -102,7 +102,7 @@ def test_without_a_project_the_one_with_that_labeling_config_answers(world: WebW
     assert world.call("/setup", {"schema": CONFIG}).json == {"model_version": loop.version}
     assert world.call("/predict", body | {"label_config": TEXT}).json["results"] == [[]]
     assert world.call("/predict", body | {"label_config": spaced}).json["results"] == [[]]
-    world.store.upsert_project(4, "the same config again", CONFIG, 1.0)
+    world.store.projects.upsert(4, "the same config again", CONFIG, 1.0)
     assert world.call("/predict", body).json["results"] == [[]], "two projects have it, so nobody knows which is meant"
 
 

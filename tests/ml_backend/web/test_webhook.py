@@ -51,7 +51,7 @@ def test_recorded_events_are_kept_and_acknowledged_as_recorded(world: WebWorld, 
     assert answer.json.keys() == recorded(name)["response"]["body"].keys()
     assert answer.json["result"] == "ok"
     settle(world)
-    (event,) = world.store.open_events()
+    (event,) = world.store.events.all_open()
     assert (event.action, event.project_id) == (body["action"], body["project"]["id"])
     assert event.received_at == world.now
 
@@ -79,11 +79,11 @@ def test_kept_events_hold_no_secret_and_all_the_worker_needs(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in RECORDED if name != "ml_webhook_start_training"])
 def test_the_worker_understands_what_was_kept(world: WebWorld, name: str) -> None:
-    world.store.upsert_project(3, "ml demo", CONFIG, 1.0)
+    world.store.projects.upsert(3, "ml demo", CONFIG, 1.0)
     post(world, recorded(name)["request"]["body"])
     settle(world)
     (event,) = apply_open_events(world.services)
-    closed = world.store.open_events()
+    closed = world.store.events.all_open()
     assert closed == []
     assert event.action == recorded(name)["request"]["body"]["action"]
     with closing(sqlite3.connect(world.services.settings.data_dir / "paploop.db")) as database:
@@ -114,7 +114,7 @@ def test_malformed_events_get_a_sentence(world: WebWorld, body: dict) -> None:
 def test_unknown_actions_are_acknowledged_and_forgotten(world: WebWorld) -> None:
     answer = post(world, {"action": "LABEL_LINK_CREATED", "project": {"id": 3}})
     assert (answer.status_code, answer.json["result"]) == (201, "ignored")
-    assert world.store.open_events() == []
+    assert world.store.events.all_open() == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_bodies_count_not_content_types(world: WebWorld, data: bytes, status: in
         answer = world.client.post("/webhook", data=data, content_type=content_type, headers=bearer())
         assert answer.status_code == status, (content_type, answer.json)
     settle(world)
-    assert len(world.store.open_events()) == (len(types) if status == 201 else 0)
+    assert len(world.store.events.all_open()) == (len(types) if status == 201 else 0)
 
 
 def test_too_large_bodies_are_refused_in_a_sentence(world: WebWorld) -> None:
@@ -160,10 +160,10 @@ def test_a_locked_database_delays_no_answer_and_loses_nothing(world: WebWorld) -
             assert post(world, body).status_code == 201
             assert not released.is_set()
         assert inbox(world).waiting() == 5
-        assert world.store.open_events() == []
+        assert world.store.events.all_open() == []
         other.execute("ROLLBACK")
     settle(world)
-    assert len(world.store.open_events()) == 5
+    assert len(world.store.events.all_open()) == 5
 
 
 def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world: WebWorld) -> None:
@@ -173,7 +173,7 @@ def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world
     assert inbox(world).waiting() == 7
     later = Inbox(world.services)
     later.drain()
-    assert [event.body["tasks"][0]["id"] for event in world.store.open_events()] == list(range(1, 8))
+    assert [event.body["tasks"][0]["id"] for event in world.store.events.all_open()] == list(range(1, 8))
 
 
 def test_a_damaged_file_holds_up_nobody(world: WebWorld) -> None:
@@ -185,16 +185,16 @@ def test_a_damaged_file_holds_up_nobody(world: WebWorld) -> None:
 
 
 def test_odd_field_types_cannot_trip_the_worker(world: WebWorld) -> None:
-    world.store.upsert_project(3, "ml demo", CONFIG, 1.0)
+    world.store.projects.upsert(3, "ml demo", CONFIG, 1.0)
     odd = {"id": 1, "task": {"id": 5}, "completed_by": {"id": 2, "email": "a@b.c"}, "lead_time": "long", "result": "x"}
     odd |= {"parent_prediction": [], "updated_at": 7, "was_cancelled": "yes"}
     post(
         world, {"action": "ANNOTATION_CREATED", "project": {"id": 3}, "annotation": odd, "task": {"id": 5, "data": {}}}
     )
     settle(world)
-    assert "a@b.c" not in json.dumps(dict(world.store.open_events()[0].body))
+    assert "a@b.c" not in json.dumps(dict(world.store.events.all_open()[0].body))
     apply_open_events(world.services)
-    (row,) = world.store.annotations(3)
+    (row,) = world.store.labels.all(3)
     assert (row.task_id, row.completed_by, row.lead_time, row.result) == (5, 2, None, [])
 
 

@@ -29,8 +29,8 @@ def test_the_worker_loads_it_with_the_threads_of_the_settings(
         "ml_backend.predictions.classifiers.load_model", lambda folder, threads: told.append(threads) or Model()
     )
     store_vectors(world, loop)
-    world.store.update_run(loop.run, request={"encoder": "fake"})
-    probs, classes = predict_items(services, loop.run, world.store.items(3)[:2], "fake")
+    world.store.runs.update(loop.run, request={"encoder": "fake"})
+    probs, classes = predict_items(services, loop.run, world.store.items.all(3)[:2], "fake")
     assert (told, probs.shape, classes) == ([3], (2, 2), ("Cat", "Dog"))
 
 
@@ -41,13 +41,13 @@ def test_a_detector_stays_on_the_cpu_whatever_the_machine_has(
     plan = Plan(("Cat", "Dog"), False, "lite0", 1.0, 64, 32, (16.0, 32.0, 64.0, 128.0), (1.0,), objects=10)
     weights = build(plan, torch.device("cpu"), pretrained=False).state_dict()
     detection_checkpoint.save(world.services.files.run_dir(loop.run) / "checkpoint", plan, weights, {})
-    world.store.update_run(loop.run, request={"task": "objects"})
+    world.store.runs.update(loop.run, request={"task": "objects"})
     path = tmp_path / "a.png"
     Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(path)
     item = NewItem(source=str(path), data={"root": str(tmp_path), "name": path.name})
-    (row,) = world.store.add_items(3, [item], 1.0)
+    (row,) = world.store.items.add(3, [item], 1.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    wanted = Wanted(0, None, world.store.item(row), "")
+    wanted = Wanted(0, None, world.store.items.one(row), "")
     classes, found = FirstUse(world.services, timer=lambda: 0.0).predict(
         loop.run, [wanted], until=1.0, note=lambda _word, _why, _count: None
     )

@@ -84,12 +84,12 @@ def test_in_the_loop(world: ImportWorld, tmp_path: Path) -> None:
         return drawn | {"original_width": 80, "original_height": 60, "value": place | value}
 
     store = world.services.store
-    for item in store.items(world.project):
-        store.update_items([{"id": item.id, "split": "train"}])
+    for item in store.items.all(world.project):
+        store.items.update([{"id": item.id, "split": "train"}])
     unread = region("Cell", width=None)
     said = {1: [region("Cell"), unread], 2: [unread], 3: []}
     labels = ProjectLabels(parse_label_config(BOXES), {}, {}, frozenset(said), said)
-    samples, omitted, told = object_samples(world.services, store.items(world.project), labels)
+    samples, omitted, told = object_samples(world.services, store.items.all(world.project), labels)
     assert [(len(sample.boxes), sample.checked is None) for sample in samples] == [(1, False), (0, True)]
     assert omitted == {"nothing that is drawn on it can be read": 1}
     assert len(told) == 2

@@ -32,8 +32,8 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     samples = read_object_manifest(services.files.run_dir(run.id) / OBJECTS)
     _, validation, ids = detection_sets(samples, classes)
     paths = [image.path for image in validation.images]
-    active = services.store.project(run.project_id).active_run_id
-    before = active if active is not None and finds_objects(services.store.run(active)) else None
+    active = services.store.projects.one(run.project_id).active_run_id
+    before = active if active is not None and finds_objects(services.store.runs.one(active)) else None
     report = reporter(services, run, "Measuring")
     candidate = _answers(services, run.id, paths, report, "the new model")
     incumbent, absent = asked(before, lambda number: _answers(services, number, paths, report, "the serving model"))
@@ -62,7 +62,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         models = {run.id: answers} if old is None or before is None else {run.id: answers, before: old}
         evidence[CURVE] = _curve(services, run, truth, named, models, report)
     chosen = judge_thresholds(services, run, answers, truth.images, classes)
-    serves = verdict.decision == "promoted" and services.store.settings(run.project_id).hold_back
+    serves = verdict.decision == "promoted" and services.store.projects.settings(run.project_id).hold_back
     held_back = held_back_by(chosen, run.id) if serves else ""
     return {
         "decision": verdict.decision,

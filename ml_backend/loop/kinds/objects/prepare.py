@@ -41,8 +41,8 @@ def prepare_objects(
     Returns:
         The next step and the columns of the run to set.
     """
-    settings = services.store.settings(run.project_id)
-    ready = services.store.items(run.project_id, states=("ready",))
+    settings = services.store.projects.settings(run.project_id)
+    ready = services.store.items.all(run.project_id, states=("ready",))
     samples, omitted, told = object_samples(services, ready, labels)
     learned = [sample for sample in samples if sample.split == "train" and len(sample.boxes)]
     request = {
@@ -117,7 +117,7 @@ def object_samples(
 
 
 def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
-    active = services.store.project(run.project_id).active_run_id
+    active = services.store.projects.one(run.project_id).active_run_id
     before = detector_of(services, active)
     if active is None or before is None or not _goes_on(before, settings) or not is_readable(services, active):
         before = None

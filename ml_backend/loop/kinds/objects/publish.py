@@ -31,11 +31,11 @@ READ_AT_ONCE = 64
 def look_at_pool(services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
     """Have the detector look at the images of the window, in as many views as the strategy compares."""
     store = services.store
-    settings, _ = fitting(store.settings(run.project_id), labels.job.kind)
-    judged = competence_over(store.run(model_run).metrics.get("judgement", {}), labels.job.classes)
+    settings, _ = fitting(store.projects.settings(run.project_id), labels.job.kind)
+    judged = competence_over(store.runs.one(model_run).metrics.get("judgement", {}), labels.job.classes)
     items = candidates(services, run.project_id, str(run.request["encoder"]))
     rng = np.random.default_rng(run.seed + run.id)
-    window = window_of(items, labels.touched, settings.window, rng, store.detected_items(model_run))
+    window = window_of(items, labels.touched, settings.window, rng, store.detections.items(model_run))
     strategy, _ = strategy_for(settings, judged, len(labels.job.classes))
     predict_pool(services, run, model_run, window, members_for(strategy))
 
@@ -72,7 +72,7 @@ def pre_annotations(
     nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object is likely enough"
     for start in range(0, len(entries), READ_AT_ONCE):
         part = entries[start : start + READ_AT_ONCE]
-        stored = {} if model_run is None else services.store.detections(model_run, [entry.item_id for entry in part])
+        stored = {} if model_run is None else services.store.detections.of(model_run, [entry.item_id for entry in part])
         for entry in part:
             content = stored.get(entry.item_id)
             if content is None or model_run is None:

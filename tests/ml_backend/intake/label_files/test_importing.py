@@ -75,7 +75,7 @@ def test_boxes_become_annotations_once(boxes: ImportWorld, tmp_path: Path) -> No
     again = boxes.put(source)
     assert (again.added, again.present) == (0, 3)
     assert [len(made) for made in boxes.annotations().values()] == [1, 1, 1]
-    assert len(boxes.services.store.annotations(boxes.project)) == 3
+    assert len(boxes.services.store.labels.all(boxes.project)) == 3
 
 
 def test_outlines_as_polygons_and_as_runs(outlines: ImportWorld, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_what_people_did_is_never_touched(classes: ImportWorld, tmp_path: Path) 
     assert classes.annotations()[1][0]["result"][0]["value"]["choices"] == ["Dog"]
     assert classes.annotations()[3][0]["result"][0]["value"]["choices"] == ["Cat"]
     record_effort(classes.services, classes.project)
-    assert [row.start for row in classes.services.store.effort(classes.project)] == ["elsewhere"]
+    assert [row.start for row in classes.services.store.effort.all(classes.project)] == ["elsewhere"]
 
 
 @pytest.mark.parametrize("text", ["cell0.png;Cat\ncell1.png;Dog\n", "label\timage\nCat\tcell0.png\nDog\tcell1.png\n"])
@@ -190,11 +190,11 @@ def test_pre_annotations_wait_for_the_next_order(boxes: ImportWorld, tmp_path: P
     assert report.added == 3
     assert boxes.annotations()[2] == []
     store = boxes.services.store
-    (run,) = store.runs(boxes.project)
+    (run,) = store.runs.latest(boxes.project)
     assert (run.kind, run.reason) == ("rank", "3 pre-annotations were imported.")
     assert boxes.put(source, kind="predictions").added == 0
     job = parse_label_config(BOXES)
-    items = [item.id for item in store.items(boxes.project)]
+    items = [item.id for item in store.items.all(boxes.project)]
     entries = [RankingEntry(item, place, 0.0, 0.0) for place, item in enumerate(items)]
     own = [{"id": "paploop-1-1-0"}]
     shown = list(with_imported(boxes.services, boxes.project, job, entries, [[], own, []], {items[2]}))

@@ -45,8 +45,8 @@ def test_an_image_with_an_object_of_unknown_place_is_not_labeled(boxes: ImportWo
     report = boxes.put(coco(tmp_path / "wrong", boxes, wrong, ("Cell",)))
     assert (report.added, report.pre_annotated, report.complete) == (1, 1, False)
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[], [], [[]]]
-    first = boxes.services.store.items(boxes.project)[0]
-    kept = boxes.services.store.proposals(boxes.project, [first.id])[first.id]
+    first = boxes.services.store.items.all(boxes.project)[0]
+    kept = boxes.services.store.proposals.of(boxes.project, [first.id])[first.id]
     assert [region["value"]["rectanglelabels"] for region in kept] == [["Cell"]]
     assert "became pre-annotations" in report.problems[0]
     mended = [box(1, 4), box(1, 40), box(2, 8)]
@@ -124,7 +124,7 @@ def test_what_an_earlier_import_made_can_be_replaced(boxes: ImportWorld, tmp_pat
     assert boxes.put(mended, replace_imported=True) == planned
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[["Cell"]], [["Cell"]], [[]]]
     assert boxes.put(mended, replace_imported=True).repaired == 0
-    stored = {row.task_id: row for row in boxes.services.store.annotations(boxes.project)}
+    stored = {row.task_id: row for row in boxes.services.store.labels.all(boxes.project)}
     assert len(stored[2].result) == 1
 
 

@@ -62,8 +62,8 @@ def test_the_root_leads_to_the_dashboard(world: WebWorld, loop: Loop) -> None:
 
 def test_no_project_and_several(world: WebWorld) -> None:
     assert "paploop connect" in world.call("/dashboard/").text
-    world.store.upsert_project(3, "<b>One</b>", CONFIG, 1.0)
-    world.store.upsert_project(4, "Two", CONFIG, 1.0)
+    world.store.projects.upsert(3, "<b>One</b>", CONFIG, 1.0)
+    world.store.projects.upsert(4, "Two", CONFIG, 1.0)
     page = world.call("/dashboard/").text
     read(page)
     assert "&lt;b&gt;One&lt;/b&gt;" in page
@@ -86,7 +86,7 @@ def test_the_page_shows_what_a_lead_asks(world: WebWorld, loop: Loop) -> None:
 
 
 def test_the_page_of_a_fresh_project(world: WebWorld) -> None:
-    world.store.upsert_project(3, "Fresh", CONFIG, 1.0)
+    world.store.projects.upsert(3, "Fresh", CONFIG, 1.0)
     text = world.call("/dashboard/3").text
     read(text)
     assert "No run yet" in text
@@ -94,17 +94,17 @@ def test_the_page_of_a_fresh_project(world: WebWorld) -> None:
 
 
 def test_the_page_of_a_project_that_cannot_be_driven(world: WebWorld) -> None:
-    world.store.upsert_project(3, "Odd", "<View/>", 1.0)
+    world.store.projects.upsert(3, "Odd", "<View/>", 1.0)
     assert 'class="banner problem"' in world.call("/dashboard/3").text
 
 
 def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None:
-    failed = world.store.open_run(3, kind="train", reason="r", seed=0, change=0, now=1.0)
+    failed = world.store.runs.open(3, kind="train", reason="r", seed=0, change=0, now=1.0)
     assert failed is not None
-    world.store.update_run(failed.id, state="failed", error="The <disk> is full.", finished_at=2.0)
-    running = world.store.open_run(3, kind="train", reason="s", seed=0, change=0, now=1.0)
+    world.store.runs.update(failed.id, state="failed", error="The <disk> is full.", finished_at=2.0)
+    running = world.store.runs.open(3, kind="train", reason="s", seed=0, change=0, now=1.0)
     assert running is not None
-    world.store.update_run(running.id, state="train", progress=0.4, message="Training: 4 of 10")
+    world.store.runs.update(running.id, state="train", progress=0.4, message="Training: 4 of 10")
     text = world.call("/dashboard/3").text
     read(text)
     assert "The &lt;disk&gt; is full." in text
@@ -114,10 +114,10 @@ def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None
 
 def test_everything_from_outside_is_escaped(world: WebWorld) -> None:
     evil = '"><script>alert(1)</script>'
-    world.store.upsert_project(3, evil, CONFIG.replace("Cat", str(escape(evil))), 1.0)
-    run = world.store.open_run(3, kind="train", reason=evil, seed=0, change=0, now=1.0)
+    world.store.projects.upsert(3, evil, CONFIG.replace("Cat", str(escape(evil))), 1.0)
+    run = world.store.runs.open(3, kind="train", reason=evil, seed=0, change=0, now=1.0)
     assert run is not None
-    world.store.update_run(run.id, message=evil)
+    world.store.runs.update(run.id, message=evil)
     text = world.call("/dashboard/3").text
     assert "<script>alert" not in text
     assert "script-src 'self'" in world.call("/dashboard/3").headers["Content-Security-Policy"]
@@ -134,31 +134,31 @@ def test_the_settings_form_changes_the_strategy(world: WebWorld, loop: Loop) -> 
     fields = {"strategy": "margin", "window": "30", "retrain_labels": "5", "retrain_minutes": "2.5", "method": "head"}
     answer = form(world, "settings", **fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/3?done=settings")
-    settings = world.store.settings(3)
+    settings = world.store.projects.settings(3)
     assert (settings.strategy, settings.window, settings.retrain_labels) == ("margin", 30, 5)
     assert (settings.retrain_minutes, settings.method, settings.auto_train) == (2.5, "head", False)
     assert "Saved." in world.call("/dashboard/3?done=settings").text
     form(world, "settings", auto_train="on")
-    assert world.store.settings(3).auto_train is True
+    assert world.store.projects.settings(3).auto_train is True
 
 
 @pytest.mark.parametrize("fields", [{"window": "lots"}, {"window": "0"}, {"strategy": "magic"}, {"method": "<b>"}])
 def test_a_bad_form_changes_nothing_and_says_why(world: WebWorld, loop: Loop, fields: dict[str, str]) -> None:
-    before = world.store.settings(3)
+    before = world.store.projects.settings(3)
     answer = form(world, "settings", **fields)
     assert answer.status_code == 400
     assert 'class="banner problem"' in answer.text
-    assert world.store.settings(3) == before
+    assert world.store.projects.settings(3) == before
 
 
 def test_the_buttons_do_what_they_say(world: WebWorld, loop: Loop) -> None:
     assert form(world, "train").status_code == 303
-    opened = world.store.open_run_of(3)
+    opened = world.store.runs.open_of(3)
     assert opened is not None
     assert (opened.kind, opened.reason) == ("train", "Asked for on the dashboard.")
     assert form(world, "reconcile").status_code == 303
     assert form(world, "rollback", run=str(loop.run)).status_code == 303
-    going_back = world.store.open_run_of(3)
+    going_back = world.store.runs.open_of(3)
     assert going_back is not None
     assert going_back.request["model_run"] == loop.run
     assert form(world, "rollback", run="x").status_code == 400
@@ -171,7 +171,7 @@ def test_forms_without_the_token_of_this_browser_are_refused(world: WebWorld, lo
         assert world.client.post("/dashboard/3/train", data=fields, headers=basic()).status_code == 403
     other = world.app.test_client()
     assert other.post("/dashboard/3/train", data={"form_token": good}, headers=basic()).status_code == 403
-    assert world.store.open_run_of(3) is None
+    assert world.store.runs.open_of(3) is None
 
 
 def test_forms_from_other_sites_are_refused_even_with_a_token(world: WebWorld, loop: Loop) -> None:
