@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ml_backend.duplicates.reading import image_files, read_all
+from ml_backend.duplicates.search import TOO_FEW
 from ml_backend.duplicates.shelf import Shelf
 from ml_backend.errors import BadRequest, ImageError
 from ml_backend.images.items import is_local
@@ -69,7 +70,7 @@ def pairs_of_project(services: Services, project_id: int, stage: Stage) -> list[
     encoder = next((item.encoder for item in reversed(ready) if item.encoder), "")
     items = [item for item in ready if item.encoder == encoder and item.vector_row is not None and is_local(item)]
     if len(items) < 2:
-        raise BadRequest("There are no two embedded images yet; say `paploop ingest` first.")
+        raise BadRequest(TOO_FEW)
     vectors = services.vectors(encoder).rows([item.vector_row or 0 for item in items])
     near = _nearest(vectors)
     used = sorted({place for pair in near for place in pair})

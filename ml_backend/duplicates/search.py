@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from strategies.near_duplicates.verification.picture import Matrix, Picture
 from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_PIXELS, relation
 
 """Opens a progress bar with a title; answers the callback that moves it."""
+
+
+TOO_FEW: Final = "There are no two embedded images yet; say `paploop ingest` first."
 
 
 @dataclass(frozen=True)

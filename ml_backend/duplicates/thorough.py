@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ml_backend.duplicates.regroup import APART, groups_lock, groups_of, merge_groups
 from ml_backend.duplicates.report import Group
-from ml_backend.duplicates.search import Plan, compare_files
+from ml_backend.duplicates.search import TOO_FEW, Plan, compare_files
 from ml_backend.errors import BadRequest, ImageError
 from ml_backend.progress import Stage
 from ml_backend.services import Services
@@ -34,7 +34,7 @@ def search_project(services: Services, project_id: int, stage: Stage) -> list[in
             except ImageError:
                 continue
     if len(items) < 2:
-        raise BadRequest("There are no two embedded images yet; say `paploop ingest` first.")
+        raise BadRequest(TOO_FEW)
     settings = services.store.projects.settings(project_id)
     plan = Plan(Rules(share=settings.duplicate_share), threads=services.threads, join_copies=True)
     report = compare_files(sorted(items), ROOT, plan, stage)

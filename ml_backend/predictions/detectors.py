@@ -12,6 +12,7 @@ import numpy as np
 
 from ml_backend.predictions.packing import Found
 from ml_backend.services import Services
+from ml_backend.state.class_probs import columns_by_name
 from ml_backend.state.records import RunRow
 from training.data.images import ImageDecodeError
 from training.evaluation.promotion import NONE_BEFORE
@@ -92,13 +93,9 @@ def renamed(found: Found, classes: Sequence[str]) -> Detections:
 
     What it gave to a class that is gone counts as background: nothing that anybody asks for now.
     """
-    have = {name: column for column, name in enumerate(found.classes)}
     answer = found.detections
     if tuple(found.classes) == tuple(classes):
         return answer
-    probs = np.zeros((*answer.probs.shape[:2], len(classes) + 1), dtype=np.float32)
-    for column, name in enumerate(classes):
-        if name in have:
-            probs[:, :, column] = answer.probs[:, :, have[name]]
-    probs[:, :, -1] = np.clip(1 - probs.sum(axis=2), 0, 1)
-    return replace(answer, probs=probs)
+    known = columns_by_name(answer.probs, found.classes, classes)
+    background = np.clip(1 - known.sum(axis=2, keepdims=True), 0, 1)
+    return replace(answer, probs=np.concatenate([known, background], axis=2))

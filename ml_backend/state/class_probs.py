@@ -45,16 +45,31 @@ def over_classes(probs: FloatArray, have: Sequence[str], want: Sequence[str]) ->
     """
     if tuple(have) == tuple(want):
         return probs.astype(np.float32)
-    columns = {name: column for column, name in enumerate(have)}
-    moved = np.zeros((len(probs), len(want)), dtype=np.float32)
-    for column, name in enumerate(want):
-        if name in columns:
-            moved[:, column] = probs[:, columns[name]]
+    moved = columns_by_name(probs, have, want)
     moved[np.isnan(probs).any(axis=1)] = np.nan
     if set(have) <= set(want) or not want:
         return moved
     gone = np.clip(1 - moved.sum(axis=1, keepdims=True), 0, 1)
     return np.asarray(moved + gone / len(want), dtype=np.float32)
+
+
+def columns_by_name(probs: FloatArray, have: Sequence[str], want: Sequence[str]) -> FloatArray:
+    """Columns moved to where another class list has their names; a class that is not known gets 0.
+
+    Args:
+        probs: `(..., have)`; columns after those named by `have` are left out.
+        have: names of the columns.
+        want: names of the columns asked for.
+
+    Returns:
+        `(..., want)` float32.
+    """
+    columns = {name: column for column, name in enumerate(have)}
+    moved = np.zeros((*probs.shape[:-1], len(want)), dtype=np.float32)
+    for column, name in enumerate(want):
+        if name in columns:
+            moved[..., column] = probs[..., columns[name]]
+    return moved
 
 
 def likeliest(classes: Sequence[str], probs: FloatArray, offered: Collection[str]) -> tuple[str, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -17,6 +17,8 @@ from ml_backend.web.effort_routes import effort_routes
 from ml_backend.web.group_routes import group_routes
 
 MAX_LIMIT = 1000
+
+LOOKS_FOR_LOST: Final = "The worker looks for lost webhooks at its next beat."
 
 
 def api(services: Services) -> Blueprint:
@@ -56,7 +58,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
     @routes.post("/projects/<int:project_id>/reconcile")
     def reconcile(project_id: int) -> tuple[Response, int]:
         ask_reconcile(services, project_id)
-        return jsonify(result="The worker looks for lost webhooks at its next beat."), 202
+        return jsonify(result=LOOKS_FOR_LOST), 202
 
     @routes.get("/strategies")
     def strategies() -> Response:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml_backend.experiments.replay.objects import ObjectReplay
 from ml_backend.experiments.replay.objects_rounds import Round
+from ml_backend.experiments.replay.report import ONLY_RANDOM
 
 Float64 = NDArray[np.float64]
 
@@ -187,7 +188,7 @@ def verdict(whole: Sample, answers: dict[str, Any]) -> str:
     """What a lead should take from it, in words; effort is counted in objects, for that is what is drawn."""
     others = [name for name in answers if name != "uniform"]
     if not others:
-        return "Only random was replayed; name strategies to compare it with."
+        return ONLY_RANDOM
     start = answers["uniform"]["ap50"][0]
     if start >= AT * whole.full:
         return (

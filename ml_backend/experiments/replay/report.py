@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from ml_backend.experiments.replay.engine import Replayed
 SHARES = (0.9, 0.95, 1.0)
 AT = 0.95
 RESAMPLES = 2000
+
+ONLY_RANDOM: Final = "Only random was replayed; name strategies to compare it with."
 
 Float64 = NDArray[np.float64]
 
@@ -133,7 +135,7 @@ def verdict(replayed: Replayed, answers: dict[str, Any]) -> str:
     others = sorted((name for name in answers if name != "uniform"), key=lambda name: -float(answers[name]["area"]))
     seeds = len(replayed.macro_f1["uniform"])
     if not others:
-        return "Only random was replayed; name strategies to compare it with."
+        return ONLY_RANDOM
     sentences = [_about(replayed, answers, name) for name in others]
     ended = "; ".join(sentences) + f" ({seeds} seed{'s' if seeds > 1 else ''})."
     return " ".join(part for part in (ended, _lead(replayed, others), _limits(replayed, answers)) if part)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ml_backend.experiments.replay.objects_material import Material
 from ml_backend.experiments.simulate.object_study import ObjectCurve
+from ml_backend.experiments.simulate.report import NO_MODEL
 from ml_backend.experiments.simulate.study import Study
 
 
@@ -51,7 +52,7 @@ def _one(curves: Sequence[ObjectCurve]) -> dict[str, Any]:
 def _verdict(strategies: dict[str, dict[str, Any]]) -> str:
     ended = {name: one for name, one in strategies.items() if one["labels"]}
     if not ended:
-        return "No strategy came to a model; give more labels."
+        return NO_MODEL
     order = sorted(ended, key=lambda name: -ended[name]["area"])
     parts = [
         f"{name} reached AP50 {ended[name]['ap50'][-1]:.3f} with {ended[name]['objects'][-1]:.0f} objects on "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.sax.saxutils import quoteattr
 
 from ml_backend.experiments.replay.objects_material import Material, read_material
 from ml_backend.experiments.simulate.drawing import Drawer, ObjectOracle
@@ -15,6 +14,7 @@ from ml_backend.experiments.simulate.study import Study, digest, temporary_proje
 from ml_backend.experiments.simulate.watching import wait_until_settled
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.label_files.exported import labels_in, objects
+from ml_backend.intake.projects import label_config
 from ml_backend.predictions.detectors import detector_of, load_detector
 from ml_backend.runs import request_run
 from ml_backend.services import Services
@@ -67,12 +67,7 @@ class ObjectCurve:
 
 def object_config(data: DetectionSet) -> str:
     """A labeling interface for the objects of a set: polygons where it has outlines, else rectangles."""
-    kind = "PolygonLabels" if data.has_masks else "RectangleLabels"
-    labels = "\n".join(f"    <Label value={quoteattr(name)}/>" for name in data.classes)
-    return (
-        '<View>\n  <Image name="image" value="$image" zoom="true" zoomControl="true"/>\n'
-        f'  <{kind} name="objects" toName="image">\n{labels}\n  </{kind}>\n</View>'
-    )
+    return label_config(data.classes, "polygons" if data.has_masks else "boxes")
 
 
 def compare_objects(

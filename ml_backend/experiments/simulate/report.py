@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ml_backend.experiments.simulate.study import Bench, Curve, Study, names_of
+
+NO_MODEL: Final = "No strategy came to a model; give more labels."
 
 
 def summarise(study: Study, bench: Bench, curves: Sequence[Curve]) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def verdict(strategies: Mapping[str, Mapping[str, Any]]) -> str:
     """The outcome in one or two sentences."""
     ended = {name: one for name, one in strategies.items() if one["macro_f1"]}
     if not ended:
-        return "No strategy came to a model; give more labels."
+        return NO_MODEL
     parts = []
     order = sorted(ended, key=lambda name: -ended[name]["area"])
     for name in order:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
-from ml_backend.errors import BadRequest, Busy, LabelStudioUnavailable, QueueUnavailable
+from ml_backend.errors import BadRequest, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.images.items import LOST
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.predictions import UnknownTasks
@@ -32,6 +32,7 @@ from ml_backend.progress import reporter
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import RankingEntry, RankingRow, RunRow
+from ml_backend.state.rows.rankings import ended_meanwhile
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     shown = _Shown(labels.job, model_run, offered, rendered)
     pushed = _push(services, run, ranking, shown)
     if not services.store.runs.one(run.id).is_open:
-        raise Busy(f"Run {run.id} was ended while it published; its order is not switched to.")
+        raise ended_meanwhile(run.id)
     ranking = services.store.rankings.of_run(run.id) or ranking
     if pushed:
         services.label_studio.set_model_version(run.project_id, ranking.version)

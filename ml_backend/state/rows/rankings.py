@@ -20,6 +20,11 @@ _ENTRY = columns(ranking_entries, RankingEntry)
 _BUILDING = "building"
 
 
+def ended_meanwhile(run_id: int) -> Busy:
+    """What a run is told that was ended while it published."""
+    return Busy(f"Run {run_id} was ended while it published; its order is not switched to.")
+
+
 class RankingRows(Rows):
     """SQL of the rankings and ranking_entries tables."""
 
@@ -178,7 +183,7 @@ class RankingRows(Rows):
             if while_open is not None:
                 state = connection.execute(select(runs.c.state).where(runs.c.id == while_open)).scalar_one_or_none()
                 if state not in OPEN_STATES:
-                    raise Busy(f"Run {while_open} was ended while it published; its order is not switched to.")
+                    raise ended_meanwhile(while_open)
             connection.execute(
                 update(rankings)
                 .where(mine, rankings.c.state == "active", rankings.c.id != row.id)

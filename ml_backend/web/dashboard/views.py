@@ -14,7 +14,7 @@ from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.services import Services
 from ml_backend.times import utc_minute
-from ml_backend.web.api import ask_reconcile, ask_rollback, ask_run
+from ml_backend.web.api import LOOKS_FOR_LOST, ask_reconcile, ask_rollback, ask_run
 from ml_backend.web.auth import challenge
 from ml_backend.web.dashboard import csrf
 from ml_backend.web.dashboard.forms import settings_of_form
@@ -25,7 +25,7 @@ DONE = {
     "train": "A run is open; the worker starts it at its next beat.",
     "rank": "A new order is on its way.",
     "rollback": "The roll-back is on its way; a run publishes the earlier model.",
-    "reconcile": "The worker looks for lost webhooks at its next beat.",
+    "reconcile": LOOKS_FOR_LOST,
 }
 
 Action = Callable[[Services, int], None]
