@@ -21,7 +21,7 @@ from ml_backend.operations.launch.up import prepare, wait_until_ready
 from ml_backend.runs import request_run
 from ml_backend.services import Services, build_services
 from ml_backend.state.files import project_lock
-from tests.e2e.conftest import free_port
+from tests.fakes.machine import free_port
 from tests.fakes.progress import quiet, silent
 from tests.held import held
 

@@ -23,6 +23,7 @@ import numpy as np
 from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem, RankingEntry
+from tests.fakes.machine import free_port
 
 ITEMS = 10_000
 LATENCIES = ("webhook_p99", "health_p99", "setup_p99", "predict_one_p99", "predict_600_per_task")
@@ -57,12 +58,6 @@ def seed(services: Services) -> None:
     store.runs.update(run.id, state="done", decision="promoted")
     entries = [RankingEntry(item, place, place / ITEMS, 0.5, "") for place, item in enumerate(ids)]
     store.rankings.activate(store.rankings.add(3, run.id, run.id, "bench-1", "entropy", {}, entries, 1.0), run.id)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
 from ml_backend.state.records import RunRow
 from tests.e2e.browser import Editor, open_browser
+from tests.fakes.machine import free_port
 from tests.held import held
 from tests.soak.faults import environment as soak_environment
 from training.types import Progress
@@ -95,12 +95,6 @@ class RealStack:
                 return run.id
             time.sleep(0.005)
         return None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run_to_end(stack: RealStack, project: int, kind: str) -> RunRow:

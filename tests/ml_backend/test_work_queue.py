@@ -31,12 +31,7 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.store import Store
 from ml_backend.work_queue import LONG, WorkQueue
 from tests.fakes.label_studio import CONFIG
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.fakes.machine import free_port
 
 
 @pytest.fixture

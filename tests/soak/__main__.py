@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ml_backend.operations.launch.up import interrupt_on_terminate, prepare, wait_until_ready
 from ml_backend.services import build_services
-from tests.e2e.conftest import free_port, silent
+from tests.e2e.conftest import silent
+from tests.fakes.machine import free_port
 from tests.soak.faults import (
     JOB_KILLED,
     POISON_EVENTS,

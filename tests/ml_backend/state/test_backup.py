@@ -13,6 +13,7 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
+from tests.fakes.machine import fill_the_disk
 from tests.fakes.progress import silent
 from tests.ml_backend.state.backups import elsewhere, filled, save, settings
 
@@ -156,11 +157,8 @@ def test_what_a_killed_backup_left_is_cleared(filled: Settings, tmp_path: Path) 
 
 
 def test_a_failing_backup_leaves_no_file(filled: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
     store = Store.open(filled.resolved_database_url)
-    monkeypatch.setattr(os, "fsync", full)
+    fill_the_disk(monkeypatch)
     with pytest.raises(PapLoopError, match="the disk is full"):
         backup(filled, store, tmp_path / "out" / "b.tar.gz")
     monkeypatch.undo()

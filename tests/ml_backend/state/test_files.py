@@ -12,6 +12,7 @@ import pytest
 from ml_backend.errors import Conflict, Unavailable
 from ml_backend.state.files import DataDir, file_lock, folder_name, write_atomic
 from ml_backend.state.secret_file import load_secrets, secrets_path
+from tests.fakes.machine import fill_the_disk
 
 
 def test_paths(tmp_path: Path) -> None:
@@ -53,10 +54,7 @@ def test_a_crash_in_the_middle_keeps_the_old_content(tmp_path: Path, monkeypatch
     path = tmp_path / "a.json"
     write_atomic(path, "old")
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_the_disk(monkeypatch)
     with pytest.raises(Unavailable, match=r"could not write .*a\.json because the disk is full; free some space"):
         write_atomic(path, "new")
     monkeypatch.undo()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ml_backend.errors import BadRequest, Damaged, NotFound, Unavailable
 from ml_backend.state.vectors import Vectors
+from tests.fakes.machine import fill_the_disk
 
 
 def block(first: int, count: int, dimension: int = 4) -> np.ndarray:
@@ -107,10 +108,7 @@ def test_a_full_disk_leaves_the_old_rows(tmp_path: Path, monkeypatch: pytest.Mon
     vectors = Vectors(tmp_path, 4)
     vectors.append(block(0, 2))
 
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    fill_the_disk(monkeypatch)
     with pytest.raises(Unavailable, match=r"vectors\.f32 because the disk is full; free some space"):
         vectors.append(block(2, 2))
     monkeypatch.undo()

@@ -75,6 +75,14 @@ def make_settings(folder: Path, **changes: Any) -> Settings:
     )
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for images."""
+    path = tmp_path / "images"
+    path.mkdir()
+    return path
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Migrated once; every test gets a copy."""

@@ -14,8 +14,9 @@ from ml_backend.images.media_url import media_url
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
+from tests.fakes.machine import free_port
 from tests.ml_backend.web.conftest import make_settings
-from tests.ml_backend.web.test_process import MEGABYTES, PATIENCE, free_port, start
+from tests.ml_backend.web.test_process import MEGABYTES, PATIENCE, start
 
 FILES, HEIGHT, WIDTH = 6, 6000, 6000
 BYTES_PER_PIXEL = 8

@@ -22,13 +22,6 @@ from tests.ml_backend.web.conftest import Loop, WebWorld, make_settings
 from tests.ml_backend.web.test_media import save, take_in
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "images"
-    path.mkdir()
-    return path
-
-
 def shown(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 

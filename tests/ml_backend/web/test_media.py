@@ -13,13 +13,6 @@ from ml_backend.web.media import is_label_studio
 from tests.ml_backend.web.conftest import WebWorld, make_settings
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    path = tmp_path / "images"
-    path.mkdir()
-    return path
-
-
 def take_in(world: WebWorld, path: Path, root: Path, project: int = 3) -> str:
     """Record a file as ingest does; answers the path of its address."""
     world.store.projects.upsert(project, "x", "", 1.0)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import pytest
 from ml_backend.operations.launch.programs import web
 from ml_backend.settings import Settings
 from tests.benchmarks.bench_web import slow_connections
+from tests.fakes.machine import free_port
 from tests.ml_backend.web.conftest import PASSWORD, make_settings
 
 HEAVY = [
@@ -83,13 +83,6 @@ def test_it_starts_and_serves_without_anything_heavy(tmp_path: Path) -> None:
 
 
 PATIENCE = 120.0
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from ml_backend.cli import replay as command
 from ml_backend.errors import BadRequest
 from ml_backend.experiments.replay.objects import ObjectReplay, meant, replay_objects
 from ml_backend.experiments.replay.objects_choice import Chooser
@@ -25,6 +23,7 @@ from ml_backend.experiments.replay.objects_terms import Terms, checked, facts
 from strategies.base import StrategyError
 from tests.fakes.kills import Killed
 from tests.fakes.progress import silent
+from tests.ml_backend.experiments.replay.application import application
 from tests.training.detection.blobs import make_folder
 from training.data.detection_set import no_boxes
 from training.detection.recipe import Recipe
@@ -240,12 +239,6 @@ def test_the_verdict_tells_better_from_worse_and_says_when_nothing_can_be_saved(
     assert "nothing can be saved" in easy["verdict"]
     alone = report(made((5, 10, 20), {"uniform": good}, 1.0))
     assert "Only random" in alone["verdict"]
-
-
-def application() -> typer.Typer:
-    app = typer.Typer()
-    command.register(app)
-    return app
 
 
 def test_the_command_finds_out_what_the_folder_holds(folder: Path, tmp_path: Path) -> None:

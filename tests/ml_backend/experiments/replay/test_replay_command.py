@@ -7,18 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import typer
 from PIL import Image
 from typer.testing import CliRunner
 
-from ml_backend.cli import replay as command
 from ml_backend.errors import BadRequest
-
-
-def application() -> typer.Typer:
-    app = typer.Typer()
-    command.register(app)
-    return app
+from tests.ml_backend.experiments.replay.application import application
 
 
 @pytest.fixture(scope="module")

@@ -24,13 +24,6 @@ from training.geometry.runs import from_window
 
 
 @pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[ImportWorld]:
-    world = make(tmp_path, BOXES)
-    yield world
-    world.services.store.close()
-
-
-@pytest.fixture
 def outlines(tmp_path: Path) -> Iterator[ImportWorld]:
     world = make(tmp_path, OUTLINES)
     yield world

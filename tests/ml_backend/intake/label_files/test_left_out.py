@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,6 @@ from tests.ml_backend.intake.label_files.world import BOXES, CLASSES, ImportWorl
 from training.types import TrainingError
 
 PLAIN = BOXES.replace('<Label value="ignore"/>', "")
-
-
-@pytest.fixture
-def boxes(tmp_path: Path) -> Iterator[ImportWorld]:
-    world = make(tmp_path, BOXES)
-    yield world
-    world.services.store.close()
 
 
 def changed(source: Path, **lists: Any) -> Path:

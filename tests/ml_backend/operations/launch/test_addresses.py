@@ -14,6 +14,7 @@ from ml_backend.operations.launch.addresses import choose_addresses
 from ml_backend.operations.launch.ports import choose, is_free
 from ml_backend.settings import ADDRESSES, Settings, read_settings
 from ml_backend.state.files import DataDir
+from tests.fakes.machine import free_port
 
 
 @pytest.fixture
@@ -22,12 +23,6 @@ def taken() -> int:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield listener.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_port_that_was_asked_for_and_is_taken_gives_a_sentence(taken: int) -> None:
