@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from ml_backend.errors import NotFound
-from ml_backend.images.items import image_value, is_local
+from ml_backend.images.files import ImageFiles
+from ml_backend.images.items import is_local
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
@@ -66,22 +67,18 @@ class Services:
         return WorkQueue(self.settings.redis_url, self.settings.queue_name, self.settings.job_timeout)
 
     @cached_property
-    def images(self) -> ImageResolver:
-        """Task data -> local file."""
+    def images(self) -> ImageFiles:
+        """Items and image addresses -> local files."""
+        return ImageFiles(self._resolver)
+
+    def _resolver(self) -> ImageResolver:
         from ml_backend.images import ImageResolver
 
         return ImageResolver(self.settings, self.label_studio, self.files.cache_dir, own_media=self._own_media_path)
 
     def image_path(self, item: ItemRow) -> Path:
-        """The local file of an item, fetched when it is not local yet.
-
-        Raises:
-            ImageError: the image cannot be had.
-            LabelStudioUnavailable: Label Studio holds it and is away.
-        """
-        if is_local(item):
-            return Path(item.source)
-        return Path(self.images.local_path(image_value(item), task_id=item.task_id))
+        """The local file of an item, see `ImageFiles.of`."""
+        return self.images.of(item)
 
     def _own_media_path(self, item_id: int) -> Path:
         item = self.store.items.one(item_id)
@@ -91,8 +88,7 @@ class Services:
 
     def vectors(self, encoder_key: str, dimension: int | None = None) -> Vectors:
         """The embeddings of one encoder; the dimension is known once the first image was embedded."""
-        folder = self.files.vectors_dir(encoder_key)
-        return Vectors(folder, dimension) if dimension else Vectors.existing(folder)
+        return Vectors.of(self.files, encoder_key, dimension)
 
     @property
     def threads(self) -> int:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ml_backend.errors import BadRequest, Damaged, NotFound
 from ml_backend.state.arrays import FloatArray, IntArray
 
-from .files import file_lock, in_words, write_atomic
+from .files import DataDir, file_lock, in_words, write_atomic
 
 _ITEM_BYTES = 4
 
@@ -61,6 +61,22 @@ class Vectors:
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(f"{directory / 'rows.json'} cannot be read; restore it from a backup.") from error
         return cls(directory, dimension)
+
+    @classmethod
+    def of(cls, files: DataDir, encoder_key: str, dimension: int | None = None) -> Self:
+        """The embeddings of one encoder.
+
+        Args:
+            files: the data directory.
+            encoder_key: key of the encoder.
+            dimension: length of a row; only needed until the first image was embedded.
+
+        Raises:
+            NotFound: nothing was embedded yet, and no dimension is given.
+            Damaged: the folder is damaged, or holds rows of another length.
+        """
+        folder = files.vectors_dir(encoder_key)
+        return cls(folder, dimension) if dimension else cls.existing(folder)
 
     def __len__(self) -> int:
         return self._committed()
