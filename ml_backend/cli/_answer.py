@@ -7,24 +7,12 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from ml_backend.plain_text import plain
 
 if TYPE_CHECKING:
     from training.types import Progress as Report
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-AllowLeftOut = Annotated[
-    bool,
-    typer.Option(
-        "--allow-left-out",
-        help="Continue although more than 5 % of the labels cannot be read; their places count neither as objects "
-        "nor as empty.",
-    ),
-]
 
 
 def print_json(value: object) -> None:

@@ -4,31 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ml_backend.errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from ml_backend.services import Services
-
-ProjectId = Annotated[
-    int | None, typer.Argument(help="Label Studio's project id; not needed if there is only one project.")
-]
-
-GroupPattern = Annotated[
-    str,
-    typer.Option(
-        help="Regular expression that finds the patient or slide in a file name; 'auto' = use the proposed one, "
-        "'none' = names carry no such information."
-    ),
-]
-
-
-def names_in(text: str) -> list[str]:
-    """The names of an option that takes several, such as `entropy,uniform`."""
-    return [name for part in text.split(",") if (name := part.strip())]
 
 
 def heed_settings() -> None:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._answer import print_facts, print_json, progress_bar
 from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson
 
 
 def register(app: typer.Typer) -> None:

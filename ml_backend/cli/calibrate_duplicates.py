@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, print_table, say
+from ml_backend.cli._answer import print_json, print_table, say
 from ml_backend.cli._open import chosen_project, heed_settings, opened
+from ml_backend.cli._options import AsJson
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli._answer import print_facts, print_json
 from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson, Project
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: PAPLOOP_LABEL_STUDIO_TOKEN=... paploop connect 7")
     def connect(
-        project: Annotated[int, typer.Argument(help="Label Studio's project id.")],
+        project: Project,
         as_json: AsJson = False,
     ) -> None:
         """Add this backend and its webhook to a project of a running Label Studio; safe to repeat."""

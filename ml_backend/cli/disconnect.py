@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json
+from ml_backend.cli._answer import print_facts, print_json
 from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson, Project
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop disconnect 7")
     def disconnect(
-        project: Annotated[int, typer.Argument(help="Label Studio's project id.")],
+        project: Project,
         as_json: AsJson = False,
     ) -> None:
         """Remove this backend and its webhook from a project and leave it alone; labels, models and history stay.

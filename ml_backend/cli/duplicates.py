@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, print_table, say
+from ml_backend.cli._answer import print_json, print_table, say
 from ml_backend.cli._open import heed_settings
+from ml_backend.cli._options import AsJson
 
 if TYPE_CHECKING:
     from ml_backend.duplicates.report import Report

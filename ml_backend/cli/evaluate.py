@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, print_table, progress_bar, say
+from ml_backend.cli._answer import print_facts, print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import class_rows, summary, warn
 from ml_backend.cli._open import heed_settings
+from ml_backend.cli._options import AllowLeftOut, AsJson, DataFolder, ModelFolder, Threads
 from ml_backend.errors import BadRequest
 
 
@@ -18,8 +19,8 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop evaluate model blood_cells --plots pictures")
     def evaluate(
-        model: Annotated[Path, typer.Argument(help="Model folder written by `paploop fit`.")],
-        data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
+        model: ModelFolder,
+        data: DataFolder,
         everything: Annotated[
             bool, typer.Option("--all", help="Include images that the model was trained on.")
         ] = False,
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
             Path | None,
             typer.Option("--plots", help="Objects: write precision-recall curves and the worst images to this folder."),
         ] = None,
-        threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        threads: Threads = 1,
         allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:

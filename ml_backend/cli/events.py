@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, print_table, say, when
-from ml_backend.cli._open import ProjectId, opened
+from ml_backend.cli._answer import print_json, print_table, say, when
+from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson, ProjectId
 from ml_backend.errors import BadRequest
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, say
+from ml_backend.cli._answer import print_json, say
 from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, OneProject
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop export labels.csv --project 7")
     def export(
         target: Annotated[Path, typer.Argument(help="File to write: .csv, .json or .jsonl.")],
-        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        project: OneProject = None,
         outlines: Annotated[
             Outlines, typer.Option(help="Outlines in a COCO file: as drawn, or all converted to one form.")
         ] = Outlines.auto,

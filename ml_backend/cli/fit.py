@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, progress_bar
+from ml_backend.cli._answer import print_facts, print_json, progress_bar
 from ml_backend.cli._measured import summary, warn
 from ml_backend.cli._open import heed_settings
+from ml_backend.cli._options import AllowLeftOut, AsJson, DataFolder, NamePattern, Threads
 
 
 def register(app: typer.Typer) -> None:
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop fit blood_cells --out model --minutes 10")
     def fit(
-        data: Annotated[Path, typer.Argument(help="A class, COCO, YOLO or VOC folder, or an export of Label Studio.")],
+        data: DataFolder,
         out: Annotated[Path, typer.Option("--out", help="Folder to write the model to.")],
         init: Annotated[Path | None, typer.Option("--init", help="A fitted model to continue from.")] = None,
         minutes: Annotated[
@@ -31,12 +32,12 @@ def register(app: typer.Typer) -> None:
         stages: Annotated[int, typer.Option(help="For objects: 2 (Faster, Mask R-CNN) or 1 (RetinaNet, boxes).")] = 2,
         weights: Annotated[str, typer.Option(help="For r50-zoo: detectron2://..., https://... or a .pkl file.")] = "",
         weights_sha256: Annotated[str, typer.Option(help="Required SHA-256 of the weights.")] = "",
-        groups: Annotated[str, typer.Option(help="Regular expression that finds patient or slide in a name.")] = "",
+        groups: NamePattern = "",
         held_out: Annotated[
             float, typer.Option(min=0.01, max=0.9, help="Fraction of images held out for evaluation.")
         ] = 0.2,
         seed: Annotated[int, typer.Option(help="Seed of all random choices.")] = 0,
-        threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        threads: Threads = 1,
         allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, print_table, say
-from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.cli._answer import print_json, print_table, say
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, ProjectId
 from ml_backend.errors import BadRequest
 
 if TYPE_CHECKING:

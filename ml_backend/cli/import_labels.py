@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ml_backend.cli._answer import AllowLeftOut, AsJson, print_facts, print_json, say
+from ml_backend.cli._answer import print_facts, print_json, say
 from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AllowLeftOut, AsJson, Project
 
 if TYPE_CHECKING:
     from ml_backend.intake.label_files.importing import ImportReport
@@ -42,7 +43,7 @@ def register(app: typer.Typer) -> None:
 
     @app.command("import-labels", epilog="Example: paploop import-labels 7 ./coco --as predictions --dry-run")
     def import_labels(
-        project: Annotated[int, typer.Argument(help="Label Studio's project id.")],
+        project: Project,
         source: Annotated[
             Path, typer.Argument(help="COCO, YOLO, VOC or class folder, COCO file, or CSV of file name and label.")
         ],

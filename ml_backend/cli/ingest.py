@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ml_backend.cli import INCOMPLETE
-from ml_backend.cli._answer import AsJson, print_facts, print_json, say
-from ml_backend.cli._open import GroupPattern, chosen_project, opened
+from ml_backend.cli._answer import print_facts, print_json, say
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, GroupPattern, OneProject, SeedLabels
 
 
 def register(app: typer.Typer) -> None:
@@ -19,10 +20,8 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop ingest ./cells --project 7 --seed-labels 50")
     def ingest(
         folder: Annotated[Path, typer.Argument(help="Folder of images, searched recursively.")],
-        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
-        seed_labels: Annotated[
-            int, typer.Option(min=0, help="Number of images that start out labeled from their class subfolders.")
-        ] = 0,
+        project: OneProject = None,
+        seed_labels: SeedLabels = 0,
         group_pattern: GroupPattern = "",
         as_json: AsJson = False,
     ) -> None:

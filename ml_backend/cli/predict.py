@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json, progress_bar, say
+from ml_backend.cli._answer import print_json, progress_bar, say
 from ml_backend.cli._measured import warn
 from ml_backend.cli._open import heed_settings
+from ml_backend.cli._options import AsJson, ModelFolder, Threads
 
 
 def register(app: typer.Typer) -> None:
@@ -17,11 +18,11 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop predict model new_images --out found.json")
     def predict(
-        model: Annotated[Path, typer.Argument(help="Model folder written by `paploop fit`.")],
+        model: ModelFolder,
         images: Annotated[Path, typer.Argument(help="Folder of images, or one image.")],
         out: Annotated[Path, typer.Option("--out", help="COCO file to write.")],
         score: Annotated[float, typer.Option(min=0, max=1, help="Lowest score of objects to write.")] = 0.05,
-        threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+        threads: Threads = 1,
         as_json: AsJson = False,
     ) -> None:
         """Write objects with boxes and outlines, or whole-image classes, each with score and class distribution."""

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json
-from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.cli._answer import print_facts, print_json
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, ProjectId
 
 
 def register(app: typer.Typer) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AllowLeftOut, AsJson, print_json, print_table, progress_bar, say
+from ml_backend.cli._answer import print_json, print_table, progress_bar, say
 from ml_backend.cli._measured import warn
-from ml_backend.cli._open import heed_settings, names_in
+from ml_backend.cli._open import heed_settings
+from ml_backend.cli._options import AllowLeftOut, AsJson, NamePattern, NumberGap, names_in
 
 if TYPE_CHECKING:
     from ml_backend.experiments.replay.source import LabelledSet
@@ -32,10 +33,8 @@ def replay(
     ] = "",
     seeds: Annotated[int | None, typer.Option(help="Number of repetitions; default 5, for objects 3.")] = None,
     budgets: Annotated[str, typer.Option(help="Numbers of labels, separated by commas.")] = "",
-    group_pattern: Annotated[
-        str, typer.Option(help="Regular expression for the slide, patient or source image in a file name.")
-    ] = "",
-    group_gap: Annotated[int, typer.Option(help="Merge groups whose names are numbers at most this far apart.")] = 0,
+    group_pattern: NamePattern = "",
+    group_gap: NumberGap = 0,
     test_fraction: Annotated[float, typer.Option(help="Fraction held out if there is no --test.")] = 0.3,
     encoder: Annotated[str, typer.Option(help="Encoder of the images.")] = "lite0",
     plot: Annotated[Path | None, typer.Option(help="Write the learning curves to this image file.")] = None,

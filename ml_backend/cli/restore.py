@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, progress_bar, say
+from ml_backend.cli._answer import print_facts, print_json, progress_bar, say
+from ml_backend.cli._options import AsJson
 
 
 def register(app: typer.Typer) -> None:

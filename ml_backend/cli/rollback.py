@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, say
+from ml_backend.cli._answer import say
 from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson
 from ml_backend.cli._runs import Wait, answer_run, followed
 
 

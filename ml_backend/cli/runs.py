@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_json
-from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.cli._answer import print_json
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, ProjectId
 from ml_backend.cli._runs import answer_run, print_runs
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table, say
-from ml_backend.cli._open import chosen_project, names_in, opened
+from ml_backend.cli._answer import print_facts, print_json, print_table, say
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, NamePattern, NumberGap, OneProject, names_in
 from ml_backend.errors import BadRequest
 
 
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
                 help="The true labels: a folder, a table or a Label Studio export; default = from folder names."
             ),
         ] = None,
-        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        project: OneProject = None,
         labels: Annotated[int, typer.Option(min=1, help="Number of labels that the expert gives.")] = 60,
         error_rate: Annotated[float, typer.Option(min=0, max=1, help="Fraction of wrong labels.")] = 0.0,
         think_time: Annotated[float, typer.Option(min=0, help="Seconds before each label.")] = 0.0,
@@ -40,12 +41,8 @@ def register(app: typer.Typer) -> None:
         test_fraction: Annotated[
             float, typer.Option(min=0.05, max=0.9, help="Fraction held out for evaluation.")
         ] = 0.3,
-        group_pattern: Annotated[
-            str, typer.Option(help="Regular expression that finds patient or slide in a file name.")
-        ] = "",
-        group_gap: Annotated[
-            int, typer.Option(min=0, help="Merge groups whose names are numbers at most this far apart.")
-        ] = 0,
+        group_pattern: NamePattern = "",
+        group_gap: NumberGap = 0,
         train_minutes: Annotated[
             float | None, typer.Option(min=0.01, help="Time limit for training a detector in a run, minutes.")
         ] = None,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, say
-from ml_backend.cli._open import ProjectId, opened
+from ml_backend.cli._answer import print_facts, print_json, say
+from ml_backend.cli._open import opened
+from ml_backend.cli._options import AsJson, ProjectId
 from ml_backend.errors import PapLoopError, Unavailable
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ml_backend.cli._answer import AsJson, print_facts, print_json, print_table
+from ml_backend.cli._answer import print_facts, print_json, print_table
 from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, OneProject
 from ml_backend.errors import BadRequest
 
 
@@ -49,7 +50,7 @@ def register(app: typer.Typer) -> None:
         name: Annotated[
             str | None, typer.Argument(help="The new strategy; without it, the settings are shown.")
         ] = None,
-        project: Annotated[int | None, typer.Option(help="Label Studio's project id.")] = None,
+        project: OneProject = None,
         assign: Annotated[list[str] | None, typer.Option("--set", help="A project setting as name=value.")] = None,
         show_all: Annotated[bool, typer.Option("--list", help="List all strategies.")] = False,
         as_json: AsJson = False,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from ml_backend.cli._answer import AsJson
-from ml_backend.cli._open import ProjectId, chosen_project, opened
+from ml_backend.cli._open import chosen_project, opened
+from ml_backend.cli._options import AsJson, ProjectId
 from ml_backend.cli._runs import Wait, answer_run, followed
 
 

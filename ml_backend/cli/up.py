@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ml_backend.cli._open import GroupPattern
+from ml_backend.cli._options import GroupPattern, SeedLabels
 
 
 def register(app: typer.Typer) -> None:
@@ -16,9 +16,7 @@ def register(app: typer.Typer) -> None:
     @app.command(epilog="Example: paploop up --images ./fields --config boxes --classes cell,debris")
     def up(
         images: Annotated[Path | None, typer.Option(help="Folder of images; default = a generated demo.")] = None,
-        seed_labels: Annotated[
-            int, typer.Option(min=0, help="Number of images that start out labeled from their class subfolders.")
-        ] = 0,
+        seed_labels: SeedLabels = 0,
         config: Annotated[
             str,
             typer.Option(help="What a new project labels: classes of images, or boxes or polygons around objects."),
