@@ -18,7 +18,19 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("paploop")
 
+# What they give was trained, came from a program that was started, or is the whole folder of real images.
+SLOW_FIXTURES = frozenset(
+    {"cells", "detector", "process", "real_stack", "redis_url", "shared_data", "small_objects", "stack", "trained"}
+)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what takes a fixture that is; `make test-fast` leaves it out."""
+    for item in items:
+        if not SLOW_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -93,6 +93,7 @@ def class_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_classes_take_the_same_three_commands(class_folder: Path, tmp_path: Path) -> None:
     model = tmp_path / "model"
     metrics = json.loads(paploop("fit", class_folder, "--out", model, "--held-out", 0.4, "--json"))

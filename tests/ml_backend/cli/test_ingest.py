@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.fakes.label_studio import FakeLabelStudio
 from tests.ml_backend.cli.conftest import Shell
 
 
+@pytest.mark.slow
 def test_damaged_files_and_labels_that_are_missing_are_said(
     shell: Shell, project: int, fake: FakeLabelStudio, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def run(*words: str, answers: str = "") -> str:
     return str(result.stdout)
 
 
+@pytest.mark.slow
 def test_pairs_of_a_folder_are_the_planted_ones_and_rise_with_their_likeness(pairs: list[ScoredPair]) -> None:
     assert {(pair.first[0], pair.first[1:], pair.second[1:]) for pair in pairs} <= {
         (str(number), "a.png", "b.png") for number in range(COUNT)
@@ -79,6 +80,7 @@ def test_pairs_of_a_folder_are_the_planted_ones_and_rise_with_their_likeness(pai
     assert shares[9] > 0.95 > min(shares.values())
 
 
+@pytest.mark.slow
 def test_the_threshold_lies_where_the_answers_change(pairs: list[ScoredPair]) -> None:
     asked = to_ask(pairs, 0.7, 30, 0)
     assert [pair.share for pair in asked] == sorted(pair.share for pair in asked)
@@ -92,6 +94,7 @@ def test_the_threshold_lies_where_the_answers_change(pairs: list[ScoredPair]) ->
         to_ask([], 0.7, 30, 0)
 
 
+@pytest.mark.slow
 def test_the_command_for_scripts(folder: Path, pairs: list[ScoredPair], tmp_path: Path) -> None:
     file, page = tmp_path / "answers.csv", tmp_path / "pairs.html"
     assert "Wrote" in run(str(folder), "--answers", str(file), "--html", str(page))
@@ -110,6 +113,7 @@ def test_the_command_for_scripts(folder: Path, pairs: list[ScoredPair], tmp_path
         run(str(folder), "--apply")
 
 
+@pytest.mark.slow
 def test_the_command_for_people_stores_the_setting_of_a_project(project: Path) -> None:
     shown = json.loads(run("7", "--json"))
     assert len(shown) >= 8

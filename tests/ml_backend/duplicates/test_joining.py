@@ -88,6 +88,7 @@ Correction = tuple[str, frozenset[int]]
 KINDS = st.tuples(st.sampled_from(["merge", "split"]), st.frozensets(st.integers(1, 14), min_size=1, max_size=3))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     specimens=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=3, max_size=14),
@@ -164,6 +165,7 @@ def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(
     assert shapes == [[2, 1], [1, 1, 1]]
 
 
+@pytest.mark.slow
 def test_a_search_finds_what_ingest_did_not_propose_and_leaves_what_was_split(template: Path, tmp_path: Path) -> None:
     cut = turned(specimen(1), 33.0)[10:, :-20].copy()
     for name, image in {"a": specimen(1), "b": cut, "c": specimen(2)}.items():

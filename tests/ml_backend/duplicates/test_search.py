@@ -49,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_groups_relations_conflicts_and_broken_files(folder: Path) -> None:
     found = find_duplicates(folder, Plan(), stage).as_dict()
     assert set(found) == {"images", "groups", "conflicts", "unreadable"}
@@ -67,6 +68,7 @@ def test_groups_relations_conflicts_and_broken_files(folder: Path) -> None:
     assert found["conflicts"] == [{"paths": ["abnormal/copy <b>.png", "other/50.png"], "labels": ["abnormal", "other"]}]
 
 
+@pytest.mark.slow
 def test_the_order_of_work_and_the_number_of_threads_change_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,6 +77,7 @@ def test_the_order_of_work_and_the_number_of_threads_change_nothing(
     assert find_duplicates(folder, Plan(threads=3), stage).as_dict() == once
 
 
+@pytest.mark.slow
 def test_groups_of_copies_stay_apart_unless_asked(tmp_path: Path) -> None:
     image = specimen(3)
     for name, version in (("a1", image), ("a2", image), ("b1", image[:, ::-1].copy()), ("b2", image[:, ::-1].copy())):
@@ -96,6 +99,7 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         image_files(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_a_folder_of_one_or_two_images_works(tmp_path: Path, count: int) -> None:
     for seed in range(count):
@@ -110,6 +114,7 @@ def test_all_files_broken_is_still_an_answer(tmp_path: Path) -> None:
     assert (report.images, len(report.groups), len(report.unreadable)) == (1, 0, 1)
 
 
+@pytest.mark.slow
 def test_the_contact_sheet_shows_every_group_and_escapes_names(folder: Path, tmp_path: Path) -> None:
     report = find_duplicates(folder, Plan(exact_only=True), stage)
     page = tmp_path / "deep" / "sheet.html"
@@ -122,6 +127,7 @@ def test_the_contact_sheet_shows_every_group_and_escapes_names(folder: Path, tmp
     assert "cut.png" in text
 
 
+@pytest.mark.slow
 def test_the_command_answers_json_on_standard_output_alone(folder: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.html"
     result = CliRunner().invoke(build_app(), ["duplicates", str(folder), "--exact", "--json", "--html", str(sheet)])

@@ -115,6 +115,7 @@ jobs = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(jobs, st.data(), st.none() | st.floats(0, 1), names)
 def test_class_to_results_to_class_is_exact(job: LabelingJob, data: st.DataObject, score: float, region: str) -> None:
     label = data.draw(st.sampled_from(job.classes))

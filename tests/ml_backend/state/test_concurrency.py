@@ -6,6 +6,8 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from ml_backend.state.records import AnnotationRow, EffortRow, NewItem
 from ml_backend.state.store import Store
 
@@ -35,6 +37,7 @@ print(json.dumps([opened, changed, advanced]))
 """
 
 
+@pytest.mark.slow
 def test_processes(url: str) -> None:
     store = Store.open(url)
     store.projects.upsert(1, "One", "", 1.0)
@@ -58,6 +61,7 @@ def test_processes(url: str) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_threads_open_exactly_one_run(store: Store) -> None:
     barrier = threading.Barrier(8)
 

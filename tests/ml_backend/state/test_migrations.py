@@ -74,6 +74,7 @@ def test_many_threads_open_one_new_database(url: str) -> None:
         store.close()
 
 
+@pytest.mark.slow
 def test_several_processes_open_one_new_database(url: str) -> None:
     program = (
         "import sys; from ml_backend.state.store import Store; Store.open(sys.argv[1]).upsert_project(1, '', '', 1.0)"

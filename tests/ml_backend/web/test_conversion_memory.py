@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
+import pytest
 import tifffile
 
 from ml_backend.images.media_url import media_url
@@ -28,6 +29,7 @@ def peak(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
+@pytest.mark.slow
 def test_six_large_images_at_once_take_the_memory_of_one(tmp_path: Path) -> None:
     settings = make_settings(tmp_path / "data", port=free_port())
     DataDir(settings.data_dir)

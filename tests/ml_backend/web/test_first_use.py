@@ -230,6 +230,7 @@ def test_no_model_means_no_answer_for_new_tasks(world: WebWorld) -> None:
     assert results == [[], []]
 
 
+@pytest.mark.slow
 def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: Path) -> None:
     """Dark and bright images, the bundled network, a head trained by the training job."""
     from training.data.manifest import write_manifest

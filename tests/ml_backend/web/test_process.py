@@ -65,6 +65,7 @@ CONFIG = """<View><Image name="i" value="$image"/>
 <Choices name="c" toName="i"><Choice value="A"/><Choice value="B"/></Choices></View>"""
 
 
+@pytest.mark.slow
 def test_it_starts_and_serves_without_anything_heavy(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROBE, str(tmp_path), json.dumps(HEAVY), CONFIG],

@@ -125,6 +125,7 @@ def test_contexts_that_are_none(project: WebWorld, context: Any) -> None:
     assert ask(project, context=context)["result"] == []
 
 
+@pytest.mark.slow
 def test_boxes_at_the_edge_over_everything_and_of_one_pixel(project: WebWorld) -> None:
     for drawn in (box(0, 0, 100, 100), box(-20, -20, 50, 60), box(50, 50, 0.32, 0.42), box(99.5, 99.5, 5, 5)):
         assert pixels(drawn_mask(ask(project, drawn), POLYGON)) >= 1

@@ -214,6 +214,7 @@ def outcome(call: Callable[[], dict[str, Any]]) -> dict[str, Any] | str:
         return str(error)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(action=st.sampled_from(sorted(ACTIONS)), body=st.dictionaries(KEYS, JSON, max_size=6), project=st.integers(1, 9))
 def test_any_json_is_redacted_or_refused(action: str, body: dict, project: int) -> None:

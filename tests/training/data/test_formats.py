@@ -165,6 +165,7 @@ def test_long_texts_beside_the_picture_are_passed_over(tmp_path: Path, kind: str
     assert image_size(path) == (53, 37)
 
 
+@pytest.mark.slow
 def test_a_text_that_unpacks_to_a_gigabyte_is_not_unpacked(tmp_path: Path) -> None:
     packer = zlib.compressobj(9)
     text = b"Comment\0\0" + b"".join(packer.compress(b"\0" * 1_000_000) for _ in range(1000)) + packer.flush()
@@ -188,6 +189,7 @@ def test_a_header_alone_tells_the_size(tmp_path: Path) -> None:
         load_rgb(path)
 
 
+@pytest.mark.slow
 def test_a_raised_limit_holds_and_so_does_a_lowered_one(tmp_path: Path) -> None:
     """200 million pixels are above Pillow's own limit, which would strike first and name a wrong number."""
     path = tmp_path / "wide.png"

@@ -254,6 +254,7 @@ def test_a_cut_off_file_is_damaged_not_half_a_picture(tmp_path: Path, packed: st
         load_rgb(path)
 
 
+@pytest.mark.slow
 def test_a_part_that_unpacks_to_more_than_it_may_is_not_unpacked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tif", np.zeros((16, 16), np.uint8), compression="zlib", photometric="minisblack")
     with tifffile.TiffFile(path) as file:
@@ -276,6 +277,7 @@ def test_a_jpeg_part_that_says_it_is_huge_is_not_decoded(tmp_path: Path) -> None
         load_rgb(path)
 
 
+@pytest.mark.slow
 def test_sizes_are_refused_before_a_pixel_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "huge.tif"
     tifffile.imwrite(path, shape=(60_000, 60_000), dtype=np.uint8, photometric="minisblack", metadata=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,7 @@ from training.data.tiles import merge, tiles
 from training.geometry.boxes import iou, suppress
 
 
+@pytest.mark.slow
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(40, 600), st.floats(0, 0.9))
 def test_tiles_cover_everything_and_overlap(height: int, width: int, side: int, share: float) -> None:
     overlap = int(share * side)

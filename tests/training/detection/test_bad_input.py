@@ -65,6 +65,7 @@ def broken_folder(root: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_every_fault_of_a_coco_folder_is_named_and_the_rest_is_learned(tmp_path: Path) -> None:
     data = broken_folder(tmp_path / "data")
     metrics = fitted(data, tmp_path / "model")
@@ -90,6 +91,7 @@ def test_every_fault_of_a_coco_folder_is_named_and_the_rest_is_learned(tmp_path:
     assert len(report["problems"]) == 1
 
 
+@pytest.mark.slow
 def test_objects_of_one_pixel_are_learned_measured_and_found(tmp_path: Path) -> None:
     root, rng = make_folder(tmp_path / "data", 6, size=(64, 64)), np.random.default_rng(0)
     data = read_coco(root)
@@ -114,6 +116,7 @@ def empty_plan(**fields: Any) -> Plan:
     return replace(plan, **fields)
 
 
+@pytest.mark.slow
 def test_pictures_of_odd_shapes(tmp_path: Path) -> None:
     plan = empty_plan()
     detector = Detector(plan, build(plan, pick_device("cpu"), pretrained=False))
@@ -150,6 +153,7 @@ print(json.dumps([tiles, len(found.boxes), peak]))
 """
 
 
+@pytest.mark.slow
 def test_an_image_of_ten_thousand_pixels_a_side_is_learned_and_searched_in_tiles(tmp_path: Path) -> None:
     """Its 300 MB of pixels are held once decoded and once while decoding; neither tiles nor objects add to that."""
     (tmp_path / "images").mkdir()
@@ -168,6 +172,7 @@ def test_an_image_of_ten_thousand_pixels_a_side_is_learned_and_searched_in_tiles
     assert peak < 2200, f"{peak:.0f} MB"
 
 
+@pytest.mark.slow
 def test_a_class_that_disappears_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     data = read_coco(make_folder(tmp_path / "data", 4, size=(64, 64)))
     nothing = DetectionSet(data.classes, ())
@@ -191,6 +196,7 @@ def test_a_class_that_disappears_is_named_and_the_others_go_on(tmp_path: Path) -
     assert found.probs.shape[2] == 3
 
 
+@pytest.mark.slow
 def test_no_common_class_is_one_sentence(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "data", 4, size=(64, 64))
     fitted(root, tmp_path / "model")

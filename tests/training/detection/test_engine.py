@@ -119,6 +119,7 @@ def test_it_goes_on_from_a_checkpoint_with_a_new_class(
     assert best_after.max() > 0.6 * best_before.max()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights(blobs: tuple[DetectionSet, DetectionSet], tmp_path: Path) -> None:
     few = DetectionSet(blobs[0].classes, blobs[0].images[:3])
     nothing = DetectionSet(few.classes, ())
@@ -131,6 +132,7 @@ def test_the_same_seed_gives_the_same_weights(blobs: tuple[DetectionSet, Detecti
         np.testing.assert_allclose(tensor.numpy(), second[name].numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_unreadable_images_are_left_out_and_named(blobs: tuple[DetectionSet, DetectionSet], tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")

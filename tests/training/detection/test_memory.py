@@ -30,6 +30,7 @@ def found(count: int) -> Regions:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [10, 369])
 def test_masks_and_polygons_of_many_objects(count: int) -> None:
     regions, tile = found(count), Tile(0, 0, SIDE, SIDE)

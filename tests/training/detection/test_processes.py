@@ -57,6 +57,7 @@ def run(*words: str | Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_hold_the_same_weights_after_different_steps(data: Path, tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     run(tmp_path / "script.py", data, tmp_path / "model")
@@ -66,6 +67,7 @@ def test_two_processes_hold_the_same_weights_after_different_steps(data: Path, t
     assert first[2] != second[2], "each saw pictures of its own"
 
 
+@pytest.mark.slow
 def test_the_command_under_torchrun_answers_once(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     answer = run("-m", "ml_backend.cli", "fit", data, "--out", out, "--steps", "2", "--json")

@@ -55,6 +55,7 @@ def test_the_weights_know_images(lite0: Encoder, tmp_path: Path) -> None:
     assert (kinds[near.argmax(axis=1)] == kinds).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_keys_name_weights_and_pixel_handling(lite0: Encoder) -> None:
     assert lite0.key.startswith("lite0-")
     assert lite0.key.replace("-", "").isalnum()
@@ -124,6 +125,7 @@ def test_wrong_names_are_answered_with_advice(name: str, what: str) -> None:
         load_encoder(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["timm:resnet10t", "torchvision:mobilenet_v3_small"])
 def test_any_model_with_weights_on_disk(tmp_path: Path, name: str) -> None:
     network, _ = load_features(name, pretrained=False)

@@ -170,6 +170,7 @@ def test_one_class_is_exact(regions: list[Region], objects: list[tuple[float, in
     assert chosen(found, truth, costs, 1).expected.cost(costs) == brute_force(found, truth, costs, 1)
 
 
+@pytest.mark.slow
 @given(some_regions, some_objects, some_costs)
 @settings(max_examples=150)
 def test_crowded_classes_that_overlap(regions: list[Region], objects: list[tuple[float, int]], costs: Costs) -> None:

@@ -62,6 +62,7 @@ def test_a_first_model_is_promoted_with_its_score() -> None:
     assert low <= verdict.evidence["candidate"]["AP50"] <= high
 
 
+@pytest.mark.slow
 @given(
     images=st.integers(1, 12),
     new=st.floats(0, 1),
@@ -91,6 +92,7 @@ def test_the_same_model_again_is_kept() -> None:
     assert verdict.evidence["too_little_evidence"]
 
 
+@pytest.mark.slow
 def test_a_clear_gain_is_beyond_chance_and_a_lost_class_is_named() -> None:
     data = truth(25)
     good, poor = answers(data, 0.98, 1, wrong=0), answers(data, 0.4, 2, wrong=2)

@@ -100,6 +100,7 @@ def test_calibration_error_closed_form() -> None:
         expected_calibration_error(probs[:0], truth[:0])
 
 
+@pytest.mark.slow
 def test_equal_models_gain_nothing_when_they_are_judged() -> None:
     """Equally good, equally overconfident, n = 30: the temperature of the new one must not have seen its judges."""
     gains, flattered = [], []

@@ -82,6 +82,7 @@ def test_ignore_regions_and_unchecked_places_do_not_count() -> None:
     assert evaluate(DetectionSet(CLASSES, (image(BOXES[:1], [0], checked=checked),)), [found])["AP50"] == 1
 
 
+@pytest.mark.slow
 def test_the_limit_of_detections_follows_crowded_images() -> None:
     corners = np.stack(np.meshgrid(np.arange(0, 300, 10), np.arange(0, 200, 10)), axis=-1).reshape(-1, 2)[:150]
     boxes = np.concatenate([corners, corners + 8], axis=1).astype(float).tolist()

@@ -34,6 +34,7 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return truth, candidate, incumbent
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.integers(0, 2**31 - 1))
 def test_a_worse_candidate_is_never_promoted(case: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int) -> None:
@@ -51,6 +52,7 @@ def test_a_worse_candidate_is_never_promoted(case: tuple[np.ndarray, np.ndarray,
     json.dumps(evidence, allow_nan=False)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(cases(), st.data())
 def test_spoiling_answers_never_helps(case: tuple[np.ndarray, np.ndarray, np.ndarray], data: st.DataObject) -> None:

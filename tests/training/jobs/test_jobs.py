@@ -159,6 +159,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         load_model(run / "checkpoint")
 
 
+@pytest.mark.slow
 def test_without_stored_embeddings_the_images_are_read(tmp_path: Path) -> None:
     samples = cell_samples(tmp_path, 24)
     samples[0].path.write_bytes(b"broken")
@@ -182,6 +183,7 @@ def test_a_head_refuses_the_embeddings_of_another_encoder(tmp_path: Path) -> Non
         load_model(run / "checkpoint").predict_images([samples[0].path])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [20, 60, 120, 400])
 def test_not_worse_than_scikit_learn(tmp_path: Path, count: int) -> None:
     labels = np.random.default_rng(count).choice(3, count + 600, p=[0.6, 0.3, 0.1]).tolist()

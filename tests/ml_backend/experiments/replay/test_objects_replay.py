@@ -58,6 +58,7 @@ def played(material: Material, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return play(material, terms(), tmp_path_factory.mktemp("whole"))
 
 
+@pytest.mark.slow
 def test_all_strategies_of_a_seed_share_the_first_detector(
     material: Material, played: tuple[ObjectReplay, list[str]]
 ) -> None:
@@ -75,6 +76,7 @@ def test_all_strategies_of_a_seed_share_the_first_detector(
     assert len(said) == 4
 
 
+@pytest.mark.slow
 def test_a_killed_replay_goes_on_and_ends_alike(
     material: Material, played: tuple[ObjectReplay, list[str]], tmp_path: Path
 ) -> None:
@@ -106,6 +108,7 @@ def test_rounds_of_other_terms_are_not_mixed(material: Material, tmp_path: Path)
         Rounds(tmp_path, facts(material, checked(material, terms(budgets=(3, 4), steps=9))))
 
 
+@pytest.mark.slow
 def test_minutes_become_the_same_number_of_steps_for_all(material: Material, tmp_path: Path) -> None:
     done, _ = play(material, terms(names=("uniform",), budgets=(2,), steps=None, minutes=1e-4), tmp_path)
     assert done.steps == 1
@@ -148,6 +151,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(tmp_path: Path) -> No
     assert len(found.problems) == 2
 
 
+@pytest.mark.slow
 def test_the_first_images_need_an_object(material: Material, tmp_path: Path) -> None:
     drawn = Chooser(material.pool, RECIPE, "").next("uniform", (), (), 1, np.random.default_rng([0, 0]))[0]
     images = list(material.pool.images)
@@ -241,6 +245,7 @@ def test_the_verdict_tells_better_from_worse_and_says_when_nothing_can_be_saved(
     assert "Only random" in alone["verdict"]
 
 
+@pytest.mark.slow
 def test_the_command_finds_out_what_the_folder_holds(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "curves.png"
     arguments = [str(folder), "--strategies", "class_quota", "--seeds", "1", "--budgets", "2,3", "--steps", "2"]

@@ -50,6 +50,7 @@ def test_one_group_cannot_be_split() -> None:
         hold_out(LabelledSet(images.vectors, images.labels, images.groups * 0, images.classes, images.names), 0.3, 0)
 
 
+@pytest.mark.slow
 def test_curves_rise_and_the_answer_has_its_form() -> None:
     done = replay(clusters(), None, ["entropy", "auto"], 2, [10, 30, 60, 9999])
     answer = report(done)
@@ -65,6 +66,7 @@ def test_curves_rise_and_the_answer_has_its_form() -> None:
     assert done.macro_f1["entropy"][:, 0].tolist() == done.macro_f1["uniform"][:, 0].tolist()
 
 
+@pytest.mark.slow
 def test_same_seeds_same_answer() -> None:
     first = replay(clusters(), None, ["badge"], 1, [10, 20])
     assert (

@@ -27,6 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_it_answers_in_json_and_draws(folder: Path, tmp_path: Path) -> None:
     picture = tmp_path / "curves.png"
     arguments = [str(folder), "--strategies", "auto", "--seeds", "2", "--budgets", "4,8", "--json"]
@@ -40,6 +41,7 @@ def test_it_answers_in_json_and_draws(folder: Path, tmp_path: Path) -> None:
     assert picture.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_it_answers_in_a_table_for_a_test_folder(folder: Path) -> None:
     arguments = [str(folder), "--test", str(folder), "--strategies", "margin", "--seeds", "1", "--budgets", "4"]
     result = CliRunner().invoke(application(), arguments, catch_exceptions=False)

@@ -55,6 +55,7 @@ def loop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     made.store.close()
 
 
+@pytest.mark.slow
 def test_strategies_are_compared_by_images_and_objects(loop: ObjectLoop, tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "blobs", 10, size=(64, 64), masks=False)
     study = Study(folder, ("uniform", "class_quota"), seeds=1, labels=6, step=3, patience=60)

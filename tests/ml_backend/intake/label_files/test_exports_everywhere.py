@@ -98,6 +98,7 @@ def exported(folder: Path, config: str, form: str, count: int = 6) -> Path:
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", OWN)
 def test_classes(tmp_path: Path, form: str) -> None:
     out = exported(tmp_path, GRADED, form, count=12)
@@ -112,6 +113,7 @@ def test_classes(tmp_path: Path, form: str) -> None:
     assert paploop("replay", out, *words)["strategies"]["margin"]["labels"] == [4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [*OWN[:3], *OF_OTHERS])
 def test_objects(tmp_path: Path, form: str) -> None:
     out = exported(tmp_path, DRAWN, form)

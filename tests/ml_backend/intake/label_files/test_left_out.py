@@ -120,6 +120,7 @@ def test_what_an_earlier_import_made_can_be_replaced(boxes: ImportWorld, tmp_pat
     assert len(stored[2].result) == 1
 
 
+@pytest.mark.slow
 def test_an_image_with_two_labels_has_none(tmp_path: Path) -> None:
     world = make(tmp_path, CLASSES)
     world.services.label_studio.create_annotation(3, choice("Dog", "choice", "image"), 3.0)

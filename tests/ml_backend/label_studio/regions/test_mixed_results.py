@@ -79,6 +79,7 @@ OTHERS = [
 sizes = st.tuples(st.integers(1, 20_000), st.integers(1, 20_000))
 
 
+@pytest.mark.slow
 @given(sizes, st.data())
 def test_known_regions_come_back_as_they_were_and_nothing_else_is_touched(
     size: tuple[int, int], data: st.DataObject

@@ -79,6 +79,7 @@ def test_a_program_that_does_not_answer_shows_the_end_of_its_log(stack: Stack) -
         stack.wait_ready("one", lambda: False, 0.3)
 
 
+@pytest.mark.slow
 def test_everything_ends_when_the_one_who_asked_is_killed(tmp_path: Path) -> None:
     code = f"""
 import sys, time
@@ -100,6 +101,7 @@ time.sleep(600)
     wait_for(lambda: not any(kin.is_alive(pid) for pid in pids))
 
 
+@pytest.mark.slow
 def test_environment_reaches_the_program_and_stays_out_of_readable_files(tmp_path: Path) -> None:
     files = DataDir(tmp_path)
     show = "import os, time; print(os.environ['PAPLOOP_TEST_SECRET'], flush=True); time.sleep(600)"

@@ -189,6 +189,7 @@ def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: WebWorld, lo
     assert sent.status_code == 303
 
 
+@pytest.mark.slow
 def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: WebWorld, loop: Loop) -> None:
     cookie = world.call("/dashboard/3").headers["Set-Cookie"]
     assert "HttpOnly" in cookie

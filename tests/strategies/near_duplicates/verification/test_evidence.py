@@ -41,6 +41,7 @@ def test_cells_whose_outlines_fit_are_not_copies(pair: tuple[int, int]) -> None:
     assert measure(first, second) is None
 
 
+@pytest.mark.slow
 def test_a_copy_of_a_single_cell_is_still_found() -> None:
     for number in (262, 287, 607):
         image = cell(number)

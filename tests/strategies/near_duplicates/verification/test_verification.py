@@ -41,6 +41,7 @@ def test_neighbouring_crops_overlap() -> None:
     assert compare(left, right, Rules(overlap=0.8)) is None
 
 
+@pytest.mark.slow
 def test_different_specimens_are_not_matched() -> None:
     pictures = [take_picture(specimen(seed)) for seed in range(20, 32)]
     assert not [pair for pair in combinations(pictures, 2) if compare(*pair) is not None]
@@ -113,6 +114,7 @@ def test_mirrored_features_are_those_of_the_mirrored_picture() -> None:
     assert np.mean((likeness * near).max(axis=1) > 0.8) > 0.7
 
 
+@pytest.mark.slow
 def test_summaries_see_through_a_mirror_and_tell_specimens_apart() -> None:
     first, second = take_picture(specimen(1)), take_picture(specimen(2))
     mirrored = take_picture(specimen(1)[:, ::-1].copy())
@@ -137,6 +139,7 @@ def test_the_eight_views_are_distinct_and_the_thumbnail_of_nothing_is_nothing() 
     assert not thumbnail(take_picture(np.full((50, 50, 3), 9, np.uint8))).any()
 
 
+@pytest.mark.slow
 def test_words_travel_with_the_package_and_can_be_learned_anew() -> None:
     assert words().shape == (64, 128)
     assert np.allclose(np.linalg.norm(words(), axis=1).mean(), 0.8, atol=0.15)

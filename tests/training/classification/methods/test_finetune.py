@@ -41,6 +41,7 @@ def checkpoint(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((run / "checkpoint").iterdir())}
 
 
+@pytest.mark.slow
 def test_a_network_learns_is_read_back_and_goes_on(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
 ) -> None:
@@ -65,6 +66,7 @@ def test_a_network_learns_is_read_back_and_goes_on(
     assert train(further, silent)["settings"]["start"] == "incumbent"
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_like_one_that_was_not(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -85,6 +87,7 @@ def test_a_killed_training_ends_like_one_that_was_not(
     assert checkpoint(begun) == checkpoint(whole)
 
 
+@pytest.mark.slow
 def test_a_class_without_labels_gets_nothing(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
 ) -> None:
@@ -133,6 +136,7 @@ def test_watched_groups_are_whole_stable_and_leave_every_class_a_label() -> None
     assert len(_hold_out(targets[: MIN_WATCHED - 1], groups[: MIN_WATCHED - 1])[1]) == 0
 
 
+@pytest.mark.slow
 def test_it_looks_at_images_with_as_many_threads_as_it_is_told(
     tmp_path: Path, samples: list[Sample], small_backbone: dict[str, object]
 ) -> None:

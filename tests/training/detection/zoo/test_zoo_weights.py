@@ -131,6 +131,7 @@ def zoo_file(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     return path, model
 
 
+@pytest.mark.slow
 def test_a_network_starts_from_weights_of_the_zoo(tmp_path: Path, zoo_file: tuple[Path, dict[str, Any]]) -> None:
     file, model = zoo_file
     torch.manual_seed(1)
@@ -152,6 +153,7 @@ def test_a_network_starts_from_weights_of_the_zoo(tmp_path: Path, zoo_file: tupl
         zoo_weights.fill(network, str(other))
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_them_and_never_without(tmp_path: Path, zoo_file: tuple[Path, dict[str, Any]]) -> None:
     data = read_coco(make_folder(tmp_path / "data", 2, size=(64, 64), masks=False))
     nothing = DetectionSet(data.classes, ())
