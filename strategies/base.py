@@ -35,19 +35,19 @@ class StrategyError(ValueError):
 class Pool:
     """A snapshot of one project's items as arrays.
 
-    Images have unlike numbers of regions: an image-level class is one region, a detector finds any number, also none.
-    So the regions of all items lie in one row, and `offsets` says where those of an item begin. Four items with two,
-    no, three and one regions, judged by two members (an ensemble, or one network that looks twice) over c classes:
+    Items have different numbers of regions: a classified image is one region, a detector finds any number, also none.
+    The regions of all items lie in one row, and `offsets` says where those of each item begin. Four items, n = 4, on
+    which c classes are told apart:
 
-        item                 0      1        2         3
-        offsets              0      2 2                5      6       (n + 1,) = (5,)
-                             |      |/                 |      |
-        probs[0]  member 0   r0 r1     r2 r3 r4        r5             (regions, c) = (6, c), each row sums to 1
-        probs[1]  member 1   r0 r1     r2 r3 r4        r5
-        region_embeddings    r0 r1     r2 r3 r4        r5             (6, d')
-        box_overlaps[m]      r0 r1     r2 r3 r4        r5             (6,)
-        embeddings           e0     e1       e2        e3             (n, d) = (4, d)
-        labels               -1     -1       1         -1             (4,): only item 2 is labelled, with class 1
+        item                  0        1     2           3
+        its regions           r0 r1    -     r2 r3 r4    r5
+        offsets               0        2     2           5     6    (n + 1,) = (5,); the last one counts the regions
+        embeddings            e0       e1    e2          e3         (n, d) = (4, d)
+        labels                -1       -1    1           -1         (n,) = (4,); item 2 is labeled, with class 1
+
+        probs[member]         r0 r1  r2 r3 r4  r5                   (6, c) for each member, rows sum to 1
+        region_embeddings     r0 r1  r2 r3 r4  r5                   (6, d')
+        box_overlaps[member]  r0 r1  r2 r3 r4  r5                   (6,) for each member
 
     Attributes:
         ids: `(n,)` int64, the caller's identifiers, distinct.
