@@ -1,7 +1,7 @@
 """Weighted k-means for unit vectors, fast enough to run inside a ranking.
 
 Seeds are drawn in a random projection: they are a draw anyway, and a fraction of the work. Lloyd's iterations and the
-answer see all dimensions. Against `faiss.Kmeans` with k-means++ seeds this takes 0.27 to 0.81 of the time, and its
+answer see all dimensions. Against `faiss.Kmeans` with k-means++ seeds this takes 0.3 to 0.7 of the time, and the
 inertia is 0.5 to 1.4 percent higher (1,280 dimensions, 10,000 and 100,000 vectors; table in docs/decisions.md).
 
 Arthur, Vassilvitskii (2007), k-means++: The Advantages of Careful Seeding; Lloyd (1982), Least Squares Quantization in
