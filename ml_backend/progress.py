@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ml_backend.services import Services
 from ml_backend.state.records import RunRow
+from ml_backend.state.rows.runs import RunRows
 from training.types import Progress
 
 Stage = Callable[[str], Progress]
 """Opens a progress bar with a title and returns the callback that moves it."""
 
 
-def reporter(services: Services, run: RunRow, what: str) -> Progress:
+def reporter(runs: RunRows, clock: Callable[[], float], run: RunRow, what: str) -> Progress:
     """A callback that keeps the run's progress and message fresh, at most once a second."""
     last = [0.0]
 
     def report(fraction: float, message: str) -> None:
-        now = services.clock()
+        now = clock()
         if fraction >= 1 or now - last[0] >= 1:
             last[0] = now
-            services.store.runs.update(
-                run.id, progress=float(fraction), message=f"{what}: {message}" if message else what
-            )
+            runs.update(run.id, progress=float(fraction), message=f"{what}: {message}" if message else what)
 
     return report

@@ -17,6 +17,7 @@ from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import is_local
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
+from ml_backend.state.models import Models
 from ml_backend.state.records import ItemRow
 from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
@@ -89,6 +90,11 @@ class Services:
     def vectors(self, encoder_key: str, dimension: int | None = None) -> Vectors:
         """The embeddings of one encoder; the dimension is known once the first image was embedded."""
         return Vectors.of(self.files, encoder_key, dimension)
+
+    @property
+    def models(self) -> Models:
+        """What loads the models of runs."""
+        return Models(self.store.runs, self.files, self.threads)
 
     @property
     def threads(self) -> int:

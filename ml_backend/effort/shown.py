@@ -87,7 +87,7 @@ class Proposals:
             if content is None:
                 return None
             try:
-                limits = thresholds_of(self._services, self._project, run)
+                limits = thresholds_of(self._services.store, self._project, run)
                 return proposed_objects(run, item, unpack(content), self._job, limits)
             except PapLoopError:
                 return None

@@ -7,26 +7,28 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ml_backend.images.files import ImageFiles
 from ml_backend.predictions.detectors import finds_objects, load_detector
-from ml_backend.services import Services
+from ml_backend.state.models import Models
 from ml_backend.state.records import ItemRow
+from ml_backend.state.vectors import Vectors
 from training.jobs.classes import CHECKPOINT, load_model
 from training.types import FloatArray, Progress, TrainingError
 
 log = logging.getLogger(__name__)
 
 
-def is_readable(services: Services, run_id: int) -> bool:
+def is_readable(models: Models, run_id: int) -> bool:
     """Whether a run's model can be loaded; where it cannot, the log says why.
 
     A model that is lost must not stop its successor: whoever needs a model asks here first and goes on without it.
     """
     try:
-        if finds_objects(services.store.runs.one(run_id)):
+        if finds_objects(models.runs.one(run_id)):
             # Only looked at, so not where the next one needs the room.
-            load_detector(services, run_id, device="cpu")
+            load_detector(models, run_id, device="cpu")
         else:
-            load_model(services.files.run_dir(run_id) / CHECKPOINT)
+            load_model(models.files.run_dir(run_id) / CHECKPOINT)
     except TrainingError as error:
         log.warning("the model of run %d counts as absent: %s", run_id, error)
         return False
@@ -34,7 +36,8 @@ def is_readable(services: Services, run_id: int) -> bool:
 
 
 def predict_items(
-    services: Services,
+    models: Models,
+    images: ImageFiles,
     run_id: int,
     items: Sequence[ItemRow],
     encoder: str,
@@ -45,7 +48,8 @@ def predict_items(
     """Class probabilities of items, with the names of the model's own classes.
 
     Args:
-        services: the parts of the process.
+        models: loads the model.
+        images: local files of items, for models that look at pixels.
         run_id: the run whose checkpoint is asked.
         items: n items.
         encoder: key of the matrix that the items' rows belong to.
@@ -55,12 +59,12 @@ def predict_items(
     Returns:
         `(n, classes)` float32, a row of NaN where an image cannot be used any more; and the names of the columns.
     """
-    model = load_model(services.files.run_dir(run_id) / CHECKPOINT, threads=services.threads)
+    model = load_model(models.files.run_dir(run_id) / CHECKPOINT, threads=models.threads)
     if raw:
         model.temperature = 1.0
-    if model.needs == "embeddings" and services.store.runs.one(run_id).request.get("encoder") == encoder:
+    if model.needs == "embeddings" and models.runs.one(run_id).request.get("encoder") == encoder:
         rows = np.array([item.vector_row for item in items], dtype=np.int64)
-        probs = model.predict_embeddings(services.vectors(encoder).rows(rows))
+        probs = model.predict_embeddings(Vectors.of(models.files, encoder).rows(rows))
     else:
-        probs = model.predict_images([services.image_path(item) for item in items], progress)
+        probs = model.predict_images([images.of(item) for item in items], progress)
     return np.asarray(probs, dtype=np.float32), tuple(model.classes)

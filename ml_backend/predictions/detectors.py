@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from ml_backend.predictions.packing import Found
-from ml_backend.services import Services
 from ml_backend.state.class_probs import columns_by_name
+from ml_backend.state.models import Models
 from ml_backend.state.records import RunRow
 from training.data.images import ImageDecodeError
 from training.evaluation.promotion import NONE_BEFORE
@@ -54,19 +54,19 @@ def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | No
         return None, GONE.format(before)
 
 
-def detector_of(services: Services, run_id: int | None) -> Path | None:
+def detector_of(models: Models, run_id: int | None) -> Path | None:
     """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
-    if run_id is None or not finds_objects(services.store.runs.one(run_id)):
+    if run_id is None or not finds_objects(models.runs.one(run_id)):
         return None
-    checkpoint = services.files.run_dir(run_id) / CHECKPOINT
+    checkpoint = models.files.run_dir(run_id) / CHECKPOINT
     return checkpoint if checkpoint.is_dir() else None
 
 
-def load_detector(services: Services, run_id: int, *, device: str = "auto") -> Detector:
+def load_detector(models: Models, run_id: int, *, device: str = "auto") -> Detector:
     """The detector that a run trained.
 
     Args:
-        services: the parts of the process.
+        models: knows where the detectors lie.
         run_id: the run.
         device: where it looks at images; a web process says "cpu", for CUDA starts in workers only.
 
@@ -75,7 +75,7 @@ def load_detector(services: Services, run_id: int, *, device: str = "auto") -> D
     """
     from training.detection.detectron2.rcnn import Detector
 
-    return Detector.load(services.files.run_dir(run_id) / CHECKPOINT, device=device, threads=services.threads)
+    return Detector.load(models.files.run_dir(run_id) / CHECKPOINT, device=device, threads=models.threads)
 
 
 def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ml_backend.errors import NotFound, PapLoopError, Unavailable
+from ml_backend.images.files import ImageFiles
 from ml_backend.predictions.unanswered import Note
-from ml_backend.services import Services
+from ml_backend.settings import Settings
+from ml_backend.state.models import Models
 from ml_backend.state.records import ItemRow
+from ml_backend.state.vectors import Vectors
 from strategies.base import FloatArray
 from training.jobs.classes import CHECKPOINT
 from training.types import TrainingError
@@ -60,14 +63,25 @@ class _Loaded:
 
 
 class FirstUse:
-    """Predicts single tasks inside the web process; one thread computes at a time, the others wait for it."""
+    """Predicts single tasks inside the web process; one thread computes at a time, the others wait for it.
 
-    def __init__(self, services: Services, timer: Callable[[], float] = time.monotonic) -> None:
-        self._services = services
+    Args:
+        models: loads models on first use.
+        images: local files of tasks and items.
+        settings: how many requests may wait, the largest image, and the encoder of runs that name none.
+        timer: monotonic seconds.
+    """
+
+    def __init__(
+        self, models: Models, images: ImageFiles, settings: Settings, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._places = models
+        self._images = images
+        self._settings = settings
         self._timer = timer
         self._lock = threading.Lock()
         # Waiting for a model must leave threads for webhooks and stored predictions.
-        self._seats = threading.BoundedSemaphore(max(1, services.settings.web_threads // 2))
+        self._seats = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
         self._models: OrderedDict[int, _Loaded] = OrderedDict()
         self._encoders: dict[str, Encoder] = {}
 
@@ -147,7 +161,7 @@ class FirstUse:
             return first
         item = task.item
         if item is not None and item.vector_row is not None and item.encoder == loaded.encoder_key:
-            vectors = self._services.vectors(loaded.encoder_key).rows(np.array([item.vector_row]))
+            vectors = Vectors.of(self._places.files, loaded.encoder_key).rows(np.array([item.vector_row]))
         else:
             vectors = self._embed(loaded, self._path(task))
         answer: FloatArray = model.predict_embeddings(np.asarray(vectors, dtype=np.float32))[0]
@@ -158,21 +172,21 @@ class FirstUse:
 
         name = loaded.encoder_name
         if name not in self._encoders:
-            self._encoders[name] = load_encoder(name, threads=self._services.threads)
+            self._encoders[name] = load_encoder(name, threads=self._places.threads)
         encoder = self._encoders[name]
         if encoder.key != loaded.encoder_key:
             raise TrainingError(
                 f"The model knows embeddings of {loaded.encoder_key}, but {name} is {encoder.key} now; train again."
             )
-        prepared = encoder.prepare(path, max_pixels=self._services.settings.max_image_pixels)
+        prepared = encoder.prepare(path, max_pixels=self._settings.max_image_pixels)
         return encoder.embed_prepared(np.stack([prepared.pixels]))
 
     def _path(self, task: Wanted) -> Path:
         if task.item is not None:
-            return self._services.image_path(task.item)
+            return self._images.of(task.item)
         if not task.image:
             raise NotFound("its data has no image under the name that the label config gives; check the task's data.")
-        return self._services.images.local_path(task.image, task_id=task.task_id)
+        return self._images.local_path(task.image, task_id=task.task_id)
 
     def _load(self, run_id: int) -> _Loaded:
         if run_id in self._models:
@@ -181,14 +195,14 @@ class FirstUse:
         from ml_backend.predictions.detectors import finds_objects, load_detector
         from training.jobs.classes import load_model
 
-        run = self._services.store.runs.one(run_id)
+        run = self._places.runs.one(run_id)
         is_detector = finds_objects(run)
         model: Any = (
-            load_detector(self._services, run_id, device="cpu")
+            load_detector(self._places, run_id, device="cpu")
             if is_detector
-            else load_model(self._services.files.run_dir(run_id) / CHECKPOINT, threads=self._services.threads)
+            else load_model(self._places.files.run_dir(run_id) / CHECKPOINT, threads=self._places.threads)
         )
-        name = str(run.request.get("encoder_name") or self._services.settings.encoder)
+        name = str(run.request.get("encoder_name") or self._settings.encoder)
         classes = model.plan.classes if is_detector else model.classes
         loaded = _Loaded(model, str(run.request.get("encoder") or ""), name, classes, is_detector)
         self._models[run_id] = loaded

@@ -10,12 +10,15 @@ import numpy as np
 
 import strategies
 from ml_backend.errors import ImageError
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import LOST
 from ml_backend.predictions.detectors import load_detector, look_at
 from ml_backend.predictions.packing import pack, unpack
-from ml_backend.progress import reporter
-from ml_backend.services import Services
-from ml_backend.state.records import ItemRow, RunRow
+from ml_backend.state.models import Models
+from ml_backend.state.records import ItemRow
+from ml_backend.state.rows.detections import DetectionRows
+from ml_backend.state.store import Store
+from training.types import Progress
 
 VIEWS: Final = 3
 """Views of each image for strategies that compare them: as it is, mirrored two ways."""
@@ -62,29 +65,37 @@ def window_of(
     return sorted([*first, *later][:window], key=lambda item: item.id)
 
 
-def predict_pool(services: Services, run: RunRow, model_run: int, items: Sequence[ItemRow], members: int) -> None:
+def predict_pool(
+    store: Store,
+    models: Models,
+    images: ImageFiles,
+    model_run: int,
+    items: Sequence[ItemRow],
+    members: int,
+    progress: Progress,
+) -> None:
     """Have a run's detector look at images and store what it says; those it has an answer for are passed over.
 
     An image that cannot be read any more becomes `unreadable`.
 
     Args:
-        services: the parts of the process.
-        run: the run under way, for its progress.
+        store: takes the answers.
+        models: loads the detector.
+        images: local files of items.
         model_run: the run whose detector is asked.
         items: the images.
         members: views of each image; stored answers with fewer are renewed.
+        progress: told how far it is.
     """
-    store = services.store
     stored = store.detections.items(model_run)
     if members > 1:
-        stored &= _with_members(services, model_run, [item.id for item in items], members)
+        stored &= _with_members(store.detections, model_run, [item.id for item in items], members)
     waiting = [item for item in items if item.id not in stored]
     if not waiting:
         return
-    report = reporter(services, run, "Looking for objects")
-    detector = load_detector(services, model_run)
+    detector = load_detector(models, model_run)
     fresh: dict[int, bytes] = {}
-    answers = look_at(detector, (_path(services, item) for item in waiting), members=members)
+    answers = look_at(detector, (_path(images, item) for item in waiting), members=members)
     for number, (item, found) in enumerate(zip(waiting, answers, strict=True), start=1):
         if found is None:
             store.items.update([{"id": item.id, "state": "unreadable", "reason": LOST}])
@@ -93,19 +104,19 @@ def predict_pool(services: Services, run: RunRow, model_run: int, items: Sequenc
         if len(fresh) >= SAVED_EVERY or number == len(waiting):
             store.detections.save(model_run, fresh)
             fresh = {}
-        report(number / len(waiting), f"{number} of {len(waiting)} images")
+        progress(number / len(waiting), f"{number} of {len(waiting)} images")
 
 
-def _path(services: Services, item: ItemRow) -> Path | None:
+def _path(images: ImageFiles, item: ItemRow) -> Path | None:
     try:
-        return services.image_path(item)
+        return images.of(item)
     except ImageError:
         return None
 
 
-def _with_members(services: Services, run_id: int, items: Sequence[int], members: int) -> set[int]:
+def _with_members(detections: DetectionRows, run_id: int, items: Sequence[int], members: int) -> set[int]:
     enough: set[int] = set()
     for start in range(0, len(items), 100):
-        part = services.store.detections.of(run_id, items[start : start + 100])
+        part = detections.of(run_id, items[start : start + 100])
         enough |= {item for item, content in part.items() if len(unpack(content).detections.probs) >= members}
     return enough

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.config.job import Form
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.objects import choose_form, regions_of
 from ml_backend.label_studio.regions.results import write_results
 from ml_backend.predictions.packing import Found
 from ml_backend.predictions.thresholds import thresholds_of
-from ml_backend.services import Services
-from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.state.store import Store
 
 SHOWN_AS: Final[Mapping[str, str]] = {
     "boxes": "rectanglelabels",
@@ -54,14 +54,14 @@ class Shown:
     reason: which controls were used and why, in words; empty where nothing is shown.
     """
 
-    results: Sequence[dict[str, Any]]
+    results: Sequence[Result]
     reason: str
 
 
-def style_of(services: Services, project_id: int, run_id: int | None = None) -> Style:
+def style_of(store: Store, project_id: int, run_id: int | None = None) -> Style:
     """How pre-annotations of a run's detector look now, of the active one if none is named."""
-    settings: ProjectSettings = services.store.projects.settings(project_id)
-    return Style(thresholds_of(services, project_id, run_id), settings.shown_as, settings.outline_tolerance)
+    settings = store.projects.settings(project_id)
+    return Style(thresholds_of(store, project_id, run_id), settings.shown_as, settings.outline_tolerance)
 
 
 def shown(job: LabelingJob, found: Found, style: Style, name: Callable[[int], str]) -> Shown:
@@ -76,7 +76,7 @@ def shown(job: LabelingJob, found: Found, style: Style, name: Callable[[int], st
         name: region number -> id.
     """
     left, forms = set(found.classes) & set(job.classes), list(job.forms)
-    results: list[dict[str, Any]] = []
+    results: list[Result] = []
     reasons: list[str] = []
     while left and forms:
         chosen = choose_form([form.control for form in forms], found.detections, SHOWN_AS.get(style.shown_as))
@@ -99,10 +99,10 @@ def shown(job: LabelingJob, found: Found, style: Style, name: Callable[[int], st
     return Shown(results, "; ".join(reasons))
 
 
-def _in_two(results: Sequence[dict[str, Any]], form: Form) -> list[dict[str, Any]]:
+def _in_two(results: Sequence[Result], form: Form) -> list[Result]:
     """Each region as the tag that draws it and the tag that labels it, tied by their id."""
     kind = form.control.type
-    pairs: list[dict[str, Any]] = []
+    pairs: list[Result] = []
     for result in results:
         value = {key: item for key, item in result["value"].items() if key != kind}
         drawn = {**result, "from_name": form.drawn_by, "type": DRAWS[kind], "value": value}

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Never, TypedDict
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.images.items import task_image
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.numbers import identifier
+from ml_backend.label_studio.regions import Result
 from ml_backend.predictions.first_use import FirstUse, Wanted
 from ml_backend.predictions.shown_regions import ShownRegions
 from ml_backend.predictions.unanswered import Unanswered
-from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow, Served
+from ml_backend.state.rows.projects import ProjectRows
+from ml_backend.state.store import Store
 
 if TYPE_CHECKING:
     from ml_backend.predictions.smart.tool import SmartTool
@@ -35,7 +37,16 @@ LAST: Final = 1.0
 DEADLINE: Final = 60.0
 """Seconds until `/predict` answers with what it has; Label Studio gives up after 100."""
 
-Element = dict[str, Any] | list[Any]
+
+class Prediction(TypedDict):
+    """What Label Studio stores for a task; `score` is the place in the order, 0 = label first."""
+
+    model_version: str
+    score: float
+    result: list[Result]
+
+
+Element = Prediction | list[Never]
 """A prediction, or `[]`: Label Studio stores nothing for that task and asks again next time."""
 
 
@@ -44,44 +55,53 @@ def version_of(project: ProjectRow | None) -> str:
     return (project.active_version if project is not None else "") or NO_VERSION
 
 
-def known_project(services: Services, project_id: int) -> ProjectRow | None:
+def known_project(projects: ProjectRows, project_id: int) -> ProjectRow | None:
     """The project, or None with a line in the log when it is not connected."""
     try:
-        return services.store.projects.one(project_id)
+        return projects.one(project_id)
     except NotFound:
         log.info("project %d is not connected; run `paploop connect %d`", project_id, project_id)
         return None
 
 
 class Serving:
-    """Answers `/predict`; one per web process."""
+    """Answers `/predict`; one per web process.
+
+    Args:
+        store: stored predictions, orders and settings.
+        first_use: asks a model about tasks that no run has predicted.
+        make_smart: makes what answers smart tools, when the first one is used: it imports OpenCV, which has no place in
+            a web process that nobody asks for outlines.
+        unanswered: told which tasks get nothing, and why.
+        deadline: seconds until a call has its answer.
+        timer: monotonic seconds.
+    """
 
     def __init__(
         self,
-        services: Services,
+        store: Store,
+        first_use: FirstUse,
+        make_smart: Callable[[], SmartTool],
+        unanswered: Unanswered,
         *,
-        first_use: FirstUse | None = None,
-        unanswered: Unanswered | None = None,
         deadline: float = DEADLINE,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._services = services
+        self._store = store
         self._timer = timer
         self._deadline = deadline
-        self._first_use = first_use or FirstUse(services, timer)
-        self._unanswered = unanswered or Unanswered(services.clock)
+        self._first_use = first_use
+        self._make_smart = make_smart
+        self._unanswered = unanswered
 
     @cached_property
     def _smart(self) -> SmartTool:
-        # Imported late: OpenCV has no place in a web process that nobody asks for outlines.
-        from ml_backend.predictions.smart.tool import SmartTool
-
-        return SmartTool(self._services, timer=self._timer, unanswered=self._unanswered)
+        return self._make_smart()
 
     def predict(
         self,
         project_id: int | None,
-        tasks: Sequence[Any],
+        tasks: Sequence[object],
         *,
         label_config: str = "",
         interactive: bool = False,
@@ -97,7 +117,7 @@ class Serving:
             context: what the expert drew with a smart tool, or None.
         """
         until = self._timer() + self._deadline
-        project = known_project(self._services, project_id) if project_id is not None else None
+        project = known_project(self._store.projects, project_id) if project_id is not None else None
         answers: list[Element] = [[] for _ in tasks]
         version = version_of(project)
         if project is not None and context and len(tasks) == 1:
@@ -113,14 +133,14 @@ class Serving:
         return answers
 
     def _fill(
-        self, answers: list[Element], project: ProjectRow, job: LabelingJob, tasks: Sequence[Any], until: float
+        self, answers: list[Element], project: ProjectRow, job: LabelingJob, tasks: Sequence[object], until: float
     ) -> str:
         """Put in what is known, then what the model says about the rest; answers the version used."""
         note = self._unanswered.noting(project.id)
         ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
-        served = self._services.store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
+        served = self._store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
-        draw = ShownRegions(self._services, project.id, job)
+        draw = ShownRegions(self._store, project.id, job)
         missing: list[int] = []
         for place, task_id in enumerate(ids):
             row = served.get(task_id) if task_id is not None else None
@@ -151,14 +171,15 @@ class Serving:
         self,
         project_id: int,
         job: LabelingJob,
-        tasks: Sequence[Any],
+        tasks: Sequence[object],
         ids: Sequence[int | None],
         missing: Sequence[int],
     ) -> list[Wanted]:
-        known = self._services.store.items.by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
+        known = self._store.items.by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
         wanted = []
         for place in missing:
-            data = tasks[place].get("data")
+            task = tasks[place]
+            data = task.get("data") if isinstance(task, Mapping) else None
             image = task_image(data, job.data_key) if isinstance(data, Mapping) else ""
             task_id = ids[place]
             item = known.get(task_id) if task_id is not None else None
@@ -179,12 +200,12 @@ def _is_cold(row: Served) -> bool:
     return row.run_id is None and row.position is not None
 
 
-def _element(version: str, score: float, regions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _element(version: str, score: float, regions: Sequence[Result]) -> Prediction:
     finite = min(1.0, max(0.0, float(score))) if math.isfinite(score) else LAST
     return {"model_version": version, "score": finite, "result": list(regions)}
 
 
-def _stored(draw: ShownRegions, row: Served) -> Sequence[Mapping[str, Any]]:
+def _stored(draw: ShownRegions, row: Served) -> Sequence[Result]:
     if row.found is not None:
         return draw.of_stored(row.found, row.run_id or 0, row.item_id)
     return draw.of_probs(row.classes, row.probs, row.run_id or 0, row.item_id)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml_backend.errors import PapLoopError
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.choices import choice_result
 from ml_backend.label_studio.regions.ids import region_id
-from ml_backend.services import Services
 from ml_backend.state.class_probs import likeliest
+from ml_backend.state.store import Store
 from strategies.base import FloatArray
 
 if TYPE_CHECKING:
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Regions = Sequence[Mapping[str, Any]]
+Regions = Sequence[Result]
 
 
 class ShownRegions:
     """Draws for one request; the project's way of drawing is looked up once.
 
     Args:
-        services: the parts of the process.
+        store: the project's settings, and what was chosen for its models.
         project_id: Label Studio's project id.
         job: what the label config asks.
     """
 
-    def __init__(self, services: Services, project_id: int, job: LabelingJob) -> None:
-        self._services = services
+    def __init__(self, store: Store, project_id: int, job: LabelingJob) -> None:
+        self._store = store
         self._project_id = project_id
         self._job = job
         self._styles: dict[int, Style] = {}
@@ -75,5 +76,5 @@ class ShownRegions:
         from ml_backend.predictions.rendering import style_of
 
         if run not in self._styles:
-            self._styles[run] = style_of(self._services, self._project_id, run)
+            self._styles[run] = style_of(self._store, self._project_id, run)
         return self._styles[run]

@@ -9,8 +9,9 @@ from typing import Any
 
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.label_studio.config import parse_label_config
-from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.state.rows.runs import RunRows
+from ml_backend.state.store import Store
 
 METRIC = "thresholds"
 """Where a run's metrics hold what `ml_backend.effort.choosing` chose for its detector."""
@@ -60,30 +61,29 @@ class Limits:
         return asdict(self)
 
 
-def thresholds_of(services: Services, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
+def thresholds_of(store: Store, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
     """Least score of a pre-annotated object, one number for all classes or one by class name.
 
     `NOTHING_SHOWN` while the detector's proposals are held back.
 
     Args:
-        services: the parts of the process.
+        store: the project's settings, and what was chosen for its runs.
         project_id: Label Studio's project id.
         run_id: the run whose detector speaks; None: that of the active one.
     """
-    told = limits_of(services, project_id, run_id)
+    told = limits_of(store, project_id, run_id)
     if told.held_back:
         return NOTHING_SHOWN
     limits = {limit.name: limit.shown_from for limit in told.classes}
-    usual = services.store.projects.settings(project_id).shown_from
+    usual = store.projects.settings(project_id).shown_from
     return limits if set(limits.values()) - {usual} else usual
 
 
-def limits_of(services: Services, project_id: int, run_id: int | None = None) -> Limits:
+def limits_of(store: Store, project_id: int, run_id: int | None = None) -> Limits:
     """The thresholds with what speaks for them; arguments as `thresholds_of`."""
-    store = services.store
     project, settings = store.projects.one(project_id), store.projects.settings(project_id)
     run = project.active_run_id if run_id is None else run_id
-    stored = _chosen(services, run)
+    stored = _chosen(store.runs, run)
     held_back = held_back_by(stored, run) if settings.hold_back else ""
     chosen = stored if settings.choose_shown_from else {}
     try:
@@ -113,11 +113,11 @@ def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
     )
 
 
-def _chosen(services: Services, run_id: int | None) -> Mapping[str, Any]:
+def _chosen(runs: RunRows, run_id: int | None) -> Mapping[str, Any]:
     if run_id is None:
         return {}
     try:
-        found = services.store.runs.one(run_id).metrics.get(METRIC)
+        found = runs.one(run_id).metrics.get(METRIC)
     except NotFound:
         return {}
     return found if isinstance(found, Mapping) else {}

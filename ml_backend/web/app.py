@@ -12,7 +12,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from ml_backend.errors import Overloaded, PapLoopError, Unauthorized
 from ml_backend.label_studio.numbers import MAX_ID
-from ml_backend.predictions.serving import Serving
 from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.services import Services
 from ml_backend.web.api import api
@@ -23,6 +22,7 @@ from ml_backend.web.media import media
 from ml_backend.web.metrics import Metrics
 from ml_backend.web.protocol import protocol
 from ml_backend.web.server.requests import too_large
+from ml_backend.web.serving import serving_of
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def create_app(services: Services) -> Flask:
     metrics = Metrics(services, inbox, unanswered)
     metrics.watch(app)
     guard(app, services.settings)
-    app.register_blueprint(protocol(services, Serving(services, unanswered=unanswered), inbox, metrics))
+    app.register_blueprint(protocol(services, serving_of(services, unanswered=unanswered), inbox, metrics))
     app.register_blueprint(api(services), url_prefix="/api")
     app.register_blueprint(media(services))
     app.register_blueprint(dashboard(services, unanswered), url_prefix="/dashboard")

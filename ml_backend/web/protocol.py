@@ -38,7 +38,9 @@ def protocol(services: Services, serving: Serving, inbox: Inbox, metrics: Metric
     def setup() -> Response:
         body = json_object(request)
         number = _project(services, body, "schema")
-        return jsonify(model_version=version_of(known_project(services, number) if number is not None else None))
+        return jsonify(
+            model_version=version_of(known_project(services.store.projects, number) if number is not None else None)
+        )
 
     @routes.post("/predict")
     def predict() -> Response:

@@ -144,9 +144,9 @@ def _measure(services: Services, material: Material, project_id: int, labels: in
 
 
 def _ap50(services: Services, material: Material, run_id: int | None) -> float | None:
-    if run_id is None or detector_of(services, run_id) is None:
+    if run_id is None or detector_of(services.models, run_id) is None:
         return None
-    detector = load_detector(services, run_id)
+    detector = load_detector(services.models, run_id)
     test = renumbered(material.test, detector.plan.classes)
     found = list(detector.predict([image.path for image in test.images]))
     value = evaluate(test, found)["AP50"]

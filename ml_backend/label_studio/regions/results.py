@@ -9,10 +9,9 @@ from typing import Any
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.config.job import LABEL_TYPES as LABEL_TYPES
 from ml_backend.label_studio.config.job import Control as Control
+from ml_backend.label_studio.regions import Result as Result
 from ml_backend.label_studio.regions.orientation import upright, upright_size
 from ml_backend.label_studio.regions.shapes import Shape, Size, shape_of, value_of
-
-Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ def answers(services: Services, run_id: int, held: HeldOut) -> FloatArray:
     Raises:
         TrainingError: the model is lost or damaged, or answers about other images than these.
     """
-    probs, classes = predict_items(services, run_id, held.items, held.encoder, raw=True)
+    probs, classes = predict_items(services.models, services.images, run_id, held.items, held.encoder, raw=True)
     if not set(classes) & set(held.classes):
         raise TrainingError(f"The model of run {run_id} knows none of the classes {', '.join(held.classes)}.")
     return over_classes(probs, classes, held.classes)

@@ -30,7 +30,9 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn."""
     store = services.store
     settings = store.projects.settings(run.project_id)
-    encoder = embed_waiting(services, run.project_id, progress=reporter(services, run, "Embedding new images"))
+    encoder = embed_waiting(
+        services, run.project_id, progress=reporter(services.store.runs, services.clock, run, "Embedding new images")
+    )
     import_waiting(services, run.project_id)
     change = store.labels.last_change(run.project_id)
     labels = project_labels(services, run.project_id)
@@ -109,6 +111,6 @@ def _incumbent_checkpoint(services: Services, run: RunRow, method: str) -> str |
     active = services.store.projects.one(run.project_id).active_run_id
     if active is None or finds_objects(services.store.runs.one(active)):
         return None
-    if method == "head" or not is_readable(services, active):
+    if method == "head" or not is_readable(services.models, active):
         return None
     return services.files.seen_from_run(run.id, services.files.run_dir(active) / CHECKPOINT)

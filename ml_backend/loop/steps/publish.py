@@ -91,7 +91,7 @@ def _speaks(services: Services, run: RunRow, model_run: int) -> bool:
     Raises:
         BadRequest: a roll-back asked for this very model.
     """
-    if model_run == run.id or is_readable(services, model_run):
+    if model_run == run.id or is_readable(services.models, model_run):
         return True
     if run.request.get("model_run") is not None:
         raise BadRequest(
@@ -112,8 +112,8 @@ def _predict_pool(services: Services, run: RunRow, model_run: int, _labels: Proj
     known = services.store.answers.items(model_run)
     if model_run != run.id and all(item.id in known for item in items):
         return
-    progress = reporter(services, run, "Predicting the pool")
-    probs, classes = predict_items(services, model_run, items, encoder, progress)
+    progress = reporter(services.store.runs, services.clock, run, "Predicting the pool")
+    probs, classes = predict_items(services.models, services.images, model_run, items, encoder, progress)
     usable = np.asarray(np.isfinite(probs).all(axis=1))
     lost = [
         {"id": i.id, "state": "unreadable", "reason": LOST}
@@ -238,18 +238,18 @@ def _results(
     if job.finds_objects:
         answered = set() if model_run is None else services.store.detections.items(model_run)
         drawn = pre_annotations(services, project_id, job, model_run, entries, shown.rendered)
-        return with_imported(services, project_id, job, entries, drawn, answered)
+        return with_imported(services.store.proposals, project_id, job, entries, drawn, answered)
     stored = None if model_run is None else services.store.answers.of(model_run)
     rows = {} if stored is None else dict(zip(stored.ids.tolist(), stored.probs, strict=True))
     classes = () if stored is None else stored.classes
-    draw = ShownRegions(services, project_id, job)
+    draw = ShownRegions(services.store, project_id, job)
     chosen = [
         choice_result(job, offered[item].label, 1.0, region_id(0, item))
         if item in offered
         else draw.of_probs(classes, rows.get(item), model_run or 0, item)
         for item in (entry.item_id for entry in entries)
     ]
-    return with_imported(services, project_id, job, entries, chosen, rows)
+    return with_imported(services.store.proposals, project_id, job, entries, chosen, rows)
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:

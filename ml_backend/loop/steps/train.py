@@ -17,7 +17,7 @@ from training.types import Metrics, Progress
 def train(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Train the candidate of this run; a repeated call starts over or finds the finished checkpoint."""
     folder = services.files.run_dir(run.id)
-    metrics = _job(run)(folder, reporter(services, run, "Training"))
+    metrics = _job(run)(folder, reporter(services.store.runs, services.clock, run, "Training"))
     return "judge", {"metrics": {**run.metrics, "training": dict(metrics)}}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ml_backend.predictions.detectors import load_detector
-from ml_backend.services import Services
+from ml_backend.state.models import Models
 from training.detection.plan import PLAN
 from training.jobs.classes import CHECKPOINT
 from training.types import TrainingError
@@ -24,10 +24,15 @@ RETRY: Final = 60.0
 
 
 class Detectors:
-    """The detector of the newest run asked for, and one load at a time."""
+    """The detector of the newest run asked for, and one load at a time.
 
-    def __init__(self, services: Services, timer: Callable[[], float] = time.monotonic) -> None:
-        self._services = services
+    Args:
+        models: knows where the detectors lie.
+        timer: monotonic seconds.
+    """
+
+    def __init__(self, models: Models, timer: Callable[[], float] = time.monotonic) -> None:
+        self._models = models
         self._timer = timer
         self._change = threading.Condition()
         self._ready: tuple[int, Detector] | None = None
@@ -41,7 +46,7 @@ class Detectors:
             run_id: the run, or None.
             patience: seconds.
         """
-        if run_id is None or not (self._services.files.run_dir(run_id) / CHECKPOINT / PLAN).is_file():
+        if run_id is None or not (self._models.files.run_dir(run_id) / CHECKPOINT / PLAN).is_file():
             return None
         with self._change:
             if self._is_new(run_id):
@@ -58,7 +63,7 @@ class Detectors:
     def _load(self, run_id: int) -> None:
         found: Detector | None = None
         try:
-            found = load_detector(self._services, run_id, device="cpu")
+            found = load_detector(self._models, run_id, device="cpu")
             found.warm_up()
         except (TrainingError, OSError) as error:
             log.warning("smart tools go on without the detector of run %d: %s", run_id, error)

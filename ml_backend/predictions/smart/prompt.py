@@ -6,14 +6,13 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.config.job import Form
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.shapes import Size, bounding_box, shape_of
 
 Point = tuple[float, float]
-Region = Mapping[str, Any]
 MOST_REGIONS = 200
 """Regions of a context that are read, the newest ones."""
 
@@ -39,7 +38,7 @@ class Prompt:
     rotation: float
 
 
-def drawn_regions(context: object, to_name: str) -> list[Region]:
+def drawn_regions(context: object, to_name: str) -> list[Result]:
     """The regions of an interactive context, oldest first.
 
     Args:
@@ -61,7 +60,7 @@ def drawn_regions(context: object, to_name: str) -> list[Region]:
     return mine[-MOST_REGIONS:]
 
 
-def read_prompt(regions: Sequence[Region], size: Size) -> Prompt:
+def read_prompt(regions: Sequence[Result], size: Size) -> Prompt:
     """What all regions of a drawing say together: the newest shape, every point, the newest label.
 
     Args:
@@ -107,16 +106,16 @@ def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
     return found
 
 
-def _is_point(region: Region) -> bool:
+def _is_point(region: Result) -> bool:
     return str(region.get("type", "")).startswith("keypoint")
 
 
-def _is_positive(region: Region) -> bool:
+def _is_positive(region: Result) -> bool:
     """Points count as on the object unless the editor says otherwise."""
     return region.get("is_positive") not in (False, 0)
 
 
-def _point(value: Region, size: Size) -> Point:
+def _point(value: Result, size: Size) -> Point:
     x, y = _number(value.get("x")), _number(value.get("y"))
     if x is None or y is None:
         raise BadRequest("The point has no place that can be read; click again.")
@@ -126,7 +125,7 @@ def _point(value: Region, size: Size) -> Point:
     return min(x * width / 100, width - 0.5), min(y * height / 100, height - 0.5)
 
 
-def _box(value: Region, size: Size) -> tuple[float, float, float, float]:
+def _box(value: Result, size: Size) -> tuple[float, float, float, float]:
     box = bounding_box(shape_of(value, size), size)
     if box is None or not min(box[2] - box[0], box[3] - box[1]) >= 1:
         raise BadRequest("The shape is smaller than a pixel inside the image; draw a larger one.")
@@ -134,7 +133,7 @@ def _box(value: Region, size: Size) -> tuple[float, float, float, float]:
     return x1, y1, x2, y2
 
 
-def _label(regions: Sequence[Region]) -> str:
+def _label(regions: Sequence[Result]) -> str:
     for region in reversed(regions):
         for key, names in region["value"].items():
             if str(key).endswith("labels") and isinstance(names, list) and names and isinstance(names[0], str):

@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ml_backend.errors import BadRequest, NotFound, PapLoopError
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import task_image
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.config.job import Form
 from ml_backend.label_studio.numbers import identifier
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.objects import choose_form, regions_of
 from ml_backend.label_studio.regions.results import write_results
 from ml_backend.predictions.smart.detectors import Detectors
 from ml_backend.predictions.smart.prompt import Prompt, drawn_regions, fitting, read_prompt
 from ml_backend.predictions.unanswered import Unanswered
-from ml_backend.services import Services
 from ml_backend.state.records import ProjectRow
+from ml_backend.state.rows.items import ItemRows
 from training.data.images import RGBArray, load_rgb
 from training.detection.colour_outline import at_point, in_box
 from training.geometry.runs import trim
-from training.types import Detections, TrainingError
+from training.types import Detections, FloatArray, TrainingError
 
 if TYPE_CHECKING:
     from training.detection.detectron2.rcnn import Detector
@@ -52,25 +53,36 @@ class _Answer:
 
 
 class SmartTool:
-    """Answers the editor's smart tools; one per web process."""
+    """Answers the editor's smart tools; one per web process.
+
+    Args:
+        items: images by task.
+        images: their local files.
+        max_pixels: px of the largest image that is opened.
+        detectors: those of the projects.
+        unanswered: told why there is no outline.
+    """
 
     def __init__(
         self,
-        services: Services,
+        items: ItemRows,
+        images: ImageFiles,
+        max_pixels: int,
         *,
-        detectors: Detectors | None = None,
-        timer: Callable[[], float] = time.monotonic,
-        unanswered: Unanswered | None = None,
+        detectors: Detectors,
+        unanswered: Unanswered,
     ) -> None:
-        self._services = services
-        self._detectors = detectors or Detectors(services, timer)
-        self._unanswered = unanswered or Unanswered(services.clock)
+        self._items = items
+        self._images = images
+        self._max_pixels = max_pixels
+        self._detectors = detectors
+        self._unanswered = unanswered
         self._lock = threading.Lock()
         self._last: tuple[tuple[Path, int], RGBArray] | None = None
 
     def outline(
         self, project: ProjectRow, task: object, context: object, label_config: str = ""
-    ) -> list[dict[str, Any]] | None:
+    ) -> Sequence[Result] | None:
         """The region for the place that the expert pointed at; none with a line in the log where there is none.
 
         Args:
@@ -93,7 +105,7 @@ class SmartTool:
             note("unexpected", "A smart tool met an unexpected error; look into the log and report it.", 1)
         return []
 
-    def _outline(self, project: ProjectRow, task: object, context: object, job: LabelingJob) -> list[dict[str, Any]]:
+    def _outline(self, project: ProjectRow, task: object, context: object, job: LabelingJob) -> list[Result]:
         regions = drawn_regions(context, job.to_name)
         pixels = self._pixels(self._file(project, task, job.data_key))
         size = (pixels.shape[0], pixels.shape[1])
@@ -116,21 +128,21 @@ class SmartTool:
         if not isinstance(task, Mapping):
             raise BadRequest("The request has no task; open the image again.")
         number = identifier(task.get("id"))
-        known = self._services.store.items.by_task(project.id, [number]) if number is not None else {}
+        known = self._items.by_task(project.id, [number]) if number is not None else {}
         if number in known:
-            return self._services.image_path(known[number])
+            return self._images.of(known[number])
         data = task.get("data")
         image = task_image(data, key) if isinstance(data, Mapping) else ""
         if not image:
             raise NotFound(f"The task has no image under {key!r}; check its data.")
-        return Path(self._services.images.local_path(image, task_id=number))
+        return self._images.local_path(image, task_id=number)
 
     def _pixels(self, path: Path) -> RGBArray:
         mark = path, path.stat().st_mtime_ns
         last = self._last
         if last is not None and last[0] == mark:
             return last[1]
-        pixels = load_rgb(path, max_pixels=self._services.settings.max_image_pixels)
+        pixels = load_rgb(path, max_pixels=self._max_pixels)
         self._last = (mark, pixels) if pixels.shape[0] * pixels.shape[1] <= KEPT_PIXELS else None
         return pixels
 
@@ -162,7 +174,7 @@ def _cut_out(pixels: RGBArray, prompt: Prompt, forms: list[Form]) -> _Answer:
     return _Answer(found, classes, cut.method)
 
 
-def _results(answer: _Answer, prompt: Prompt, forms: list[Form], size: tuple[int, int]) -> list[dict[str, Any]]:
+def _results(answer: _Answer, prompt: Prompt, forms: list[Form], size: tuple[int, int]) -> list[Result]:
     likely = answer.found.probs.mean(axis=0)[0, : len(answer.classes)]
     label = prompt.label or _likeliest(likely, answer.classes, forms)
     control = choose_form([form.control for form in forms if label in form.control.classes], answer.found).control
@@ -172,29 +184,30 @@ def _results(answer: _Answer, prompt: Prompt, forms: list[Form], size: tuple[int
     # Whatever the model takes it for, the expert's label stays.
     sure = Detections(size, box, np.ones((1, 1, 1), dtype=np.float32), masks)
     results = write_results(regions_of(sure, (label,), control, lambda _: f"paploop-smart-{prompt.id}"), size)
-    more: dict[str, Any] = {"image_rotation": prompt.rotation}
-    more["meta"] = {"text": [f"PapLoop smart tool: outline by {answer.author}."]}
-    for result in results:
-        del result["score"]
-        if label in answer.classes and likely.any():
-            more["score"] = round(float(likely[answer.classes.index(label)]), 4)
+    said = likely.any() and label in answer.classes
+    score = {"score": round(float(likely[answer.classes.index(label)]), 4)} if said else {}
+    note = {"image_rotation": prompt.rotation, "meta": {"text": [f"PapLoop smart tool: outline by {answer.author}."]}}
     drawn_by = next(form.drawn_by for form in forms if form.control == control)
-    return [part | more for result in results for part in _in_two(result, label, drawn_by)]
+    return [{**part, **note, **score} for result in results for part in _in_two(_unscored(result), label, drawn_by)]
 
 
-def _in_two(result: dict[str, Any], label: str, drawn_by: str) -> list[dict[str, Any]]:
+def _unscored(result: Result) -> Result:
+    return {key: value for key, value in result.items() if key != "score"}
+
+
+def _in_two(result: Result, label: str, drawn_by: str) -> list[Result]:
     """A region for tags that leave drawing to another tag: one result for the shape, one for its label."""
     if not drawn_by:
         return [result]
     kind = str(result["type"])
     shape = {key: value for key, value in result["value"].items() if key != kind}
     return [
-        result | {"from_name": drawn_by, "type": kind.removesuffix("labels"), "value": shape},
-        result | {"type": "labels", "value": shape | {"labels": [label]}},
+        {**result, "from_name": drawn_by, "type": kind.removesuffix("labels"), "value": shape},
+        {**result, "type": "labels", "value": {**shape, "labels": [label]}},
     ]
 
 
-def _likeliest(likely: np.ndarray[Any, Any], classes: tuple[str, ...], forms: list[Form]) -> str:
+def _likeliest(likely: FloatArray, classes: tuple[str, ...], forms: list[Form]) -> str:
     """The label for a drawing without one: the model's, or the only one there is.
 
     Raises:

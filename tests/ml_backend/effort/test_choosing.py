@@ -48,11 +48,11 @@ def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
 
 def test_chosen_shown_and_explained(services: Services) -> None:
     run = judged(services)
-    limits = thresholds_of(services, 7)
+    limits = thresholds_of(services.store, 7)
     assert isinstance(limits, dict)
     assert 0.31 < limits["Cell"] <= 0.351
     assert 0.61 < limits["Nucleus"] <= 0.651
-    told = limits_of(services, 7)
+    told = limits_of(services.store, 7)
     assert (told.run, [limit.basis for limit in told.classes], told.classes[0].objects) == (run, ["own", "own"], 30)
     assert "leave 0 corrections" in told.why
     assert told.numbers["with_default"]["corrections"] > 0
@@ -62,13 +62,13 @@ def test_chosen_shown_and_explained(services: Services) -> None:
 def test_a_lead_overrides_one_class_or_all(services: Services) -> None:
     judged(services)
     change_settings(services, 7, {"shown_from_class": {"Cell": 0.9}})
-    limits = limits_of(services, 7)
+    limits = limits_of(services.store, 7)
     assert (limits.classes[0].shown_from, limits.classes[0].basis) == (0.9, "set")
     assert limits.classes[1].basis == "own"
     assert limits.why.endswith("Set by hand: Cell.")
     change_settings(services, 7, {"choose_shown_from": False, "shown_from_class": {}, "shown_from": 0.4})
-    assert thresholds_of(services, 7) == 0.4
-    assert "as the project's settings say" in limits_of(services, 7).why
+    assert thresholds_of(services.store, 7) == 0.4
+    assert "as the project's settings say" in limits_of(services.store, 7).why
     with pytest.raises(BadRequest, match="shown_from_class"):
         change_settings(services, 7, {"shown_from_class": {"Cell": 1.5}})
 
@@ -78,32 +78,32 @@ def test_changed_costs_choose_again(services: Services) -> None:
     assert not renew_thresholds(services, 7, run)
     change_settings(services, 7, {"cost_delete": 50.0})
     assert renew_thresholds(services, 7, run)
-    assert limits_of(services, 7).numbers["costs"]["delete"] == 50.0
+    assert limits_of(services.store, 7).numbers["costs"]["delete"] == 50.0
     assert "judgement" in services.store.runs.one(run).metrics
     assert not renew_thresholds(services, 7, run)
 
 
 def test_what_the_choice_rests_on_may_be_gone(services: Services, caplog: pytest.LogCaptureFixture) -> None:
     run = judged(services)
-    before = thresholds_of(services, 7)
+    before = thresholds_of(services.store, 7)
     (services.files.run_dir(run) / EVIDENCE).write_text("{")
     change_settings(services, 7, {"cost_add": 9.0})
     assert not renew_thresholds(services, 7, run)
-    assert thresholds_of(services, 7) == before
+    assert thresholds_of(services.store, 7) == before
     assert "stay as they are" in caplog.text
 
 
 def test_few_objects_leave_the_usual_threshold(services: Services) -> None:
     judged(services, cells=4, nuclei=3)
-    assert thresholds_of(services, 7) == 0.5
-    assert "too few to choose better" in limits_of(services, 7).why
+    assert thresholds_of(services.store, 7) == 0.5
+    assert "too few to choose better" in limits_of(services.store, 7).why
 
 
 def test_before_the_first_detector(services: Services) -> None:
     services.store.projects.upsert(7, "Cells", OBJECTS, 0.0)
-    assert thresholds_of(services, 7) == 0.5
-    assert "until a detector was judged" in limits_of(services, 7).why
-    assert not limits_of(services, 7, run_id=99).numbers
+    assert thresholds_of(services.store, 7) == 0.5
+    assert "until a detector was judged" in limits_of(services.store, 7).why
+    assert not limits_of(services.store, 7, run_id=99).numbers
 
 
 def test_a_run_without_a_choice_has_nothing_to_renew(services: Services) -> None:

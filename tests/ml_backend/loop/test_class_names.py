@@ -13,9 +13,9 @@ from ml_backend.intake.projects import label_config
 from ml_backend.loop.cycle import STEPS
 from ml_backend.ordering.order import OrderRequest, candidates, snapshot
 from ml_backend.predictions.classifiers import predict_items
-from ml_backend.predictions.serving import Serving
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.records import RunRow
+from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.classes import Loop, make_loop
 
 CHANGES: dict[str, Callable[[list[str]], list[str]]] = {
@@ -71,7 +71,9 @@ def right_answers(loop: Loop, names: Sequence[str]) -> dict[int, list[str]]:
     assert active is not None
     run = loop.store.runs.one(active)
     items = candidates(loop.services, loop.project, str(run.request["encoder"]))
-    probs, classes = predict_items(loop.services, active, items, str(run.request["encoder"]))
+    probs, classes = predict_items(
+        loop.services.models, loop.services.images, active, items, str(run.request["encoder"])
+    )
     said = [classes[int(best)] for best in probs.argmax(axis=1)]
     return {int(i.task_id or 0): [name] if name in names else [] for i, name in zip(items, said, strict=True)}
 
@@ -82,7 +84,7 @@ def classes_in(answer: Any) -> list[str]:
 
 def answered(loop: Loop, config: str = "") -> dict[int, list[str]]:
     tasks = loop.fake.state.tasks_of(loop.project)
-    answers: list[Any] = Serving(loop.services).predict(loop.project, tasks, label_config=config)
+    answers: list[Any] = serving_of(loop.services).predict(loop.project, tasks, label_config=config)
     return {task["id"]: classes_in(answer) for task, answer in zip(tasks, answers, strict=True)}
 
 
@@ -156,7 +158,7 @@ def test_strategies_see_probabilities_by_name(scene: Loop, names: list[str]) -> 
     assert active is not None
     encoder = str(scene.store.runs.one(active).request["encoder"])
     items = candidates(scene.services, scene.project, encoder)
-    probs, classes = predict_items(scene.services, active, items, encoder)
+    probs, classes = predict_items(scene.services.models, scene.services.images, active, items, encoder)
     wanted = ["aaa", *classes[1:], classes[0]]
     for needs in (frozenset({"probs"}), frozenset({"probs", "members"})):
         request = OrderRequest(active, wanted, {}, frozenset(), encoder, 0, {})

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ml_backend.ordering.strategy_choice import change_settings
-from ml_backend.predictions.serving import Serving
 from ml_backend.predictions.thresholds import NOTHING_SHOWN, limits_of, thresholds_of
 from ml_backend.runs import request_run
 from ml_backend.web.dashboard.page import project_page
+from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.objects import BOXES, ObjectLoop, make_object_loop
 from tests.ml_backend.loop.objects import small_objects as small_objects
 
@@ -67,12 +67,12 @@ def test_held_back_and_shown_when_they_help(weak: ObjectLoop) -> None:
     assert ranking is not None
     assert (ranking.run_id, len(store.rankings.entries(ranking.id))) == (run, len(shown(weak)))
     tasks: list[Any] = weak.fake.state.tasks_of(weak.project)
-    assert not any(answer["result"] for answer in Serving(services).predict(weak.project, tasks) if answer)
+    assert not any(answer["result"] for answer in serving_of(services).predict(weak.project, tasks) if answer)
     assert "held back" in project_page(services, weak.project).effort.why
 
-    assert thresholds_of(services, weak.project) == NOTHING_SHOWN
+    assert thresholds_of(services.store, weak.project) == NOTHING_SHOWN
 
     assert any(ranked_again(weak, HELPFUL))
-    assert limits_of(services, weak.project).held_back == ""
+    assert limits_of(services.store, weak.project).held_back == ""
     assert not any(ranked_again(weak, HARMFUL))
     assert any(ranked_again(weak, {"hold_back": False}))

@@ -13,10 +13,10 @@ import pytest
 
 from ml_backend.errors import Conflict
 from ml_backend.loop.steps.prepare import prepare
-from ml_backend.predictions.serving import Serving
 from ml_backend.reports.overview import overview
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.classes import Loop, make_loop
 
 
@@ -128,7 +128,7 @@ def test_a_live_answer_stays_empty(scene: Loop, active: int) -> None:
     shutil.rmtree(checkpoint(scene, active))
     scene.store.answers.delete(active)
     tasks = scene.fake.state.tasks_of(scene.project)[:3]
-    assert Serving(scene.services).predict(scene.project, tasks) == [[], [], []]
+    assert serving_of(scene.services).predict(scene.project, tasks) == [[], [], []]
 
 
 def test_fine_tuning_does_not_go_on_from_it(scene: Loop, active: int) -> None:

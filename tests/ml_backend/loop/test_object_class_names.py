@@ -10,9 +10,9 @@ import pytest
 
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.predictions.packing import Found, pack
-from ml_backend.predictions.serving import Serving
 from ml_backend.runs import request_run
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.objects import BOXES, IMAGE, SETTINGS, SIZE, ObjectLoop, make_object_loop
 from tests.training.detection.blobs import CLASSES
 from training.types import Detections
@@ -69,7 +69,7 @@ def test_objects_keep_their_class(scene: ObjectLoop, change: str, strategy: str)
     assert parse_label_config(config).classes == tuple(names)
     right = sorted({ROUND, OTHER} & set(names))
     tasks = scene.fake.state.tasks_of(scene.project)
-    answers: list[Any] = Serving(scene.services).predict(scene.project, tasks)
+    answers: list[Any] = serving_of(scene.services).predict(scene.project, tasks)
     assert [labels_in(answer) for answer in answers] == [right] * len(tasks)
     request_run(scene.services, scene.project, kind="rank", reason="Test.")
     assert scene.settle().state == "done"

@@ -15,10 +15,10 @@ from ml_backend.label_studio.regions.shapes import bounding_box
 from ml_backend.loop.steps.judge import judge
 from ml_backend.loop.steps.prepare import prepare
 from ml_backend.ordering.strategy_choice import change_settings
-from ml_backend.predictions.serving import Serving
 from ml_backend.reports.overview import next_items, overview, run_summary
 from ml_backend.runs import request_run, rollback
 from ml_backend.web.dashboard.page import project_page
+from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.objects import BOXES, SIZE, ObjectLoop, make_object_loop
 from tests.ml_backend.loop.objects import small_objects as small_objects
 from training.geometry.boxes import iou
@@ -66,7 +66,7 @@ def test_the_pool_is_pre_annotated_where_the_objects_are(boxes: ObjectLoop) -> N
 def test_what_is_served_is_what_was_pushed(boxes: ObjectLoop) -> None:
     tasks: list[Any] = boxes.fake.state.tasks_of(boxes.project)
     open_tasks = [task for task in tasks if not boxes.fake.state.is_labeled(task)]
-    answers = Serving(boxes.services).predict(boxes.project, open_tasks)
+    answers = serving_of(boxes.services).predict(boxes.project, open_tasks)
     for task, answer in zip(open_tasks, answers, strict=True):
         (pushed,) = boxes.fake.state.predictions_of(task["id"])
         assert isinstance(answer, dict)
@@ -76,7 +76,7 @@ def test_what_is_served_is_what_was_pushed(boxes: ObjectLoop) -> None:
 
 def test_a_task_that_no_run_has_seen_is_looked_at(boxes: ObjectLoop) -> None:
     labelled = next(t for t in boxes.fake.state.tasks_of(boxes.project) if boxes.fake.state.is_labeled(t))
-    (answer,) = Serving(boxes.services).predict(boxes.project, [labelled])
+    (answer,) = serving_of(boxes.services).predict(boxes.project, [labelled])
     assert isinstance(answer, dict)
     assert bool(answer["result"]) == bool(len(boxes.drawn[labelled["id"]].boxes))
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ml_backend.predictions.serving import Serving
 from ml_backend.reports.overview import next_items, overview
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.migrate import revision
 from ml_backend.state.migrations import HEAD
+from ml_backend.web.serving import serving_of
 from tests.fakes.label_studio import FakeLabelStudio
 from tests.fakes.world import NOW, Clock, Studio, open_services, settings_in
 from tests.ml_backend.loop.classes import Loop
@@ -60,7 +60,7 @@ def blobs(cells: Loop) -> Studio:
 
 def shown(studio: Studio, tasks: list[dict[str, Any]]) -> dict[int, Any]:
     """Task -> what `/predict` returns."""
-    answers = Serving(studio.services).predict(studio.project, tasks)
+    answers = serving_of(studio.services).predict(studio.project, tasks)
     return {task["id"]: answer for task, answer in zip(tasks, answers, strict=True)}
 
 

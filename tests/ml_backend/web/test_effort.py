@@ -60,7 +60,7 @@ def test_thresholds_on_the_page(world: WebWorld) -> None:
         ("Cell", 0.31, "own"),
         ("Nucleus", 0.8, "set"),
     ]
-    assert limits_of(world.services, 4).run == run.id
+    assert limits_of(world.services.store, 4).run == run.id
 
 
 def test_time_saved_stands_beside_each_run() -> None:

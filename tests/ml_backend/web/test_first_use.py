@@ -13,10 +13,10 @@ from PIL import Image
 
 from ml_backend.errors import LabelStudioUnavailable
 from ml_backend.predictions.first_use import MODELS_KEPT, FirstUse, Wanted
-from ml_backend.predictions.serving import Serving
 from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.state.records import NewItem
 from ml_backend.state.vectors import Vectors
+from ml_backend.web.serving import serving_of
 from tests.fakes.progress import silent
 from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, image_data
 from training.types import FloatArray, TrainingError
@@ -91,7 +91,7 @@ def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypat
     loaded: list[Path] = []
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: loaded.append(folder) or Model())
     store_vectors(world, loop)
-    first_use = FirstUse(world.services, timer=lambda: 0.0)
+    first_use = FirstUse(world.services.models, world.services.images, world.services.settings, timer=lambda: 0.0)
     runs = [loop.run]
     for _ in range(MODELS_KEPT):
         run = world.store.runs.open(3, kind="train", reason="", seed=0, change=0, now=1.0)
@@ -164,7 +164,7 @@ def test_when_label_studio_is_away_it_is_asked_once(
             asked.append(value)
             raise LabelStudioUnavailable("Label Studio does not answer; start it.")
 
-    monkeypatch.setitem(world.services.__dict__, "images", Images())
+    monkeypatch.setitem(world.services.images.__dict__, "_resolver", Images())
     assert ask(world, loop, [71, 72, 73], image="/data/upload/a.png") == [[], [], []]
     assert asked == ["/data/upload/a.png"]
 
@@ -181,7 +181,7 @@ def test_unknown_tasks_are_fetched_by_their_image(
             assert (value, task_id) == ("/data/upload/a.png", 71)
             return tmp_path / "a.png"
 
-    monkeypatch.setitem(world.services.__dict__, "images", Images())
+    monkeypatch.setitem(world.services.images.__dict__, "_resolver", Images())
     (element,) = ask(world, loop, [71], image="/data/upload/a.png")
     assert element["score"] == 1.0
     assert element["result"][0]["value"]["choices"] == ["Dog"]
@@ -193,7 +193,7 @@ def test_what_is_not_done_in_time_is_asked_again_later(
 ) -> None:
     store_vectors(world, loop)
     clock = iter([0.0, 0.0, 1.0, 99.0, 99.0])
-    serving = Serving(world.services, deadline=10.0, timer=lambda: next(clock))
+    serving = serving_of(world.services, deadline=10.0, timer=lambda: next(clock))
     tasks = [{"id": 5, "data": {}}, {"id": 5, "data": {}}, {"id": 5, "data": {}}]
     done, late, later = serving.predict(3, tasks)
     assert done
@@ -212,8 +212,8 @@ def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, lo
         return slow(embeddings)
 
     model.predict_embeddings = hold  # type: ignore[method-assign]
-    serving = Serving(world.services, deadline=0.2)
-    patient = Serving(world.services, first_use=serving._first_use, deadline=60.0)
+    serving = serving_of(world.services, deadline=0.2)
+    patient = serving_of(world.services, first_use=serving._first_use, deadline=60.0)
     answers: list[Any] = []
     first = threading.Thread(target=lambda: answers.append(patient.predict(3, [{"id": 5}])))
     first.start()

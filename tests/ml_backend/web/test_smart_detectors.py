@@ -13,6 +13,7 @@ from ml_backend.label_studio.regions.results import read_results
 from ml_backend.label_studio.regions.shapes import mask_of
 from ml_backend.predictions.smart.detectors import Detectors
 from ml_backend.predictions.smart.tool import SmartTool
+from ml_backend.predictions.unanswered import Unanswered
 from tests.ml_backend.web.conftest import WebWorld
 from tests.ml_backend.web.drawings import AROUND, CONFIG, POLYGON, SIZE, disc, point, with_picture
 from training.geometry.runs import from_window, mask_iou
@@ -62,7 +63,8 @@ class Ready(Detectors):
 
 
 def outline(world: WebWorld, detector: Any, *drawn: Any, config: str = CONFIG) -> Any:
-    tool = SmartTool(world.services, detectors=Ready(detector))
+    images, most = world.services.images, world.services.settings.max_image_pixels
+    tool = SmartTool(world.store.items, images, most, detectors=Ready(detector), unanswered=Unanswered())
     return tool.outline(world.store.projects.one(8), {"id": 1, "data": {}}, {"result": list(drawn)}, config)
 
 
@@ -119,7 +121,7 @@ def test_the_editor_never_waits_for_a_detector_to_load(
 
     monkeypatch.setattr(detectron2_rcnn.Detector, "load", load)
     now = [0.0]
-    detectors = Detectors(project.services, lambda: now[0])
+    detectors = Detectors(project.services.models, lambda: now[0])
     assert detectors.of_run(None, 0) is None
     assert detectors.of_run(7, 0) is None, "no such checkpoint"
     folder = project.services.files.run_dir(7) / "checkpoint"

@@ -30,7 +30,7 @@ def test_the_worker_loads_it_with_the_threads_of_the_settings(
     )
     store_vectors(world, loop)
     world.store.runs.update(loop.run, request={"encoder": "fake"})
-    probs, classes = predict_items(services, loop.run, world.store.items.all(3)[:2], "fake")
+    probs, classes = predict_items(services.models, services.images, loop.run, world.store.items.all(3)[:2], "fake")
     assert (told, probs.shape, classes) == ([3], (2, 2), ("Cat", "Dog"))
 
 
@@ -48,8 +48,8 @@ def test_a_detector_stays_on_the_cpu_whatever_the_machine_has(
     (row,) = world.store.items.add(3, [item], 1.0)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     wanted = Wanted(0, None, world.store.items.one(row), "")
-    classes, found = FirstUse(world.services, timer=lambda: 0.0).predict(
-        loop.run, [wanted], until=1.0, note=lambda _word, _why, _count: None
-    )
+    classes, found = FirstUse(
+        world.services.models, world.services.images, world.services.settings, timer=lambda: 0.0
+    ).predict(loop.run, [wanted], until=1.0, note=lambda _word, _why, _count: None)
     assert (tuple(classes), list(found)) == (("Cat", "Dog"), [0])
     assert not torch.cuda.is_initialized()

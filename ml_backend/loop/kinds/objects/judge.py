@@ -34,7 +34,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     paths = [image.path for image in validation.images]
     active = services.store.projects.one(run.project_id).active_run_id
     before = active if active is not None and finds_objects(services.store.runs.one(active)) else None
-    report = reporter(services, run, "Measuring")
+    report = reporter(services.store.runs, services.clock, run, "Measuring")
     candidate = _answers(services, run.id, paths, report, "the new model")
     incumbent, absent = asked(before, lambda number: _answers(services, number, paths, report, "the serving model"))
     seen = [
@@ -111,7 +111,7 @@ def _curve(
 
 
 def _answers(services: Services, run_id: int, paths: list[Path], report: Progress, who: str) -> list[Found | None]:
-    detector = load_detector(services, run_id)
+    detector = load_detector(services.models, run_id)
     answers: list[Found | None] = []
     for number, found in enumerate(look_at(detector, paths), start=1):
         answers.append(found)

@@ -118,8 +118,8 @@ def object_samples(
 
 def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
     active = services.store.projects.one(run.project_id).active_run_id
-    before = detector_of(services, active)
-    if active is None or before is None or not _goes_on(before, settings) or not is_readable(services, active):
+    before = detector_of(services.models, active)
+    if active is None or before is None or not _goes_on(before, settings) or not is_readable(services.models, active):
         before = None
     return {
         "task": OBJECTS_TASK,

@@ -22,6 +22,7 @@ from ml_backend.predictions.packing import unpack
 from ml_backend.predictions.pool import members_for, predict_pool, window_of
 from ml_backend.predictions.rendering import shown, style_of
 from ml_backend.predictions.thresholds import NOTHING_SHOWN
+from ml_backend.progress import reporter
 from ml_backend.services import Services
 from ml_backend.state.records import RankingEntry, RunRow
 
@@ -37,7 +38,8 @@ def look_at_pool(services: Services, run: RunRow, model_run: int, labels: Projec
     rng = np.random.default_rng(run.seed + run.id)
     window = window_of(items, labels.touched, settings.window, rng, store.detections.items(model_run))
     strategy, _ = strategy_for(settings, judged, len(labels.job.classes))
-    predict_pool(services, run, model_run, window, members_for(strategy))
+    report = reporter(store.runs, services.clock, run, "Looking for objects")
+    predict_pool(store, services.models, services.images, model_run, window, members_for(strategy), report)
 
 
 @dataclass
@@ -68,7 +70,7 @@ def pre_annotations(
     """What is shown for each entry, in order; nothing where no detector has looked at the image."""
     if model_run is not None:
         renew_thresholds(services, project_id, model_run)
-    style = style_of(services, project_id, model_run)
+    style = style_of(services.store, project_id, model_run)
     nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object is likely enough"
     for start in range(0, len(entries), READ_AT_ONCE):
         part = entries[start : start + READ_AT_ONCE]

@@ -190,7 +190,7 @@ def test_pre_annotations_wait_for_the_next_order(boxes: ImportWorld, tmp_path: P
     items = [item.id for item in store.items.all(boxes.project)]
     entries = [RankingEntry(item, place, 0.0, 0.0) for place, item in enumerate(items)]
     own = [{"id": "paploop-1-1-0"}]
-    shown = list(with_imported(boxes.services, boxes.project, job, entries, [[], own, []], {items[2]}))
+    shown = list(with_imported(boxes.store.proposals, boxes.project, job, entries, [[], own, []], {items[2]}))
     assert [len(result) for result in shown] == [1, 1, 0]
     assert shown[1] == own
     assert str(shown[0][0]["id"]).startswith("import-")
