@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.store import Store
 from ml_backend.work_queue import LONG, WorkQueue
 from tests.fakes.label_studio import CONFIG
-from tests.fakes.machine import free_port
+from tests.fakes.machine import eventually, free_port
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+
+    def listens() -> bool:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.05)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    eventually(listens, "Redis listens")
     yield f"redis://127.0.0.1:{port}/0"
     server.terminate()
     server.wait(30)
@@ -109,14 +109,6 @@ def test_a_worker_takes_the_job_to_the_use_case(services: Services) -> None:
     assert (after.state, after.error) == ("done", "")
     connection: Any = services.queue.connection
     assert connection.llen("rq:queue:paploop") == connection.llen("rq:queue:paploop-long") == 0
-
-
-def eventually(what: Callable[[], bool], words: str) -> None:
-    """Wait for something that a busy machine may take long over; how long says nothing."""
-    end = time.monotonic() + 240
-    while not what():
-        assert time.monotonic() < end, words
-        time.sleep(0.1)
 
 
 def test_an_order_does_not_wait_for_a_long_job_and_a_dead_lane_comes_back(services: Services) -> None:

@@ -20,12 +20,11 @@ from ml_backend.duplicates.thorough import search_project
 from ml_backend.errors import BadRequest
 from ml_backend.intake.embedding import _Arrived, _settle
 from ml_backend.services import Services
-from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.state.store import Store
 from strategies.near_duplicates.frames import DIMENSION, frame
 from tests.fakes.progress import quiet
+from tests.fakes.world import open_services, settings_in
 from tests.strategies.near_duplicates.specimens import specimen, turned
 
 D = 8
@@ -49,8 +48,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def services(template: Path, root: Path) -> Iterator[Services]:
     root.mkdir()
     shutil.copy(template, root / "paploop.db")
-    made = Settings(data_dir=root)
-    opened = Services(made, Store.open(made.resolved_database_url), DataDir(root))
+    opened = open_services(settings_in(root))
     yield opened
     opened.store.close()
 

@@ -4,7 +4,6 @@ import json
 import os
 import resource
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from ml_backend.errors import Unavailable
 from ml_backend.web.inbox import UNFINISHED, Inbox
+from tests.fakes.machine import eventually
 from tests.ml_backend.web.conftest import WebWorld, bearer, recorded
 
 
@@ -83,8 +83,5 @@ def test_an_unexpected_error_does_not_end_the_thread(world: WebWorld, monkeypatc
     body = recorded("webhook_project_updated")["request"]["body"]
     for _ in range(2):
         assert world.client.post("/webhook", json=body, headers=bearer()).status_code == 201
-    end = time.monotonic() + 60
-    while inbox(world).waiting():
-        assert time.monotonic() < end, "the thread has ended"
-        time.sleep(0.01)
+    eventually(lambda: not inbox(world).waiting(), "the thread goes on")
     assert len(world.store.events.all_open()) == 2

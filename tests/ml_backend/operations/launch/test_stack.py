@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,10 @@ from ml_backend.operations.launch.programs import Program
 from ml_backend.operations.launch.respawn import in_words
 from ml_backend.operations.launch.stack import Stack
 from ml_backend.state.files import DataDir
+from tests.fakes.machine import eventually
 from tests.held import held
 
-PATIENCE = 60
 SLEEPER = "import subprocess, sys, time; subprocess.Popen(['sleep', '600']); print('up', flush=True); time.sleep(600)"
-
-
-def wait_for(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.05)
 
 
 def program(name: str, code: str = SLEEPER, **environment: str) -> Program:
@@ -40,7 +32,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
     stack = Stack(DataDir(tmp_path), [program("one"), program("two")])
     stack.start()
     try:
-        wait_for(lambda: stack.pid("one") and stack.pid("two"))
+        eventually(lambda: stack.pid("one") and stack.pid("two"), "both programs run")
         yield stack
     finally:
         stack.stop()
@@ -49,10 +41,10 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_a_killed_program_comes_back_and_its_children_do_not_stay(stack: Stack) -> None:
     first = stack.pid("one")
     assert first is not None
-    wait_for(lambda: kin.descendants(first))
+    eventually(lambda: kin.descendants(first), "the program has children")
     children = kin.descendants(first)
     os.kill(first, signal.SIGKILL)
-    wait_for(lambda: stack.pid("one") not in (None, first))
+    eventually(lambda: stack.pid("one") not in (None, first), "the program comes back")
     assert not any(kin.is_alive(pid) for pid in children)
     assert "one was ended by SIGKILL; it restarts in" in stack.supervisor_log.read_text()
 
@@ -61,7 +53,7 @@ def test_a_program_comes_back_when_its_keeper_may_go_on(stack: Stack) -> None:
     other = stack.pid("two")
     with held(stack, "one"):
         assert stack.pid("one") is None
-    wait_for(lambda: stack.pid("one"))
+    eventually(lambda: stack.pid("one"), "the program comes back")
     assert stack.pid("two") == other
 
 
@@ -69,12 +61,12 @@ def test_stop_leaves_nothing_running(stack: Stack) -> None:
     pids = kin.descendants(os.getpid())
     assert len(pids) >= 5
     stack.stop()
-    wait_for(lambda: not any(kin.is_alive(pid) for pid in pids))
+    eventually(lambda: not any(kin.is_alive(pid) for pid in pids), "nothing is left")
     assert not stack.alive
 
 
 def test_a_program_that_does_not_answer_shows_the_end_of_its_log(stack: Stack) -> None:
-    wait_for(lambda: "up" in stack.tail("one"))
+    eventually(lambda: "up" in stack.tail("one"), "the program writes its log")
     with pytest.raises(Unavailable, match=r"(?s)one did not respond within 0\.3 s.*up"):
         stack.wait_ready("one", lambda: False, 0.3)
 
@@ -92,13 +84,13 @@ time.sleep(600)
 """
     starter = subprocess.Popen([sys.executable, "-c", code])
     try:
-        wait_for(lambda: (tmp_path / "run" / "one.pid").exists())
-        wait_for(lambda: len(kin.descendants(starter.pid)) >= 5)
+        eventually(lambda: (tmp_path / "run" / "one.pid").exists(), "the program runs")
+        eventually(lambda: len(kin.descendants(starter.pid)) >= 5, "the whole stack runs")
         pids = kin.descendants(starter.pid)
     finally:
         starter.kill()
         starter.wait()
-    wait_for(lambda: not any(kin.is_alive(pid) for pid in pids))
+    eventually(lambda: not any(kin.is_alive(pid) for pid in pids), "everything has ended")
 
 
 @pytest.mark.slow
@@ -108,7 +100,7 @@ def test_environment_reaches_the_program_and_stays_out_of_readable_files(tmp_pat
     stack = Stack(files, [program("one", show, PAPLOOP_TEST_SECRET="hush-hush")])
     stack.start()
     try:
-        wait_for(lambda: "hush-hush" in stack.tail("one"))
+        eventually(lambda: "hush-hush" in stack.tail("one"), "the program shows its environment")
         holders = [path for path in stack.run_dir.iterdir() if "hush-hush" in path.read_text()]
         assert all(path.stat().st_mode & 0o077 == 0 for path in holders)
     finally:

@@ -14,6 +14,7 @@ import pytest
 from ml_backend.errors import Conflict
 from ml_backend.web.server import connections, requests, server
 from ml_backend.web.server.server import Server, listen
+from tests.fakes.machine import eventually
 
 PIECE = b"x" * 2**20
 PIECES = 40
@@ -64,14 +65,8 @@ class Running:
             answer.begin()
             return answer.status, json.loads(answer.read())["error"]
 
-    def wait_for(self, condition: Callable[[], object]) -> None:
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end, "did not happen"
-            time.sleep(0.01)
-
     def only_connection(self) -> connections.Connection:
-        self.wait_for(lambda: len(self.server.active_channels) == 1)
+        eventually(lambda: len(self.server.active_channels) == 1, "one connection is open")
         (place,) = self.server.active_channels.values()
         return place
 
@@ -155,7 +150,7 @@ def test_an_idle_connection_is_kept_a_while_and_then_closed(running: Running) ->
     kept = running.connect(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert body_of(kept) == b"/ 0"
     place = running.only_connection()
-    running.wait_for(lambda: not place.busy)
+    eventually(lambda: not place.busy, "the answer is sent")
     now = time.monotonic()
     assert place.overdue(now) <= 0
     assert place.overdue(now + connections.IDLE + 5) > 0
@@ -164,23 +159,25 @@ def test_an_idle_connection_is_kept_a_while_and_then_closed(running: Running) ->
 def test_single_bytes_do_not_extend_the_time_for_a_request(running: Running) -> None:
     slow = running.connect(b"POST / HTTP/1.1\r\nContent-Length: 60000\r\n\r\n")
     place = running.only_connection()
-    running.wait_for(lambda: place.request is not None)
+    eventually(lambda: place.request is not None, "the request has begun")
     now = time.monotonic()
     assert place.overdue(now) <= 0
     for step in range(1, 4):
         slow.sendall(b"a")
         place.overdue(now + step * connections.GRACE / 4)
-    running.wait_for(lambda: place.request is not None and place.request.body_bytes_received == 3)
+    eventually(lambda: place.request is not None and place.request.body_bytes_received == 3, "three bytes have arrived")
     assert place.overdue(now + connections.GRACE + 1) > 0
     slow.sendall(b"a" * 50_000)
-    running.wait_for(lambda: place.request is not None and place.request.body_bytes_received == 50_003)
+    eventually(
+        lambda: place.request is not None and place.request.body_bytes_received == 50_003, "50,003 bytes have arrived"
+    )
     assert place.overdue(now + connections.GRACE + 1) < 0, "a body that moves has time"
 
 
 def test_an_answer_has_to_be_taken_at_a_rate(running: Running) -> None:
     slow = running.connect(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
     place = running.only_connection()
-    running.wait_for(lambda: place.total_outbufs_len and not place.working)
+    eventually(lambda: place.total_outbufs_len and not place.working, "the answer waits for its reader")
     now = time.monotonic()
     assert place.overdue(now) <= 0
     assert place.overdue(now + connections.GRACE + 1) > 0
@@ -196,7 +193,7 @@ def test_when_there_are_too_many_the_slowest_makes_room(running: Running, monkey
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 5)
     held = [running.connect(b"GET / HTTP/1.1\r\nX: ") for _ in range(30)]
     assert running.ask() == (200, b"/ 0")
-    running.wait_for(lambda: len(running.server.active_channels) <= 6)
+    eventually(lambda: len(running.server.active_channels) <= 6, "the others were closed")
     assert held[0].recv(8192) == b""
 
 

@@ -9,8 +9,7 @@ import pytest
 from ml_backend.loop.kinds.objects.weights_place import weights_address
 from ml_backend.services import Services
 from ml_backend.settings import Settings
-from ml_backend.state.files import DataDir
-from ml_backend.state.store import Store
+from tests.fakes.world import open_services
 from training.detection.zoo import weights as zoo_weights
 from training.types import TrainingError
 
@@ -19,8 +18,7 @@ from training.types import TrainingError
 def services(tmp_path: Path) -> Services:
     (tmp_path / "zoo").mkdir()
     settings = Settings(data_dir=tmp_path / "state", image_roots=[tmp_path / "zoo"])
-    files = DataDir(settings.data_dir)
-    return Services(settings, Store.open(settings.resolved_database_url), files)
+    return open_services(settings)
 
 
 def test_addresses_and_files_in_the_folders_for_them_are_taken(services: Services, tmp_path: Path) -> None:
