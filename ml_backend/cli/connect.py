@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
         from ml_backend.intake.projects import attach
 
         with opened() as services:
-            row, connection = attach(services, project)
+            row, connection = attach(
+                services.store, services.label_studio, services.settings, project, services.clock()
+            )
             url = services.settings.label_studio_url
         facts = {"project": row.id, "title": row.title, "label_studio": url, **asdict(connection)}
         print_json(facts) if as_json else print_facts(facts, title="Connected")

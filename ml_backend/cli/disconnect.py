@@ -26,5 +26,5 @@ def register(app: typer.Typer) -> None:
         from ml_backend.intake.projects import detach
 
         with opened() as services:
-            facts = asdict(detach(services, project))
+            facts = asdict(detach(services.store, services.label_studio, services.settings, project, services.clock))
         print_json(facts) if as_json else print_facts(facts, title="Disconnected")

@@ -39,14 +39,20 @@ def register(app: typer.Typer) -> None:
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)
             if group_pattern:
-                set_group_pattern(services, project_id, group_pattern, names_below(folder))
+                set_group_pattern(services.store, services.files, project_id, group_pattern, names_below(folder))
             taken = take_in(services, project_id, folder, stage=stage)
             report, notes = taken.as_dict(), taken.sentences()
             if seed_labels:
-                seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+                seeded = submit_labels(
+                    services.store,
+                    services.label_studio,
+                    project_id,
+                    seed_labels,
+                    progress=stage("Submitting first labels"),
+                )
                 report["labels_submitted"] = seeded.submitted
                 notes += [seeded.why_fewer] if seeded.why_fewer else []
-            proposal = proposal_for(services, project_id)
+            proposal = proposal_for(services.store, project_id)
             if proposal is not None:
                 report["proposed_group_pattern"] = proposal.pattern
                 notes.append(proposal.advice(str(folder), project_id))

@@ -8,9 +8,11 @@ import numpy as np
 
 from ml_backend.duplicates.confirming import PixelCheck
 from ml_backend.duplicates.regroup import is_founder
-from ml_backend.services import Services
+from ml_backend.images.files import ImageFiles
+from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow
+from ml_backend.state.vectors import Vectors
 from strategies.near_duplicates.approximate import EXACT_UP_TO, ApproximateIndex, choose_probes, learn_cells
 from strategies.near_duplicates.frames import DIMENSION, RADIUS, FrameIndex
 from strategies.near_duplicates.groups import Grouper
@@ -28,7 +30,9 @@ class Joiner:
     """The groups of one project while images arrive; its indexes grow with them instead of being built for each batch.
 
     Args:
-        services: the parts of the process.
+        files: hold the embeddings.
+        images: looked at where groups are decided on pixels.
+        max_pixels: larger images are not decoded.
         settings: of the project.
         encoder: key of the embeddings.
         dimension: their length.
@@ -37,23 +41,25 @@ class Joiner:
 
     def __init__(
         self,
-        services: Services,
+        files: DataDir,
+        images: ImageFiles,
+        max_pixels: int,
         settings: ProjectSettings,
         encoder: str,
         dimension: int,
         same: Callable[[int, int], bool] | None = None,
     ) -> None:
         self._encoder, self._settings = encoder, settings
-        self._vectors = services.vectors(encoder, dimension)
+        self._vectors = Vectors.of(files, encoder, dimension)
         # a radius of 0 is how a lead says "equal images only"
         self._frame_radius = RADIUS if settings.duplicate_radius > 0 else 0.0
-        self._frame_rows = services.vectors(_FRAMES, DIMENSION)
+        self._frame_rows = Vectors.of(files, _FRAMES, DIMENSION)
         self._known: dict[int, ItemRow] = {}
         self._same = (
             same
             or PixelCheck(
-                lambda item_id: services.image_path(self._known[item_id]),
-                services.settings.max_image_pixels,
+                lambda item_id: images.of(self._known[item_id]),
+                max_pixels,
                 Rules(share=settings.duplicate_share),
             ).same
         )

@@ -9,14 +9,15 @@ from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.images.items import display_name
-from ml_backend.intake.embedding import embed_waiting
+from ml_backend.intake.embedding import embedder_for
 from ml_backend.intake.moved_files import reattach
-from ml_backend.intake.task_import import TaskImporter, match_lost_imports
+from ml_backend.intake.task_import import TaskImporter
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.progress import Stage
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
 from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.state.store import Store
 from training.data.folders import ImageFiles, image_files
 from training.data.images import IMAGE_SUFFIXES, content_hash
 from training.types import Progress
@@ -102,28 +103,36 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
         NotFound, BadRequest: the folder or the project cannot be used.
         LabelStudioUnavailable: it does not answer; what was embedded stays, run the same command again.
     """
-    store = services.store
+    store, files = services.store, services.files
     parse_label_config(store.projects.one(project_id).label_config)
     root = folder.expanduser().resolve()
     found = scan(folder)
-    files = found.files
+    paths = found.files
     before = {item.source: item for item in store.items.all(project_id)}
-    fresh = [path for path in files if str(path) not in before]
+    fresh = [path for path in paths if str(path) not in before]
     hashes: dict[Path, str] = {}
-    moved = reattach(services, project_id, root, fresh, stage("Looking for moved files"), hashes)
+    moved = reattach(store, project_id, root, fresh, stage("Looking for moved files"), hashes)
     fresh = [path for path in fresh if str(path) not in moved]
-    _add(services, project_id, root, fresh, stage("Reading files"), hashes)
-    _retry_unreadable(services, [before[str(path)] for path in files if str(path) in before])
-    with services.files.lock(project_lock(project_id)):
-        match_lost_imports(services, project_id)
-        with TaskImporter(services, project_id) as importer:
-            embed_waiting(services, project_id, stage("Embedding images"), importer.more)
-            tasks = importer.finish(stage("Importing tasks"))
-    sources = {str(path) for path in files}
+    store.items.add(project_id, _new_items(root, fresh, stage("Reading files"), hashes), services.clock())
+    _retry_unreadable(store, [before[str(path)] for path in paths if str(path) in before])
+    importer = TaskImporter(store, services.label_studio, services.settings, files, services.clock, project_id)
+    with files.lock(project_lock(project_id)), importer:
+        importer.match_lost()
+        embedder = embedder_for(
+            store,
+            files,
+            services.images,
+            project_id,
+            max_pixels=services.settings.max_image_pixels,
+            threads=services.threads,
+        )
+        embedder.embed_waiting(stage("Embedding images"), importer.more)
+        tasks = importer.finish(stage("Importing tasks"))
+    sources = {str(path) for path in paths}
     items = [item for item in store.items.all(project_id) if item.source in sources]
     added = {str(path) for path in fresh}
     return IngestReport(
-        found=len(files),
+        found=len(paths),
         new=len(fresh),
         near_duplicates=sum(i.source in added and i.group_id not in (None, i.id) for i in items),
         tasks=tasks,
@@ -134,14 +143,7 @@ def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -
     )
 
 
-def _add(
-    services: Services,
-    project_id: int,
-    root: Path,
-    files: Sequence[Path],
-    progress: Progress,
-    hashes: Mapping[Path, str],
-) -> None:
+def _new_items(root: Path, files: Sequence[Path], progress: Progress, hashes: Mapping[Path, str]) -> list[NewItem]:
     rows = []
     for number, path in enumerate(files):
         name = path.relative_to(root).as_posix()
@@ -160,15 +162,15 @@ def _add(
             )
         )
         progress((number + 1) / len(files), name)
-    services.store.items.add(project_id, rows, services.clock())
     progress(1.0, "")
+    return rows
 
 
 def _unread(error: OSError) -> str:
     return f"The file cannot be read: {error.strerror}; check its permissions."
 
 
-def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
+def _retry_unreadable(store: Store, items: Sequence[ItemRow]) -> None:
     """A file that could not be read may have been mended since."""
     changed = []
     for item in items:
@@ -182,4 +184,4 @@ def _retry_unreadable(services: Services, items: Sequence[ItemRow]) -> None:
         if digest != item.content_hash:
             changed.append({"id": item.id, "state": "new", "reason": "", "content_hash": digest})
     if changed:
-        services.store.items.update(changed)
+        store.items.update(changed)

@@ -6,7 +6,6 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from ml_backend.images.items import is_local
-from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from ml_backend.state.store import Store
 from training.data.images import content_hash
@@ -14,7 +13,7 @@ from training.types import Progress
 
 
 def reattach(
-    services: Services,
+    store: Store,
     project_id: int,
     root: Path,
     fresh: Sequence[Path],
@@ -24,7 +23,7 @@ def reattach(
     """Point images whose file is gone to a file of equal content; tasks, labels, groups and sides stay theirs.
 
     Args:
-        services: the parts of the process.
+        store: the database.
         project_id: Label Studio's project id.
         root: folder that is taken in.
         fresh: its files that no image of the project names.
@@ -34,7 +33,7 @@ def reattach(
     Returns:
         New source -> item id of the images that were found again.
     """
-    lost = _lost(services, project_id) if fresh else {}
+    lost = _lost(store, project_id) if fresh else {}
     found: dict[str, int] = {}
     changes = []
     for number, path in enumerate(fresh if lost else (), 1):
@@ -49,15 +48,15 @@ def reattach(
             changes.append({"id": item.id, "source": str(path), "data": {**item.data, **place}, **revived})
             found[str(path)] = item.id
         progress(number / len(fresh), f"{len(found)} found again")
-    services.store.items.update(changes)
+    store.items.update(changes)
     progress(1.0, "")
     return found
 
 
-def _lost(services: Services, project_id: int) -> dict[str, list[ItemRow]]:
+def _lost(store: Store, project_id: int) -> dict[str, list[ItemRow]]:
     """Content hash -> images whose file is not where it was, oldest first."""
     lost: dict[str, list[ItemRow]] = {}
-    for item in _without_file(services.store, project_id):
+    for item in _without_file(store, project_id):
         if item.content_hash:
             lost.setdefault(item.content_hash, []).append(item)
     return lost

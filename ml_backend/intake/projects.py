@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake.ingest import names_below
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.label_studio.connect import Connection, connect, disconnect
-from ml_backend.services import Services
+from ml_backend.settings import Settings
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import ProjectRow
+from ml_backend.state.store import Store
 from training.data.class_folders import ClassFolders
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import LabelStudio
 
 MADE = "projects.json"
 """File of the data directory: what a project was made for -> Label Studio's project id."""
@@ -101,18 +106,20 @@ def classes_of(folder: Path) -> list[str]:
     return found if len(found) > 1 else list(FALLBACK_CLASSES)
 
 
-def attach(services: Services, project_id: int) -> tuple[ProjectRow, Connection]:
+def attach(
+    store: Store, label_studio: LabelStudio, settings: Settings, project_id: int, now: float
+) -> tuple[ProjectRow, Connection]:
     """Connect a project of Label Studio with this backend; repeating it repairs what was changed by hand.
 
     Raises:
         NotFound: Label Studio has no such project.
         LabelConfigError: PapLoop cannot drive its labeling interface.
     """
-    project = services.label_studio.project(project_id)
+    project = label_studio.project(project_id)
     config = str(project.get("label_config") or "")
     parse_label_config(config)
-    row = services.store.projects.upsert(project_id, str(project.get("title") or ""), config, services.clock())
-    return row, connect(services.label_studio, services.settings, project_id)
+    row = store.projects.upsert(project_id, str(project.get("title") or ""), config, now)
+    return row, connect(label_studio, settings, project_id)
 
 
 @dataclass(frozen=True)
@@ -128,7 +135,9 @@ class Detached:
     done: list[str]
 
 
-def detach(services: Services, project_id: int) -> Detached:
+def detach(
+    store: Store, label_studio: LabelStudio, settings: Settings, project_id: int, clock: Callable[[], float]
+) -> Detached:
     """Let go of a project: PapLoop leaves Label Studio's side, polls it no more and starts no run in it.
 
     Labels, predictions, models and everything recorded about the project stay, so that `attach` takes it up again.
@@ -137,10 +146,9 @@ def detach(services: Services, project_id: int) -> Detached:
         NotFound: neither PapLoop nor Label Studio knows the project.
         LabelStudioUnavailable: it does not answer; nothing was recorded, so the same call goes on where it stopped.
     """
-    store = services.store
     known = any(row.id == project_id for row in store.projects.all())
     try:
-        done = disconnect(services.label_studio, services.settings, project_id)
+        done = disconnect(label_studio, settings, project_id)
     except NotFound:
         if not known:
             raise
@@ -148,39 +156,47 @@ def detach(services: Services, project_id: int) -> Detached:
     if known:
         # Only now, so that what Label Studio still sent meanwhile is older than this.
         if store.projects.one(project_id).gone_at is None:
-            store.projects.update(project_id, gone_at=services.clock())
+            store.projects.update(project_id, gone_at=clock())
             done.append("polls and runs have ended")
         run = store.runs.open_of(project_id)
-        if run is not None and store.runs.end(run.id, "The project was disconnected.", services.clock()):
+        if run is not None and store.runs.end(run.id, "The project was disconnected.", clock()):
             done.append(f"ended run {run.id}")
     return Detached(project_id, done)
 
 
-def ensure_project(services: Services, purpose: str, title: str, classes: Sequence[str], kind: Kind = "classes") -> int:
+def ensure_project(
+    label_studio: LabelStudio,
+    files: DataDir,
+    purpose: str,
+    title: str,
+    classes: Sequence[str],
+    kind: Kind = "classes",
+) -> int:
     """The project made for a purpose, made now if there is none; a start that was killed in between doubles nothing.
 
     Args:
-        services: the parts of the process.
+        label_studio: where it is made.
+        files: where it is remembered.
         purpose: what it is for, the key under which it is remembered.
         title: shown in Label Studio; a project with this title is taken over.
         classes: of the labeling interface.
         kind: of the labeling interface.
     """
-    file = services.files.root / MADE
+    file = files.root / MADE
     made = _read(file)
     known = made.get(purpose)
-    if known is not None and _exists(services, known):
+    if known is not None and _exists(label_studio, known):
         return known
-    titled = [project for project in services.label_studio.projects() if project.get("title") == title]
-    project = titled[0] if titled else services.label_studio.create_project(title, label_config(classes, kind))
+    titled = [project for project in label_studio.projects() if project.get("title") == title]
+    project = titled[0] if titled else label_studio.create_project(title, label_config(classes, kind))
     project_id = int(project["id"])
-    services.files.write_atomic(file, json.dumps({**made, purpose: project_id}, indent=1) + "\n")
+    files.write_atomic(file, json.dumps({**made, purpose: project_id}, indent=1) + "\n")
     return project_id
 
 
-def _exists(services: Services, project_id: int) -> bool:
+def _exists(label_studio: LabelStudio, project_id: int) -> bool:
     try:
-        services.label_studio.project(project_id)
+        label_studio.project(project_id)
     except NotFound:
         return False
     return True

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ml_backend.images.items import display_name, is_local
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.label_studio.regions.choices import choice_result
-from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
 from training.data.class_folders import ClassFolders, normal
 from training.types import Progress
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import LabelStudio
 
 NAMED = 5
 
@@ -45,13 +49,14 @@ def folder_classes(items: Iterable[ItemRow]) -> dict[int, str]:
     return classes
 
 
-def seed_labels(services: Services, project_id: int, count: int, *, progress: Progress) -> Seeded:
+def seed_labels(store: Store, label_studio: LabelStudio, project_id: int, count: int, *, progress: Progress) -> Seeded:
     """Submit up to `count` labels, spread evenly over the classes, for tasks whose folder names a class.
 
     Tasks that have an annotation already are left alone, so repeating it adds nothing once `count` are there.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        label_studio: takes the labels.
         project_id: Label Studio's project id.
         count: labels wanted in all.
         progress: told how far it is.
@@ -59,7 +64,6 @@ def seed_labels(services: Services, project_id: int, count: int, *, progress: Pr
     Raises:
         LabelStudioUnavailable: it does not answer; what was submitted stays.
     """
-    store = services.store
     job = parse_label_config(store.projects.one(project_id).label_config)
     spelled = {normal(name): name for name in job.classes}
     labelled = {row.task_id for row in store.labels.all(project_id)}
@@ -78,7 +82,7 @@ def seed_labels(services: Services, project_id: int, count: int, *, progress: Pr
     chosen = [queue[turn] for turn in range(max(map(len, queues), default=0)) for queue in queues if turn < len(queue)]
     for number, item in enumerate(chosen[:wanted]):
         result = choice_result(job, spelled[said[item.id]], None, f"seed-{item.id}")
-        services.label_studio.create_annotation(int(item.task_id or 0), result, 0.0)
+        label_studio.create_annotation(int(item.task_id or 0), result, 0.0)
         progress((number + 1) / wanted, f"{number + 1} of {wanted} labels")
     progress(1.0, "")
     given = len(chosen[:wanted])

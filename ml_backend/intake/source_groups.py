@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from ml_backend.duplicates.regroup import SIDE, groups_lock
 from ml_backend.errors import BadRequest, Conflict
 from ml_backend.images.items import display_name, split_salt
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
+from ml_backend.state.store import Store
 from training.data.name_groups import Proposal, propose_groups
 from training.data.split import place, source_group
 
@@ -21,26 +22,27 @@ EACH_FILE = r"(?s)^.+$"
 """The pattern behind `NONE`: every file is a group of its own."""
 
 
-def proposal_for(services: Services, project_id: int, names: Sequence[str] = ()) -> Proposal | None:
+def proposal_for(store: Store, project_id: int, names: Sequence[str] = ()) -> Proposal | None:
     """What to propose for a project whose lead has said nothing yet; None where there is nothing to say.
 
     Args:
-        services: the parts of the process.
+        store: the database.
         project_id: Label Studio's project id.
         names: of the files that are about to come in.
     """
-    if services.store.projects.settings(project_id).group_pattern:
+    if store.projects.settings(project_id).group_pattern:
         return None
-    known = (display_name(item) for item in services.store.items.all(project_id))
+    known = (display_name(item) for item in store.items.all(project_id))
     # A file that came in before is one image, not two of one patient.
     return propose_groups(list(dict.fromkeys([*names, *known])))
 
 
-def set_group_pattern(services: Services, project_id: int, wanted: str, names: Sequence[str] = ()) -> str:
+def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str, names: Sequence[str] = ()) -> str:
     """Set a project's pattern and assign the images it already has to their sides again.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        files: hold the lock of the project's groups.
         project_id: Label Studio's project id.
         wanted: a regular expression, "auto" for the proposed one, or "none" where names tell nothing.
         names: of files that are about to come in, for "auto".
@@ -52,18 +54,17 @@ def set_group_pattern(services: Services, project_id: int, wanted: str, names: S
         BadRequest: it is no regular expression, or nothing can be proposed.
         Conflict: a training run has used the split, which is frozen since.
     """
-    store = services.store
     settings = store.projects.settings(project_id)
     pattern = EACH_FILE if wanted == NONE else wanted
     if wanted == PROPOSED:
-        proposal = proposal_for(services, project_id, names)
+        proposal = proposal_for(store, project_id, names)
         if proposal is None and not settings.group_pattern:
             raise BadRequest("The file names share no evident prefixes; give the pattern itself instead of 'auto'.")
         pattern = proposal.pattern if proposal is not None else settings.group_pattern
     if pattern == settings.group_pattern:
         return pattern
     changed = settings.changed(group_pattern=pattern)
-    with services.files.lock(groups_lock(project_id)):
+    with files.lock(groups_lock(project_id)):
         placed = [item for item in store.items.all(project_id) if item.split]
         used = store.runs.first_split_use(project_id)
         if placed and used is not None:

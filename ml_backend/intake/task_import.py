@@ -2,95 +2,55 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from ml_backend.errors import AnswerLost, LabelStudioUnavailable
 from ml_backend.images.items import display_name, is_local
 from ml_backend.images.media_url import media_url
+from ml_backend.intake.lost_import import LostImport
 from ml_backend.intake.tasks import remember_tasks
 from ml_backend.label_studio.config import parse_label_config
-from ml_backend.services import Services
+from ml_backend.settings import Settings
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
 from training.types import Progress
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import LabelStudio
 
 STILL_AT_WORK: Final = 300.0
 """Seconds for which Label Studio may go on with an import after its caller has given up waiting."""
 
 
-def import_waiting(services: Services, project_id: int) -> int:
-    """Import what waits, for example images that a lead split off their group; answers how many tasks were made.
-
-    Raises:
-        LabelStudioUnavailable: it does not answer; the next call goes on.
-    """
-    if not _waiting(services, project_id):
-        return 0
-    match_lost_imports(services, project_id)
-    with TaskImporter(services, project_id) as importer:
-        return importer.finish(lambda *_: None)
-
-
-def _waiting(services: Services, project_id: int) -> list[ItemRow]:
-    """Representatives that have no task yet."""
-    ready = services.store.items.all(project_id, states=("ready",))
-    return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
-
-
-def match_lost_imports(services: Services, project_id: int) -> None:
-    """An import whose answer was lost may have made its tasks: find them by their image address before importing again.
-
-    Raises:
-        LabelStudioUnavailable: it does not answer, or may still be at work on that import.
-    """
-    if not _waiting(services, project_id):
-        return
-    here = {item.task_id for item in services.store.items.all(project_id) if item.task_id is not None}
-    unknown = sorted(services.label_studio.task_ids(project_id) - here)
-    if unknown:
-        remember_tasks(services, project_id, services.label_studio.tasks_by_ids(project_id, unknown), listed=True)
-    lost, since = _lost(services, project_id)
-    if not lost:
-        return
-    missing = lost & {item.id for item in _waiting(services, project_id)}
-    waited = services.clock() - since
-    if missing and 0 <= waited < STILL_AT_WORK:
-        raise LabelStudioUnavailable(
-            f"Label Studio has not said what became of an import of {len(missing)} images and may still be at work on "
-            f"it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have appeared by then, so that "
-            "no image comes twice."
-        )
-    _mark(services, project_id).unlink(missing_ok=True)
-
-
-def _mark(services: Services, project_id: int) -> Path:
-    """Where an import without an answer is noted; it outlives the process."""
-    return services.files.imports_dir / f"{project_id}.json"
-
-
-def _note_lost(services: Services, project_id: int, items: Iterable[ItemRow]) -> None:
-    noted = {"since": services.clock(), "items": [item.id for item in items]}
-    services.files.make(services.files.imports_dir)
-    services.files.write_atomic(_mark(services, project_id), json.dumps(noted))
-
-
-def _lost(services: Services, project_id: int) -> tuple[set[int], float]:
-    """Items of an import without an answer, and when it was given up."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        noted = json.loads(_mark(services, project_id).read_text())
-        return {int(item) for item in noted["items"]}, float(noted["since"])
-    return set(), 0.0
-
-
 class TaskImporter:
-    """Imports tasks in a thread of its own: Label Studio writes them while the next images are embedded."""
+    """Imports the tasks of one project in a thread of its own, so that the next images are embedded meanwhile.
 
-    def __init__(self, services: Services, project_id: int) -> None:
-        self._services = services
+    Args:
+        store: the database.
+        label_studio: takes the tasks.
+        settings: PapLoop's own image addresses.
+        files: where an import without an answer is noted.
+        clock: unix seconds now.
+        project_id: Label Studio's project id.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        label_studio: LabelStudio,
+        settings: Settings,
+        files: DataDir,
+        clock: Callable[[], float],
+        project_id: int,
+    ) -> None:
+        self._store = store
+        self._label_studio = label_studio
+        self._settings = settings
+        self._clock = clock
+        self._lost = LostImport(files, project_id)
         self._project_id = project_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="import")
         self._imports: list[Future[int]] = []
@@ -102,12 +62,51 @@ class TaskImporter:
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
+    def import_waiting(self) -> int:
+        """Import what waits, for example images that a lead split off their group; returns how many tasks were made.
+
+        Raises:
+            LabelStudioUnavailable: it does not answer; the next call goes on.
+        """
+        if not self._waiting():
+            return 0
+        self.match_lost()
+        with self:
+            return self.finish(lambda *_: None)
+
+    def match_lost(self) -> None:
+        """A lost import may have made its tasks: find them by their image address before importing again.
+
+        Raises:
+            LabelStudioUnavailable: it does not answer, or may still be at work on that import.
+        """
+        if not self._waiting():
+            return
+        project = self._project_id
+        here = {item.task_id for item in self._store.items.all(project) if item.task_id is not None}
+        unknown = sorted(self._label_studio.task_ids(project) - here)
+        if unknown:
+            tasks = self._label_studio.tasks_by_ids(project, unknown)
+            remember_tasks(self._store, self._settings, project, tasks, self._clock(), listed=True)
+        lost, since = self._lost.read()
+        if not lost:
+            return
+        waited = self._clock() - since
+        missing = lost & {item.id for item in self._waiting()}
+        if missing and 0 <= waited < STILL_AT_WORK:
+            raise LabelStudioUnavailable(
+                f"Label Studio has not said what became of an import of {len(missing)} images and may still be at work "
+                f"on it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have appeared by then, "
+                "so that no image comes twice."
+            )
+        self._lost.clear()
+
     def more(self) -> None:
         """Import what waits now."""
         self._imports.append(self._thread.submit(self._import))
 
     def finish(self, progress: Progress) -> int:
-        """Wait for every import; answers how many tasks were made.
+        """Wait for every import; returns how many tasks were made.
 
         Raises:
             LabelStudioUnavailable: one failed.
@@ -124,23 +123,26 @@ class TaskImporter:
         if self._failed:
             return 0
         self._failed = True
-        store = self._services.store
-        key = parse_label_config(store.projects.one(self._project_id).label_config).data_key
-        items = _waiting(self._services, self._project_id)
-        bodies = [_task(self._services, self._project_id, key, item) for item in items]
+        key = parse_label_config(self._store.projects.one(self._project_id).label_config).data_key
+        items = self._waiting()
+        bodies = [self._task(key, item) for item in items]
         try:
-            ids = self._services.label_studio.import_tasks(self._project_id, bodies) if bodies else []
+            ids = self._label_studio.import_tasks(self._project_id, bodies) if bodies else []
         except AnswerLost:
-            _note_lost(self._services, self._project_id, items)
+            self._lost.note([item.id for item in items], self._clock())
             raise
-        store.items.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
+        self._store.items.set_tasks(self._project_id, {item.id: task for item, task in zip(items, ids, strict=True)})
         self._failed = False
         return len(ids)
 
+    def _waiting(self) -> list[ItemRow]:
+        """Representatives that have no task yet."""
+        ready = self._store.items.all(self._project_id, states=("ready",))
+        return [i for i in ready if i.task_id is None and i.group_id == i.id and is_local(i)]
 
-def _task(services: Services, project_id: int, key: str, item: ItemRow) -> dict[str, Any]:
-    name = display_name(item)
-    return {
-        "data": {key: media_url(services.settings, project_id, item.id, name), "name": name},
-        "meta": {"paploop_item": item.id},
-    }
+    def _task(self, key: str, item: ItemRow) -> dict[str, object]:
+        name = display_name(item)
+        return {
+            "data": {key: media_url(self._settings, self._project_id, item.id, name), "name": name},
+            "meta": {"paploop_item": item.id},
+        }

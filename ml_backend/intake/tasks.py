@@ -10,20 +10,21 @@ from ml_backend.images.items import task_image, task_source
 from ml_backend.images.media_url import item_of_url
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.numbers import identifier
-from ml_backend.services import Services
+from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem
+from ml_backend.state.store import Store
 
 
-def _job(services: Services, project_id: int) -> LabelingJob | None:
+def _job(store: Store, project_id: int) -> LabelingJob | None:
     try:
-        return parse_label_config(services.store.projects.one(project_id).label_config)
+        return parse_label_config(store.projects.one(project_id).label_config)
     except LabelConfigError:
         return None
 
 
-def draws_objects(services: Services, project_id: int) -> bool:
+def draws_objects(store: Store, project_id: int) -> bool:
     """Whether objects are drawn in a project, so that an annotation without any says that there are none."""
-    job = _job(services, project_id)
+    job = _job(store, project_id)
     return job is not None and job.finds_objects
 
 
@@ -32,14 +33,22 @@ def _foreign(task_id: int, image: str) -> NewItem:
 
 
 def remember_tasks(
-    services: Services, project_id: int, found: Iterable[Mapping[str, Any]], *, listed: bool = False
+    store: Store,
+    settings: Settings,
+    project_id: int,
+    found: Iterable[Mapping[str, Any]],
+    now: float,
+    *,
+    listed: bool = False,
 ) -> int:
     """Keep which task shows which item; unknown images become new items.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        settings: tell PapLoop's own image addresses.
         project_id: Label Studio's project id.
         found: task objects with `id` and `data`.
+        now: unix seconds.
         listed: Label Studio has just listed them, so they exist. A webhook may be late or come twice: it brings no
             deleted task back.
 
@@ -47,8 +56,8 @@ def remember_tasks(
         How many tasks were not known before.
     """
     tasks = [task for task in found if identifier(task.get("id")) is not None and isinstance(task.get("data"), Mapping)]
-    known = services.store.items.by_task(project_id, [task["id"] for task in tasks])
-    job = _job(services, project_id)
+    known = store.items.by_task(project_id, [task["id"] for task in tasks])
+    job = _job(store, project_id)
     key = "image" if job is None else job.data_key
     ours: dict[int, int] = {}
     foreign: list[NewItem] = []
@@ -57,15 +66,15 @@ def remember_tasks(
         if task_id in known:
             continue
         image = task_image(task["data"], key)
-        item_id = item_of_url(services.settings, project_id, image)
+        item_id = item_of_url(settings, project_id, image)
         if item_id is not None and item_id not in ours:
             ours[item_id] = task_id
         else:
             foreign.append(_foreign(task_id, image))
-    taken = services.store.items.by_id(project_id, list(ours))
+    taken = store.items.by_id(project_id, list(ours))
     deleted = [item for item in taken.values() if item.state == "deleted"]
     if listed:
-        services.store.items.update(
+        store.items.update(
             [{"id": i.id, "reason": "", "state": "new" if i.vector_row is None else "ready"} for i in deleted]
         )
     else:
@@ -75,11 +84,11 @@ def remember_tasks(
             if item_id not in taken or taken[item_id].state != "deleted"
         }
     fresh = {item_id: task_id for item_id, task_id in ours.items() if item_id in taken and not taken[item_id].task_id}
-    services.store.items.set_tasks(project_id, fresh)
+    store.items.set_tasks(project_id, fresh)
     images = {task["id"]: task_image(task["data"], key) for task in tasks}
     for item_id, task_id in ours.items():
         if item_id not in fresh:
             foreign.append(_foreign(task_id, images[task_id]))
     if foreign:
-        services.store.items.add(project_id, foreign, services.clock())
+        store.items.add(project_id, foreign, now)
     return len(ours) + len(foreign)

@@ -34,21 +34,21 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
             rows.append(annotation_row(project_id, annotation))
         except BadRequest as error:
             wrong = wrong or str(error)
-    remember_tasks(services, project_id, tasks)
+    remember_tasks(services.store, services.settings, project_id, tasks, services.clock())
     services.store.labels.upsert(
-        project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services, project_id)
+        project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services.store, project_id)
     )
     if wrong:
         raise BadRequest(wrong)
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
-    gone, empty = _ids(body.get("annotations")), draws_objects(services, project_id)
+    gone, empty = _ids(body.get("annotations")), draws_objects(services.store, project_id)
     services.store.labels.delete(project_id, gone, services.clock(), empty_counts=empty)
 
 
 def _tasks_created(services: Services, project_id: int, body: Body) -> None:
-    remember_tasks(services, project_id, _mappings(body.get("tasks")))
+    remember_tasks(services.store, services.settings, project_id, _mappings(body.get("tasks")), services.clock())
     if any(task.get("total_annotations") for task in _mappings(body.get("tasks"))):
         # Annotations inside an import are not in the event: only a poll sees them.
         services.store.projects.update(project_id, reconciled_at=0.0)
@@ -57,7 +57,7 @@ def _tasks_created(services: Services, project_id: int, body: Body) -> None:
 def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
     task_ids = _ids(body.get("tasks"))
     services.store.items.mark_tasks_deleted(project_id, task_ids)
-    empty = draws_objects(services, project_id)
+    empty = draws_objects(services.store, project_id)
     services.store.labels.delete_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)
 
 

@@ -103,7 +103,10 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
     there = client.task_ids(project_id)
     here = {item.task_id for item in items if item.task_id is not None and item.state != "deleted"}
     missing = sorted(there - here)
-    new = remember_tasks(services, project_id, client.tasks_by_ids(project_id, missing), listed=True) if missing else 0
+    new = 0
+    if missing:
+        listed = client.tasks_by_ids(project_id, missing)
+        new = remember_tasks(store, services.settings, project_id, listed, services.clock(), listed=True)
     gone = sorted(here - there)
     if gone:
         store.items.mark_tasks_deleted(project_id, gone)
@@ -112,7 +115,7 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
     deleted = 0
     if orphaned:
         deleted = store.labels.delete_of_tasks(
-            project_id, orphaned, services.clock(), empty_counts=draws_objects(services, project_id)
+            project_id, orphaned, services.clock(), empty_counts=draws_objects(services.store, project_id)
         )
     return new, len(gone), deleted
 
@@ -136,7 +139,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
     newest = since
     # Taken before the listing: an annotation that a webhook brings meanwhile is not in it and is not gone.
     before = store.labels.ids(project_id)
-    empty = draws_objects(services, project_id)
+    empty = draws_objects(services.store, project_id)
     for task in services.label_studio.tasks_updated_since(project_id, since):
         newest = max(newest, str(task.get("updated_at") or since))
         try:

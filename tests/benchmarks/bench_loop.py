@@ -66,8 +66,8 @@ def measurements() -> Iterator[dict[str, Any]]:
         root = Path(folder)
         write_cells(root / "cells", silent, count=IMAGES)
         with running(root) as services:
-            project = ensure_project(services, "bench", "Benchmark", CLASSES)
-            attach(services, project)
+            project = ensure_project(services.label_studio, services.files, "bench", "Benchmark", CLASSES)
+            attach(services.store, services.label_studio, services.settings, project, services.clock())
             yield _ingest(services, project, root / "cells")
             yield _push(services, project)
 

@@ -85,7 +85,9 @@ class Project:
         for orientation in TURNS:
             write_picture(folder / f"orientation{orientation}.{'png' if orientation == 3 else 'jpg'}", orientation)
         self.id = int(self.client.create_project("End to end: geometry", CONFIG)["id"])
-        attach(stack.services, self.id)
+        attach(
+            stack.services.store, stack.services.label_studio, stack.services.settings, self.id, stack.services.clock()
+        )
         change_settings(stack.services, self.id, {"auto_train": False, "duplicate_radius": 0})
         ingest(stack.services, self.id, folder, stage=silent)
         # The worker orders what came in by itself, and that switches to its own version: only then to ours.

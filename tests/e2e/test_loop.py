@@ -34,8 +34,12 @@ class Story:
         self.store = stack.services.store
         self.folder = folder
         write_cells(folder, lambda fraction, message: None, count=CELLS)
-        self.project = ensure_project(self.services, "story", "End to end: cells", CLASSES)
-        attach(self.services, self.project)
+        self.project = ensure_project(
+            self.services.label_studio, self.services.files, "story", "End to end: cells", CLASSES
+        )
+        attach(
+            self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
+        )
         change_settings(self.services, self.project, {"auto_train": False, "group_pattern": r"(patient\d+)"})
 
     def import_and_rank(self) -> None:
@@ -96,7 +100,9 @@ class Story:
         report = reconcile(self.services, self.project)
         assert report.annotations_changed == count
         assert reconcile(self.services, self.project).annotations_changed == 0
-        attach(self.services, self.project)
+        attach(
+            self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
+        )
         assert all(hook["is_active"] for hook in self.stack.label_studio.webhooks(self.project))
 
     def nothing_is_missing_or_doubled(self) -> None:

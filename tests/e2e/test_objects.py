@@ -53,8 +53,12 @@ class Story:
     def __init__(self, stack: RealStack, folder: Path, kind: Kind, fields: int) -> None:
         self.stack, self.services, self.store = stack, stack.services, stack.services.store
         self.truth = {field.path.name: truth_of(field) for field in write_fields(folder, fields)}
-        self.project = ensure_project(self.services, f"objects {kind}", f"End to end: {kind}", CLASSES, kind)
-        attach(self.services, self.project)
+        self.project = ensure_project(
+            self.services.label_studio, self.services.files, f"objects {kind}", f"End to end: {kind}", CLASSES, kind
+        )
+        attach(
+            self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
+        )
         change_settings(self.services, self.project, {**SMALL, "retrain_labels": 1000})
         assert ingest(self.services, self.project, folder, stage=silent).tasks == fields
         run_to_end(stack, self.project, "rank")

@@ -31,8 +31,10 @@ class Project:
     def __init__(self, stack: RealStack, folder: Path) -> None:
         self.stack, self.services = stack, stack.services
         write_cells(folder, lambda fraction, message: None, count=CELLS)
-        self.id = ensure_project(self.services, "strategies", "End to end: strategies", CLASSES)
-        attach(self.services, self.id)
+        self.id = ensure_project(
+            self.services.label_studio, self.services.files, "strategies", "End to end: strategies", CLASSES
+        )
+        attach(self.services.store, self.services.label_studio, self.services.settings, self.id, self.services.clock())
         change_settings(self.services, self.id, {"auto_train": False, "strategy": "uniform"})
         ingest(self.services, self.id, folder, stage=silent)
         run_to_end(stack, self.id, "rank")

@@ -68,8 +68,10 @@ class Session:
         self.ledger = Ledger()
         write_cells(folder, silent, count=plan.cells)
         title = f"Soak {plan.seed}"
-        self.project = ensure_project(self.services, title, title, CLASSES)
-        attach(self.services, self.project)
+        self.project = ensure_project(self.services.label_studio, self.services.files, title, title, CLASSES)
+        attach(
+            self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
+        )
         change_settings(
             self.services,
             self.project,

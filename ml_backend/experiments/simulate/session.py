@@ -126,7 +126,7 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
     job = parse_label_config(config)
     file = None if oracle is None else exported_file(oracle)
     if file is not None:
-        matcher = Matcher(services, services.store.items.all(project_id))
+        matcher = Matcher(services.images, services.store.items.all(project_id))
         labels = read_source(file, "auto", matcher, matcher.words(job))
         if labels.has_objects or not labels.entries:
             return Drawer(services, project_id, read_object_oracle(set_of(labels, file)), manner)

@@ -155,7 +155,7 @@ def temporary_project(services: Services, study: Study, config: str, strategy: s
     project = services.label_studio.create_project(title, config)
     project_id = int(project["id"])
     try:
-        attach(services, project_id)
+        attach(services.store, services.label_studio, services.settings, project_id, services.clock())
         change_settings(
             services,
             project_id,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ml_backend.errors import BadRequest
 from ml_backend.intake.label_files.matching import Matcher
@@ -19,8 +19,13 @@ from ml_backend.progress import Stage
 from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
 from training.data.reading import refuse_many, together
 from training.types import Progress
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import LabelStudio
+    from ml_backend.label_studio.client.wire import Json
 
 As = Literal["annotations", "predictions"]
 NAMED = 20
@@ -113,24 +118,35 @@ def import_labels(
         NotFound, BadRequest, TrainingError: source or project cannot be used.
         LabelStudioUnavailable: it does not answer; run the same command again.
     """
-    job = parse_label_config(services.store.projects.one(project_id).label_config)
-    items = services.store.items.all(project_id, states=("new", "ready"))
-    matcher = Matcher(services, items)
+    store, label_studio = services.store, services.label_studio
+    job = parse_label_config(store.projects.one(project_id).label_config)
+    items = store.items.all(project_id, states=("new", "ready"))
+    matcher = Matcher(services.images, items)
     labels = spelled_as(read_source(source, form, matcher, matcher.words(job)), job.classes)
     refuse_many(labels.left_out, allow=allow_left_out)
     _check(labels, job)
     matcher.expect(labels.entries)
     pairs, unmatched, contradicted = _matched(matcher, labels.entries, stage("Matching images"))
     losses, problems = Losses(), Counter[str]()
-    ready = _phrased(services, project_id, pairs, labels, job, losses, problems)
-    fresh, repairs, present = _sorted(services, project_id, ready, kind, replace_imported=replace_imported)
+    shown_as = store.projects.settings(project_id).shown_as
+    ready = _phrased(shown_as, pairs, labels, job, losses, problems)
+    fresh, repairs, present = _sorted(store, label_studio, project_id, ready, kind, replace_imported=replace_imported)
     whole = [each for each in fresh if each.said.whole or kind == "predictions"]
     parts = [each for each in fresh if not each.said.whole and kind == "annotations" and each.said.results]
     if not dry_run:
         if kind == "annotations":
-            _annotate(services, project_id, whole, stage("Adding annotations"))
-            repair(services, project_id, repairs, stage("Replacing annotations"))
-        _propose(services, project_id, parts if kind == "annotations" else whole, stage("Adding pre-annotations"))
+
+            def keep(made: Json) -> None:
+                store.labels.upsert(project_id, [annotation_row(project_id, made)], services.clock())
+
+            _annotate(label_studio, whole, keep, stage("Adding annotations"))
+            repair(label_studio, repairs, keep, stage("Replacing annotations"))
+        proposed = parts if kind == "annotations" else whole
+        progress = stage("Adding pre-annotations")
+        store.proposals.save(project_id, {each.item.id: each.said.results for each in proposed}, services.clock())
+        if proposed:
+            request_run(services, project_id, kind="rank", reason=f"{len(proposed)} pre-annotations were imported.")
+        progress(1.0, f"{len(proposed)} images")
     counted = [sentence.format(count=count) for sentence, count in problems.items()]
     doubtful = sum(not each.said.whole for each in fresh)
     if doubtful and kind == "annotations":
@@ -198,15 +214,13 @@ def _matched(
 
 
 def _phrased(
-    services: Services,
-    project_id: int,
+    shown_as: str,
     pairs: Sequence[tuple[Entry, ItemRow]],
     labels: Source,
     job: LabelingJob,
     losses: Losses,
     problems: Counter[str],
 ) -> list[_Ready]:
-    shown_as = services.store.projects.settings(project_id).shown_as
     ready = []
     for entry, item in pairs:
         if item.task_id is None:
@@ -222,31 +236,31 @@ def _phrased(
 
 
 def _sorted(
-    services: Services, project_id: int, ready: Sequence[_Ready], kind: As, *, replace_imported: bool
+    store: Store,
+    label_studio: LabelStudio,
+    project_id: int,
+    ready: Sequence[_Ready],
+    kind: As,
+    *,
+    replace_imported: bool,
 ) -> tuple[list[_Ready], list[Repair], int]:
     """What is to be added, what is to be replaced, and how many images are left alone."""
     if kind == "predictions":
-        known = services.store.proposals.of(project_id, [each.item.id for each in ready])
-        labelled = {row.task_id for row in services.store.labels.all(project_id)}
+        known = store.proposals.of(project_id, [each.item.id for each in ready])
+        labelled = {row.task_id for row in store.labels.all(project_id)}
         fresh = [each for each in ready if each.task not in labelled and known.get(each.item.id) != each.said.results]
         return fresh, [], len(ready) - len(fresh)
     # Label Studio itself is asked: what people did a moment ago may not have arrived here.
-    taken = services.label_studio.annotation_ids(project_id) if ready else {}
+    taken = label_studio.annotation_ids(project_id) if ready else {}
     fresh = [each for each in ready if each.task not in taken]
     present = {each.task: each.said.results for each in ready if each.task in taken and each.said.whole}
-    repairs = repairable(services, present) if replace_imported else []
+    repairs = repairable(label_studio, present) if replace_imported else []
     return fresh, repairs, len(ready) - len(fresh) - len(repairs)
 
 
-def _annotate(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
+def _annotate(
+    label_studio: LabelStudio, ready: Sequence[_Ready], keep: Callable[[Json], None], progress: Progress
+) -> None:
     for number, each in enumerate(ready, start=1):
-        made = services.label_studio.create_annotation(each.task, each.said.results)
-        services.store.labels.upsert(project_id, [annotation_row(project_id, made)], services.clock())
+        keep(label_studio.create_annotation(each.task, each.said.results))
         progress(number / len(ready), f"{number} of {len(ready)} images")
-
-
-def _propose(services: Services, project_id: int, ready: Sequence[_Ready], progress: Progress) -> None:
-    services.store.proposals.save(project_id, {each.item.id: each.said.results for each in ready}, services.clock())
-    if ready:
-        request_run(services, project_id, kind="rank", reason=f"{len(ready)} pre-annotations were imported.")
-    progress(1.0, f"{len(ready)} images")

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ml_backend.errors import PapLoopError
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import display_name, image_value, is_local
 from ml_backend.intake.label_files.reading import Entry
 from ml_backend.intake.label_files.tables import Words
 from ml_backend.label_studio.config import LabelingJob
-from ml_backend.services import Services
 from ml_backend.state.records import ItemRow
 from training.data.images import ImageDecodeError, content_hash, image_size
 from training.data.names import TRIED, NameIndex, decoded
@@ -20,15 +20,15 @@ class Matcher:
     """The images of a project by content and by name.
 
     Args:
-        services: the parts of the process.
+        images: item -> local file.
         items: the images.
 
     Attributes:
         by_name_alone: entries whose file is another than the project's image of that name, of the same size in px.
     """
 
-    def __init__(self, services: Services, items: Sequence[ItemRow]) -> None:
-        self._services = services
+    def __init__(self, images: ImageFiles, items: Sequence[ItemRow]) -> None:
+        self._images = images
         self.by_name_alone = 0
         # Items with a task come last and win, since copies of an image have no task of their own.
         ordered = sorted(items, key=lambda item: item.task_id is not None)
@@ -92,7 +92,7 @@ class Matcher:
         if is_local(item):
             return Path(item.source)
         try:
-            return self._services.image_path(item)
+            return self._images.of(item)
         except PapLoopError:
             return None
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_backend.intake.label_files.results import PREFIX
-from ml_backend.labels.rows import annotation_row
-from ml_backend.services import Services
 from training.types import Progress
+
+if TYPE_CHECKING:
+    from ml_backend.label_studio.client import LabelStudio
+    from ml_backend.label_studio.client.wire import Json
 
 
 @dataclass(frozen=True)
@@ -23,27 +25,36 @@ class Repair:
     results: list[dict[str, Any]]
 
 
-def repairable(services: Services, wanted: Mapping[int, list[dict[str, Any]]]) -> list[Repair]:
+def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[dict[str, Any]]]) -> list[Repair]:
     """The annotations to change so that tasks say what is wanted; tasks that people had to do with are left alone.
 
     Args:
-        services: the parts of the process.
+        label_studio: asked what is there.
         wanted: task id -> results.
     """
     repairs: list[Repair] = []
-    me = services.label_studio.whoami().get("id") if wanted else None
+    me = label_studio.whoami().get("id") if wanted else None
     for task, results in wanted.items():
-        present = services.label_studio.task_annotations(task)
+        present = label_studio.task_annotations(task)
         if len(present) == 1 and _by_import(present[0], me) and _ids(present[0]["result"]) != _ids(results):
             repairs.append(Repair(int(present[0]["id"]), results))
     return repairs
 
 
-def repair(services: Services, project_id: int, repairs: Sequence[Repair], progress: Progress) -> None:
-    """Change annotations, each a whole, so that it may be broken off and started again."""
+def repair(
+    label_studio: LabelStudio, repairs: Sequence[Repair], keep: Callable[[Json], None], progress: Progress
+) -> None:
+    """Change annotations, each a whole, so that it may be broken off and started again.
+
+    Args:
+        label_studio: where they are changed.
+        repairs: what they are to say.
+        keep: takes each annotation as Label Studio has it now.
+        progress: told how far it is.
+    """
     for number, each in enumerate(repairs, start=1):
-        made = services.label_studio.update_annotation(each.annotation, result=each.results)
-        services.store.labels.upsert(project_id, [annotation_row(project_id, made)], services.clock())
+        made = label_studio.update_annotation(each.annotation, result=each.results)
+        keep(made)
         progress(number / len(repairs), f"{number} of {len(repairs)} images")
 
 

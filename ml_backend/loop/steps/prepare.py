@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_backend.images.items import BETWEEN, leak_group
-from ml_backend.intake.embedding import embed_waiting
-from ml_backend.intake.task_import import import_waiting
+from ml_backend.intake.embedding import embedder_for
+from ml_backend.intake.task_import import TaskImporter
 from ml_backend.labels.project import ProjectLabels, project_labels
 from ml_backend.loop.kinds.objects.prepare import prepare_objects
 from ml_backend.predictions.classifiers import is_readable
@@ -19,6 +19,7 @@ from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow, RunRow
 from training.data.manifest import write_manifest
+from training.encoders import Encoder
 from training.jobs.classes import CHECKPOINT
 from training.types import Sample
 
@@ -30,10 +31,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn."""
     store = services.store
     settings = store.projects.settings(run.project_id)
-    encoder = embed_waiting(
-        services, run.project_id, progress=reporter(services.store.runs, services.clock, run, "Embedding new images")
-    )
-    import_waiting(services, run.project_id)
+    encoder = _take_in(services, run)
     change = store.labels.last_change(run.project_id)
     labels = project_labels(services, run.project_id)
     if run.kind == "rank":
@@ -69,6 +67,24 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     write_manifest(folder / "manifest.jsonl", samples)
     services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
     return "train", {"change": change, "request": request}
+
+
+def _take_in(services: Services, run: RunRow) -> Encoder:
+    """Embed the images that came since, and give those that need one their task."""
+    store, files = services.store, services.files
+    embedder = embedder_for(
+        store,
+        files,
+        services.images,
+        run.project_id,
+        max_pixels=services.settings.max_image_pixels,
+        threads=services.threads,
+    )
+    embedder.embed_waiting(reporter(store.runs, services.clock, run, "Embedding new images"))
+    TaskImporter(
+        store, services.label_studio, services.settings, files, services.clock, run.project_id
+    ).import_waiting()
+    return embedder.encoder
 
 
 def _samples(

@@ -114,15 +114,17 @@ def fill(
     """
     folder, purpose, title, classes = _plan(services, images, interface, stage)
     progress = stage("Connecting the project")
-    project_id = ensure_project(services, purpose, title, classes, interface.kind)
-    attach(services, project_id)
+    project_id = ensure_project(services.label_studio, services.files, purpose, title, classes, interface.kind)
+    attach(services.store, services.label_studio, services.settings, project_id, services.clock())
     progress(1.0, "")
     answered = _group(services, project_id, folder, group_pattern, is_demo=images is None)
     taken = 0 if _all_known(services, project_id, folder) else _take_in(services, project_id, folder, stage)
     if seed_labels and not answered:
         log.warning("%s", HELD)
     elif seed_labels:
-        seeded = submit_labels(services, project_id, seed_labels, progress=stage("Submitting first labels"))
+        seeded = submit_labels(
+            services.store, services.label_studio, project_id, seed_labels, progress=stage("Submitting first labels")
+        )
         if seeded.why_fewer:
             log.warning("%s", seeded.why_fewer)
     if taken or services.store.rankings.active(project_id) is None:
@@ -150,9 +152,9 @@ def _group(services: Services, project_id: int, folder: Path, pattern: str, *, i
         return True
     names = names_below(folder)
     if pattern:
-        set_group_pattern(services, project_id, pattern, names)
+        set_group_pattern(services.store, services.files, project_id, pattern, names)
         return True
-    proposal = proposal_for(services, project_id, names)
+    proposal = proposal_for(services.store, project_id, names)
     if proposal is not None:
         print(plain(proposal.advice(str(folder), project_id)), flush=True)
     return proposal is None

@@ -18,7 +18,7 @@ from ml_backend.duplicates.joining import Joiner
 from ml_backend.duplicates.regroup import correct, groups_of
 from ml_backend.duplicates.thorough import search_project
 from ml_backend.errors import BadRequest
-from ml_backend.intake.embedding import _Arrived, _settle
+from ml_backend.intake.embedding import Arrived, Embedder
 from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, NewItem
 from ml_backend.state.store import Store
@@ -60,16 +60,10 @@ def arrive(services: Services, names: Sequence[str], vectors: np.ndarray, frames
     new = [NewItem(source=f"/{n}", content_hash=n, data={"root": "/", "name": n}) for n in names]
     ids = store.items.add(1, new, 0.0)
     items = store.items.by_id(1, ids)
-    joiner = Joiner(services, configured, Encoder.key, D, lambda first, second: True)
+    joiner = Joiner(services.files, services.images, 10**6, configured, Encoder.key, D, lambda first, second: True)
     encoder: Any = Encoder()
-    _settle(
-        services,
-        1,
-        configured,
-        encoder,
-        joiner,
-        _Arrived([items[i] for i in ids], vectors, frames, [(9, 9)] * len(ids)),
-    )
+    embedder = Embedder(store, services.files, services.images, 10**6, 1, configured, encoder, joiner)
+    embedder.settle(Arrived([items[i] for i in ids], vectors, frames, [(9, 9)] * len(ids)))
 
 
 def state(services: Services) -> dict[str, tuple[int | None, str]]:
@@ -155,10 +149,10 @@ def test_turned_copies_join_across_ingests_and_a_radius_of_0_switches_that_off(
             for row, name in enumerate(names):
                 item = NewItem(source=str(paths[name]), content_hash=name, data={"root": str(tmp_path), "name": name})
                 (item_id,) = made.store.items.add(1, [item], 0.0)
-                joiner = Joiner(made, chosen, Encoder.key, D)
+                joiner = Joiner(made.files, made.images, 10**6, chosen, Encoder.key, D)
                 frames = frame(images[name])[None]
-                arrived = _Arrived([made.store.items.one(item_id)], vectors[row : row + 1], frames, [(9, 9)])
-                _settle(made, 1, chosen, encoder, joiner, arrived)
+                arrived = Arrived([made.store.items.one(item_id)], vectors[row : row + 1], frames, [(9, 9)])
+                Embedder(made.store, made.files, made.images, 10**6, 1, chosen, encoder, joiner).settle(arrived)
             shapes.append([len(members) for members in groups_of(made.store.items.all(1)).values()])
     assert shapes == [[2, 1], [1, 1, 1]]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -141,7 +140,7 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
     assert f"`paploop connect {polled.project}` takes it up again" in overview(polled.services, polled.project).problem
     state.projects[polled.project] = kept
     settings = polled.services.settings.model_copy(update={"insecure_no_auth": True})
-    attach(replace(polled.services, settings=settings), polled.project)
+    attach(polled.store, polled.services.label_studio, settings, polled.project, clock.now)
     assert overview(polled.services, polled.project).problem == ""
     beat(polled.services)
     assert ("reconcile_job", (polled.project,)) in polled.jobs
@@ -160,7 +159,9 @@ def test_what_it_said_before_it_was_let_go_of_does_not_take_it_up_again(polled: 
     polled.label(1)
     polled.deliver()
     before = len(polled.store.labels.all(project))
-    detach(polled.services, project)
+    detach(
+        polled.services.store, polled.services.label_studio, polled.services.settings, project, polled.services.clock
+    )
     left_at = polled.store.projects.one(project).gone_at
     assert left_at is not None
     beat(polled.services)

@@ -15,25 +15,27 @@ def sides(loop: Loop) -> dict[str, set[str]]:
 
 def test_a_proposed_pattern_puts_each_patient_on_one_side(loop: Loop) -> None:
     assert any(len(found) > 1 for found in sides(loop).values())
-    proposal = proposal_for(loop.services, loop.project, [])
+    proposal = proposal_for(loop.services.store, loop.project, [])
     assert proposal is not None
     assert "patient" in proposal.advice("cells", 1)
-    assert set_group_pattern(loop.services, loop.project, "auto") == proposal.pattern
+    assert set_group_pattern(loop.services.store, loop.services.files, loop.project, "auto") == proposal.pattern
     assert {frozenset(found) for found in sides(loop).values()} == {frozenset({"train"}), frozenset({"validation"})}
-    assert proposal_for(loop.services, loop.project, []) is None
-    assert set_group_pattern(loop.services, loop.project, "auto") == proposal.pattern
+    assert proposal_for(loop.services.store, loop.project, []) is None
+    assert set_group_pattern(loop.services.store, loop.services.files, loop.project, "auto") == proposal.pattern
 
 
 def test_a_split_that_was_trained_on_stays(loop: Loop) -> None:
     before = {item.id: item.split for item in loop.store.items.all(loop.project)}
     run = request_run(loop.services, loop.project, kind="train", reason="By hand.")
     with pytest.raises(Conflict, match=f"Run {run.id} has trained on the present split"):
-        set_group_pattern(loop.services, loop.project, r"(patient\d+)_")
+        set_group_pattern(loop.services.store, loop.services.files, loop.project, r"(patient\d+)_")
     loop.store.runs.end(run.id, "Broken off.", loop.services.clock())
     assert {item.id: item.split for item in loop.store.items.all(loop.project)} == before
     with pytest.raises(BadRequest, match="group_pattern"):
-        set_group_pattern(loop.services, loop.project, "(")
-    assert set_group_pattern(loop.services, loop.project, r"(patient\d+)_") == r"(patient\d+)_"
+        set_group_pattern(loop.services.store, loop.services.files, loop.project, "(")
+    assert (
+        set_group_pattern(loop.services.store, loop.services.files, loop.project, r"(patient\d+)_") == r"(patient\d+)_"
+    )
 
 
 def test_files_that_came_in_before_are_no_patients_of_two(loop: Loop) -> None:
@@ -44,7 +46,7 @@ def test_files_that_came_in_before_are_no_patients_of_two(loop: Loop) -> None:
         ]
     )
     names = [item.data["name"] for item in loop.store.items.all(loop.project)]
-    assert proposal_for(loop.services, loop.project, names) is None
+    assert proposal_for(loop.services.store, loop.project, names) is None
 
 
 def test_a_pattern_that_could_not_be_applied_is_not_set(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +54,9 @@ def test_a_pattern_that_could_not_be_applied_is_not_set(loop: Loop, monkeypatch:
         raise Unavailable("The disk is full.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.services.store.items.all, "update", fails)
+        patch.setattr(loop.services.store.items, "update", fails)
         with pytest.raises(Unavailable):
-            set_group_pattern(loop.services, loop.project, "auto")
+            set_group_pattern(loop.services.store, loop.services.files, loop.project, "auto")
     assert loop.store.projects.settings(loop.project).group_pattern == ""
-    set_group_pattern(loop.services, loop.project, "auto")
+    set_group_pattern(loop.services.store, loop.services.files, loop.project, "auto")
     assert {frozenset(found) for found in sides(loop).values()} == {frozenset({"train"}), frozenset({"validation"})}
