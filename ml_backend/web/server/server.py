@@ -96,8 +96,9 @@ class Server(TcpWSGIServer):
     def stop(self) -> None:
         """End `run`; may be called from a signal handler."""
         if not self._stopping:
-            self._stopping = True
+            # In this order: once told to stop, `run` may close the trigger.
             self.pull_trigger()
+            self._stopping = True
 
     def _turn(self, seconds: float = TURN) -> None:
         wasyncore.loop(timeout=seconds, use_poll=True, map=self._map, count=1)
