@@ -71,10 +71,15 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
     store = services.store
     target = store.runs.one(run_id)
     if target.project_id != project_id:
-        raise NotFound(f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.")
+        raise NotFound(
+            f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.",
+            code="run.unknown",
+            project=project_id,
+            run=run_id,
+        )
     obstacle = why_no_rollback(services, target)
     if obstacle:
-        raise Conflict(obstacle)
+        raise Conflict(obstacle, code="run.no_rollback", run=run_id)
     reason = f"Roll-back to the model of run {run_id}."
     asked = _asked(services, project_id, "rank", reason, model_run=run_id)
     return store.runs.replace_open(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())

@@ -22,7 +22,9 @@ def parse_time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise BadRequest(f"{text!r} is no ISO time; give one such as 2026-11-21T09:44:30Z.") from None
+        raise BadRequest(
+            f"{text!r} is no ISO time; give one such as 2026-11-21T09:44:30Z.", code="request.bad_time"
+        ) from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -55,11 +55,13 @@ def image_files(folder: Path) -> list[Path]:
         BadRequest: it holds no image.
     """
     if not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}; check the path.")
+        raise NotFound(f"There is no folder {folder}; check the path.", code="folder.unknown")
     files = list(folders.image_files(folder).files)
     if not files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise BadRequest(f"There is no image in {folder}; files ending in {endings} are looked for.")
+        raise BadRequest(
+            f"There is no image in {folder}; files ending in {endings} are looked for.", code="folder.no_images"
+        )
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 
 

@@ -40,7 +40,10 @@ def correct(services: Services, project_id: int, *, merge: Sequence[int] = (), s
         The id of the group that came of it.
     """
     if bool(merge) == bool(split):
-        raise BadRequest("Name items whose groups are to be merged, or items to split off, one of the two at a time.")
+        raise BadRequest(
+            "Name items whose groups are to be merged, or items to split off, one of the two at a time.",
+            code="groups.unclear",
+        )
     with services.files.lock(groups_lock(project_id)):
         if merge:
             return merge_groups(services.store, project_id, merge)
@@ -79,7 +82,9 @@ def merge_groups(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     groups = groups_of(store.items.all(project_id))
     chosen = sorted({_grouped(item) for item in _named(store, project_id, item_ids)})
     if len(chosen) < 2:
-        raise BadRequest("These items are in one group already; name an item of another group too.")
+        raise BadRequest(
+            "These items are in one group already; name an item of another group too.", code="groups.unclear"
+        )
     members = [item for group in chosen for item in groups[group]]
     clash = {"train", "validation"} <= {item.split for item in members}
     changes: Changes = []
@@ -112,12 +117,15 @@ def split_group(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     leaving = _named(store, project_id, item_ids)
     old = {_grouped(item) for item in leaving}
     if len(old) > 1:
-        raise BadRequest("These items are in several groups; split one group at a time.")
+        raise BadRequest("These items are in several groups; split one group at a time.", code="groups.unclear")
     members = groups_of(store.items.all(project_id))[old.pop()]
     ids = {item.id for item in leaving}
     staying = [item for item in members if item.id not in ids]
     if not staying:
-        raise BadRequest("These items are their whole group; name only those that do not belong to the others.")
+        raise BadRequest(
+            "These items are their whole group; name only those that do not belong to the others.",
+            code="groups.unclear",
+        )
     store.items.update([*_apart(leaving, by_hand=True), *_apart(staying)])
     return _lead(leaving)
 
@@ -148,11 +156,19 @@ def _named(store: Store, project_id: int, item_ids: Collection[int]) -> list[Ite
     found = store.items.by_id(project_id, set(item_ids))
     missing = sorted(set(item_ids) - set(found))
     if missing:
-        raise NotFound(f"There is no item {missing[0]} in project {project_id}; `paploop groups` lists them.")
+        raise NotFound(
+            f"There is no item {missing[0]} in project {project_id}; `paploop groups` lists them.",
+            code="item.unknown",
+            project=project_id,
+        )
     return [found[item_id] for item_id in sorted(found)]
 
 
 def _grouped(item: ItemRow) -> int:
     if item.group_id is None:
-        raise BadRequest(f"Item {item.id} has no group yet; ingest or rank first, so that it is embedded.")
+        raise BadRequest(
+            f"Item {item.id} has no group yet; ingest or rank first, so that it is embedded.",
+            code="item.no_group",
+            item=item.id,
+        )
     return item.group_id

@@ -27,7 +27,7 @@ class _InTime:
 
     def write(self, data: bytes) -> int:
         if self._clock() > self._end:
-            raise ImageError(self._late)
+            raise ImageError(self._late, code="image.fetch_failed")
         return self._file.write(data)
 
 
@@ -89,14 +89,17 @@ class Fetcher:
                 place = self._outside(place, target)
         if place is not None:
             raise ImageError(
-                f"{shown(address)} was sent on more than {MAX_HOPS} times; give the image's final address."
+                f"{shown(address)} was sent on more than {MAX_HOPS} times; give the image's final address.",
+                code="image.fetch_failed",
             )
 
     def _outside(self, address: str, target: BinaryIO) -> str | None:
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL:
-            raise ImageError(f"{shown(address)!r} is no address; correct the task's data.") from None
+            raise ImageError(
+                f"{shown(address)!r} is no address; correct the task's data.", code="image.bad_address"
+            ) from None
         what = f"GET {shown(address)}"
         failed: httpx.HTTPError | None = None
         for number in self._hosts.addresses(url)[:TRIED_ADDRESSES]:
@@ -108,7 +111,8 @@ class Fetcher:
                 failed = error
                 break
         raise ImageError(
-            f"{shown(address)} cannot be fetched ({type(failed).__name__}); check that its host is up, then try again."
+            f"{shown(address)} cannot be fetched ({type(failed).__name__}); check that its host is up, then try again.",
+            code="image.fetch_failed",
         ) from failed
 
     def _ask(self, url: httpx.URL, number: str, target: BinaryIO, what: str) -> str | None:
@@ -124,7 +128,10 @@ class Fetcher:
             if response.has_redirect_location:
                 return str(url.join(response.headers["location"]))
             if not response.is_success:
-                raise ImageError(f"{what} was answered with {response.status_code}; check that the image is there.")
+                raise ImageError(
+                    f"{what} was answered with {response.status_code}; check that the image is there.",
+                    code="image.fetch_failed",
+                )
             save(response, target, self._max_bytes, what)
         finally:
             response.close()

@@ -54,27 +54,32 @@ class AllowedHosts:
         host, scheme = url.host.lower().rstrip("."), url.scheme
         if scheme not in _PORTS or not host:
             raise ImageError(
-                f"Images are fetched over http and https only, not {scheme or 'a bare name'}; change the task."
+                f"Images are fetched over http and https only, not {scheme or 'a bare name'}; change the task.",
+                code="image.bad_address",
             )
         port = url.port or _PORTS[scheme]
         entry = self._entry(host, port)
         if entry is None:
             shown = host if port in _PORTS.values() else f"{host}:{port}"
             raise ImageError(
-                f"Images may not be fetched from {shown}; add it to PAPLOOP_FETCH_HOSTS if it is to be trusted."
+                f"Images may not be fetched from {shown}; add it to PAPLOOP_FETCH_HOSTS if it is to be trusted.",
+                code="image.host_not_allowed",
             )
         try:
             found = self._resolve(host, port)
         except (OSError, UnicodeError):
             found = []
         if not found:
-            raise ImageError(f"The host {host} is unknown; check the image's address or the name server.")
+            raise ImageError(
+                f"The host {host} is unknown; check the image's address or the name server.", code="image.fetch_failed"
+            )
         literal = _bare(entry) in found
         refused = [a for a in found if not literal and _reserved(a, private_too=entry.startswith("*."))]
         if refused:
             raise ImageError(
                 f"{host} leads to the reserved address {refused[0]}; list it by itself in PAPLOOP_FETCH_HOSTS if it is "
-                "to be trusted."
+                "to be trusted.",
+                code="image.host_not_allowed",
             )
         return found
 

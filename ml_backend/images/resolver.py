@@ -79,7 +79,10 @@ class ImageResolver:
             Unauthorized: Label Studio refuses the token.
         """
         if not isinstance(value, str) or not value.strip() or "\0" in value:
-            raise ImageError(f"The task holds {type(value).__name__} instead of an image address; correct its data.")
+            raise ImageError(
+                f"The task holds {type(value).__name__} instead of an image address; correct its data.",
+                code="image.bad_address",
+            )
         value = value.strip()
         if value.startswith("data:"):
             return self._cache.fetch(
@@ -90,7 +93,8 @@ class ImageResolver:
             return local
         if "://" not in value and not value.startswith("/"):
             raise ImageError(
-                f"{shown(value)!r} is neither an address nor a file in PAPLOOP_IMAGE_ROOTS; correct the task."
+                f"{shown(value)!r} is neither an address nor a file in PAPLOOP_IMAGE_ROOTS; correct the task.",
+                code="image.bad_address",
             )
         address = self._on_label_studio(value)
         key = f"{self._label_studio.base} {address}"
@@ -139,24 +143,33 @@ class ImageResolver:
                 continue
         if asked:
             raise ImageError(
-                f"{shown(value)} is no file in PAPLOOP_IMAGE_ROOTS; add its folder there, or move the file."
+                f"{shown(value)} is no file in PAPLOOP_IMAGE_ROOTS; add its folder there, or move the file.",
+                code="image.not_found",
             )
         return None
 
     def _decode(self, value: str, file: BinaryIO) -> None:
         head, _, body = value.partition(",")
         if not head.endswith(";base64") or len(body) > 1.4 * self._settings.max_image_bytes:
-            raise ImageError("The task holds an image as data: that is not base64 or too large; import it as a file.")
+            raise ImageError(
+                "The task holds an image as data: that is not base64 or too large; import it as a file.",
+                code="image.bad_data",
+            )
         try:
             file.write(base64.b64decode(body, validate=True))
         except (binascii.Error, ValueError):
-            raise ImageError("The task holds an image as data: with damaged base64; import it as a file.") from None
+            raise ImageError(
+                "The task holds an image as data: with damaged base64; import it as a file.", code="image.bad_data"
+            ) from None
 
     def _check(self, path: Path, name: str) -> None:
         """Look at size and header, without decoding a pixel."""
         if path.stat().st_size > self._settings.max_image_bytes:
             limit = self._settings.max_image_bytes / 2**20
-            raise ImageError(f"{name} is larger than {limit:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or shrink it.")
+            raise ImageError(
+                f"{name} is larger than {limit:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or shrink it.",
+                code="image.too_large",
+            )
         try:
             height, width = image_size(path)
         except ImageDecodeError as error:
@@ -165,5 +178,6 @@ class ImageResolver:
         if height * width > most:
             raise ImageError(
                 f"{name} has {width} x {height} px, more than the {most:,} allowed; "
-                "raise PAPLOOP_MAX_IMAGE_PIXELS or shrink it."
+                "raise PAPLOOP_MAX_IMAGE_PIXELS or shrink it.",
+                code="image.too_large",
             )

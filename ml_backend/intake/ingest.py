@@ -65,7 +65,7 @@ def scan(folder: Path) -> ImageFiles:
     """
     root = folder.expanduser().resolve()
     if not root.is_dir():
-        raise NotFound(f"There is no folder {folder}; check the path.")
+        raise NotFound(f"There is no folder {folder}; check the path.", code="folder.unknown")
     found = image_files(root, inside=True)
     if not found.files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
@@ -75,7 +75,8 @@ def scan(folder: Path) -> ImageFiles:
                     f"There is no image in {folder}; files ending in {endings} are looked for, in sub-folders too.",
                     *found.sentences(),
                 ]
-            )
+            ),
+            code="folder.no_images",
         )
     return found
 

@@ -70,7 +70,9 @@ def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str
         if placed and used is not None:
             raise Conflict(
                 f"Run {used} has trained on the present split, so the images that are in keep their sides; "
-                f"`paploop strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images."
+                f"`paploop strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images.",
+                code="split.frozen",
+                run=used,
             )
         sources = {item.id: source_group(display_name(item), pattern) for item in placed}
         sides = place(

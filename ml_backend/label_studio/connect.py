@@ -100,7 +100,11 @@ def _require_secrets(settings: Settings) -> None:
         return
     for name in ("basic_auth_password", "webhook_secret"):
         if not getattr(settings, name).get_secret_value():
-            raise BadRequest(f"PAPLOOP_{name.upper()} is empty; set it, for PapLoop refuses calls without it.")
+            raise BadRequest(
+                f"PAPLOOP_{name.upper()} is empty; set it, for PapLoop refuses calls without it.",
+                code="settings.missing",
+                setting=name,
+            )
 
 
 def _is_ours(backend: Json, settings: Settings) -> bool:
@@ -169,7 +173,8 @@ def _explained(error: Exception, url: str) -> Exception:
     if "health check failed" in said or "resolve hostname" in said or "set up" in said:
         return BadRequest(
             f"Label Studio cannot reach PapLoop at {url}; start PapLoop's web process, and set PAPLOOP_PUBLIC_URL "
-            f"to an address that Label Studio's machine can open."
+            f"to an address that Label Studio's machine can open.",
+            code="label_studio.cannot_reach_us",
         )
     return error
 

@@ -45,4 +45,6 @@ def project_number(value: object) -> int:
         number = int(head) if head.isascii() and head.isdigit() and len(head) < 20 else None
     if (known := identifier(number)) is not None:
         return known
-    raise BadRequest("The body names no project; send its id under 'project', as Label Studio does.")
+    raise BadRequest(
+        "The body names no project; send its id under 'project', as Label Studio does.", code="request.no_project"
+    )

@@ -72,7 +72,11 @@ def set_aside_event(services: Services, event_id: int) -> EventRow:
     """
     event = services.store.events.one(event_id)
     if not event.set_aside:
-        raise BadRequest(f"Webhook {event_id} was not set aside; `paploop events` lists those that were.")
+        raise BadRequest(
+            f"Webhook {event_id} was not set aside; `paploop events` lists those that were.",
+            code="event.not_set_aside",
+            event=event_id,
+        )
     return event
 
 

@@ -117,7 +117,7 @@ def _check_parameters(settings: ProjectSettings) -> None:
     try:
         create(settings.strategy, settings.strategy_params)
     except StrategyError as error:
-        raise BadRequest(f"The project settings were not changed: {error}") from error
+        raise BadRequest(f"The project settings were not changed: {error}", code="settings.invalid") from error
 
 
 def _check_strategy(name: object, kind: Kind | None) -> None:
@@ -132,6 +132,11 @@ def _check_strategy(name: object, kind: Kind | None) -> None:
             if "mask_overlaps" in needs
             else "ranks whole images by their class, and objects are drawn in this project"
         )
-        raise BadRequest(f"The strategy {name} {why}; choose one of {', '.join(usable(kind))}.")
+        raise BadRequest(
+            f"The strategy {name} {why}; choose one of {', '.join(usable(kind))}.", code="strategy.unusable"
+        )
     if name not in usable(kind):
-        raise BadRequest(f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(usable(kind))}.")
+        raise BadRequest(
+            f"There is no strategy {str(name)[:60]!r}; choose one of {', '.join(usable(kind))}.",
+            code="strategy.unknown",
+        )

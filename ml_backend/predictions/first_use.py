@@ -185,7 +185,10 @@ class FirstUse:
         if task.item is not None:
             return self._images.of(task.item)
         if not task.image:
-            raise NotFound("its data has no image under the name that the label config gives; check the task's data.")
+            raise NotFound(
+                "its data has no image under the name that the label config gives; check the task's data.",
+                code="image.none_in_task",
+            )
         return self._images.local_path(task.image, task_id=task.task_id)
 
     def _load(self, run_id: int) -> _Loaded:
@@ -214,10 +217,10 @@ class FirstUse:
     def _turn(self, until: float) -> Iterator[None]:
         busy = "other requests are still computing; open the task again in a moment."
         if not self._seats.acquire(blocking=False):
-            raise Unavailable(busy)
+            raise Unavailable(busy, code="model.busy")
         try:
             if not self._lock.acquire(timeout=max(0.0, until - self._timer())):
-                raise Unavailable(busy)
+                raise Unavailable(busy, code="model.busy")
             try:
                 yield
             finally:

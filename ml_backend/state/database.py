@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
-    DataError,
     DisconnectionError,
     IntegrityError,
     NoSuchModuleError,
@@ -31,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from ml_backend.errors import BadRequest, Conflict, PapLoopError, Unavailable
+from ml_backend.state.database_errors import database_error, unstorable
 
 T = TypeVar("T")
 CHUNK = 1000
@@ -149,18 +148,21 @@ class Database:
         except IntegrityError as error:
             raise Conflict(
                 f"The database refused a change that clashes with what it holds ({error.orig}); "
-                "look at the present state and try again."
+                "look at the present state and try again.",
+                code="database.clash",
             ) from error
         except StatementError as error:
             if isinstance(error.orig, PapLoopError):
                 raise error.orig from error
-            raise _database_error(error, self._lock_wait) from error
+            raise database_error(error, self._lock_wait) from error
         except sqlite3.Error as error:
-            raise _database_error(error, self._lock_wait) from error
+            raise database_error(error, self._lock_wait) from error
         except PoolTimeout as error:
-            raise Unavailable("All database connections are busy; try again in a moment.") from error
+            raise Unavailable(
+                "All database connections are busy; try again in a moment.", code="database.busy"
+            ) from error
         except (OverflowError, UnicodeEncodeError) as error:
-            raise _unstorable(error) from error
+            raise unstorable(error) from error
 
 
 def _create_engine(url: str, lock_wait: float) -> Engine:
@@ -169,10 +171,14 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
         name = parsed.get_backend_name()
         if name not in ("sqlite", "postgresql"):
             raise BadRequest(
-                f"PapLoop keeps its state in SQLite or PostgreSQL, not in {name}; change the database URL."
+                f"PapLoop keeps its state in SQLite or PostgreSQL, not in {name}; change the database URL.",
+                code="database.bad_url",
             )
         if name == "sqlite" and parsed.database in (None, "", ":memory:"):
-            raise BadRequest("An in-memory database would forget everything; give the database URL a file name.")
+            raise BadRequest(
+                "An in-memory database would forget everything; give the database URL a file name.",
+                code="database.bad_url",
+            )
         return create_engine(
             parsed,
             pool_size=10,
@@ -184,12 +190,14 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
     except ImportError as error:
         raise BadRequest(
             f"The driver of this database is not installed ({error}); `pip install 'paploop[postgres]'` and use a URL "
-            "that starts with postgresql+psycopg://."
+            "that starts with postgresql+psycopg://.",
+            code="database.bad_url",
         ) from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise BadRequest(
             "The database URL cannot be understood; it looks like sqlite:////path/to/paploop.db "
-            "or postgresql+psycopg://user:password@host/name."
+            "or postgresql+psycopg://user:password@host/name.",
+            code="database.bad_url",
         ) from error
 
 
@@ -204,47 +212,6 @@ def _refuse_inherited(
         raise DisconnectionError("connection belongs to another process")
 
 
-def _unstorable(cause: BaseException) -> BadRequest:
-    """The error for a value that no retry stores."""
-    if isinstance(cause, OverflowError):
-        return BadRequest("A number is too large for the database; correct it and send it again.")
-    if isinstance(cause, UnicodeEncodeError):
-        return BadRequest(
-            f"The text {cause.object[:100]!r} is not valid Unicode and cannot be stored; rename that file or value."
-        )
-    return BadRequest(f"A value cannot be stored ({str(cause).strip()}); correct it and send it again.")
-
-
-def _database_error(error: Exception, lock_wait: float) -> PapLoopError:
-    """Whether the database is away, which passes, or this statement can never go through."""
-    cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
-    name, state = getattr(cause, "sqlite_errorname", ""), str(getattr(cause, "sqlstate", None) or "")
-    of_value = state.startswith("22") or state == "42804" or name in ("SQLITE_TOOBIG", "SQLITE_MISMATCH")
-    if isinstance(cause, OverflowError | UnicodeEncodeError | TypeError | ValueError) or isinstance(error, DataError):
-        return _unstorable(cause)
-    if of_value or re.search("binding parameter|cannot adapt", str(cause)):
-        return _unstorable(cause)
-    words = {
-        "SQLITE_BUSY": f"The database stayed locked by another process for {lock_wait:g} s; "
-        "try again, and if it lasts look for a process that hangs.",
-        "SQLITE_FULL": "The disk that holds the database is full; free some space, nothing that was stored is lost.",
-        "SQLITE_READONLY": "The database cannot be written; give this user access to its file and folder.",
-        "SQLITE_CANTOPEN": "The database file cannot be opened; check the data directory and its permissions.",
-        "SQLITE_CORRUPT": "The database file is damaged; stop PapLoop and restore the last backup.",
-        "SQLITE_NOTADB": "The database file is not a SQLite database; check the data directory and the database URL.",
-    }
-    for prefix, sentence in words.items():
-        if name.startswith(prefix):
-            return Unavailable(sentence)
-    # SQLite's "logic error" and PostgreSQL's class 42: a table or column that is not there, a statement it cannot read.
-    if name == "SQLITE_ERROR" or state.startswith("42"):
-        return PapLoopError(
-            f"The database refused a statement ({str(cause).strip()}); is it of this version of PapLoop? "
-            "Restart PapLoop; if the problem persists, report it with the log."
-        )
-    return Unavailable(f"The database failed ({str(cause).strip()}); check that it runs and try again.")
-
-
 def to_json(value: object) -> str:
     """JSON for a column; numpy numbers and arrays are welcome, NaN and infinity are not.
 
@@ -254,7 +221,9 @@ def to_json(value: object) -> str:
     try:
         return json.dumps(value, default=_plain_json, allow_nan=False, separators=(",", ":"))
     except (ValueError, TypeError, RecursionError) as error:
-        raise BadRequest(f"A value cannot be stored as JSON ({error}); correct it and send it again.") from error
+        raise BadRequest(
+            f"A value cannot be stored as JSON ({error}); correct it and send it again.", code="database.unstorable"
+        ) from error
 
 
 def _plain_json(value: object) -> object:

@@ -42,12 +42,18 @@ def file_error(error: OSError, doing: str) -> PapLoopError:
     A `FileNotFoundError` and the like keep their text, followed by what to check.
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Unavailable(f"PapLoop could not {doing} because the disk is full; free some space, nothing was lost.")
+        return Unavailable(
+            f"PapLoop could not {doing} because the disk is full; free some space, nothing was lost.", code="disk.full"
+        )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Unavailable(
-            f"PapLoop could not {doing} because it may not write there; give this user access to that folder."
+            f"PapLoop could not {doing} because it may not write there; give this user access to that folder.",
+            code="disk.no_permission",
         )
-    return Unavailable(f"PapLoop could not {doing} ({error.strerror or error}); check the disk and the data directory.")
+    return Unavailable(
+        f"PapLoop could not {doing} ({error.strerror or error}); check the disk and the data directory.",
+        code="disk.failed",
+    )
 
 
 def write_atomic(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
@@ -102,7 +108,10 @@ def file_lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterato
         if wait:
             fcntl.flock(descriptor, kind)
         elif not _try(descriptor, kind):
-            raise Busy(f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.")
+            raise Busy(
+                f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.",
+                code="lock.held",
+            )
         yield
     finally:
         os.close(descriptor)

@@ -58,6 +58,7 @@ def _upgrade(connection: Connection, present: str | None) -> None:
     if present is not None and present not in known:
         raise Conflict(
             f"The database was written by a newer PapLoop (its schema is {present}, this one knows up to {HEAD}); "
-            "install that version, or restore a backup made with this one."
+            "install that version, or restore a backup made with this one.",
+            code="database.newer",
         )
     command.upgrade(config, "head")

@@ -98,7 +98,7 @@ class ProjectSettings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            raise BadRequest(_in_words(error, list(cls.model_fields))) from error
+            raise BadRequest(_in_words(error, list(cls.model_fields)), code="settings.invalid") from error
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> Self:

@@ -79,7 +79,12 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
     def run(project_id: int, run_id: int) -> Response:
         row = store.runs.one(run_id)
         if row.project_id != project_id:
-            raise NotFound(f"Project {project_id} has no run {run_id}; list its runs to see which there are.")
+            raise NotFound(
+                f"Project {project_id} has no run {run_id}; list its runs to see which there are.",
+                code="run.unknown",
+                project=project_id,
+                run=run_id,
+            )
         return jsonify({**run_summary(row), "request": dict(row.request), "metrics": dict(row.metrics)})
 
     @routes.post("/projects/<int:project_id>/train")
@@ -94,7 +99,10 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
     def rollback(project_id: int) -> tuple[Response, int]:
         run_id = identifier(json_object(request).get("run"))
         if run_id is None:
-            raise BadRequest('Name the run to go back to, for example {"run": 12}; it must have been promoted.')
+            raise BadRequest(
+                'Name the run to go back to, for example {"run": 12}; it must have been promoted.',
+                code="request.no_run",
+            )
         return jsonify(ask_rollback(services, project_id, run_id)), 202
 
 
@@ -115,7 +123,12 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
     def ranking(project_id: int, ranking_id: int) -> Response:
         row = store.rankings.one(ranking_id)
         if row.project_id != project_id:
-            raise NotFound(f"Project {project_id} has no ranking {ranking_id}; list its rankings first.")
+            raise NotFound(
+                f"Project {project_id} has no ranking {ranking_id}; list its rankings first.",
+                code="ranking.unknown",
+                project=project_id,
+                ranking=ranking_id,
+            )
         return jsonify({**_ranking(row), "items": ranked_items(services, project_id, ranking_id, _limit(100))})
 
 
@@ -159,5 +172,7 @@ def _reason(default: str) -> str:
 def _limit(default: int) -> int:
     text = request.args.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
-        raise BadRequest(f"'limit' must be a whole number from 1 to {MAX_LIMIT}; {text[:40]!r} is none.")
+        raise BadRequest(
+            f"'limit' must be a whole number from 1 to {MAX_LIMIT}; {text[:40]!r} is none.", code="request.bad_limit"
+        )
     return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Mapping
 
 from flask import Flask, Response, jsonify, redirect, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
@@ -69,7 +70,7 @@ def _answer_errors(app: Flask, max_bytes: int) -> None:
     def known(error: PapLoopError) -> BaseResponse:
         if error.status >= 500:
             log.warning("%s %s: %s", request.method, request.path, error)
-        response = _sentence(str(error), error.status)
+        response = _sentence(str(error), error.status, error.code, error.data)
         if isinstance(error, Unauthorized):
             challenge(response)
         if isinstance(error, Overloaded):
@@ -80,7 +81,7 @@ def _answer_errors(app: Flask, max_bytes: int) -> None:
     def http(error: HTTPException) -> BaseResponse:
         if error.code is not None and 300 <= error.code < 400:
             return error.get_response()
-        response = _sentence(_http_sentence(error, max_bytes), error.code or 500)
+        response = _sentence(_http_sentence(error, max_bytes), error.code or 500, _http_code(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(error.valid_methods)
         return response
@@ -90,13 +91,21 @@ def _answer_errors(app: Flask, max_bytes: int) -> None:
         mark = uuid.uuid4().hex[:8]
         log.exception("unexpected error %s in %s %s", mark, request.method, request.path)
         sentence = f"PapLoop met an unexpected {type(error).__name__}; look for {mark} in its log and report it."
-        return _sentence(sentence, 500)
+        return _sentence(sentence, 500, "unexpected", {"mark": mark})
 
 
-def _sentence(text: str, status: int) -> Response:
-    response = jsonify(error=text)
+def _sentence(text: str, status: int, code: str, data: Mapping[str, object] | None = None) -> Response:
+    response = jsonify(error=text, code=code, data=dict(data or {}))
     response.status_code = status
     return response
+
+
+def _http_code(error: HTTPException) -> str:
+    if isinstance(error, NotFound):
+        return "http.unknown_address"
+    if isinstance(error, MethodNotAllowed):
+        return "http.wrong_method"
+    return "http.too_large" if isinstance(error, RequestEntityTooLarge) else "http.refused"
 
 
 def _http_sentence(error: HTTPException, max_bytes: int) -> str:

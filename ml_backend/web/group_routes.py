@@ -41,5 +41,5 @@ def _items() -> list[int]:
     numbers = [identifier(value) for value in given] if isinstance(given, list) else []
     items = [number for number in numbers if number is not None]
     if not items or len(items) != len(numbers):
-        raise BadRequest('Name the items by number, for example {"items": [12, 40]}.')
+        raise BadRequest('Name the items by number, for example {"items": [12, 40]}.', code="request.no_items")
     return items

@@ -132,7 +132,8 @@ class Inbox:
                 part.unlink()
             raise Unavailable(
                 f"The event could not be kept ({error.strerror or error}); free disk space below the data directory. "
-                "`paploop reconcile` finds what was missed."
+                "`paploop reconcile` finds what was missed.",
+                code="event.not_kept",
             ) from error
 
     def _move(self, path: Path) -> int:

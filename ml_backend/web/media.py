@@ -40,7 +40,10 @@ def media(services: Services) -> Blueprint:
     @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<decoration:name>")
     def image(project_id: int, item_id: int, signature: str, name: str) -> Response:
         if not _is_signed(services.settings, project_id, item_id, signature):
-            raise Unauthorized("The signature of this image address is wrong; open the image from its task again.")
+            raise Unauthorized(
+                "The signature of this image address is wrong; open the image from its task again.",
+                code="image.bad_signature",
+            )
         item = _item(services, project_id, item_id)
         path = safe_path(services.settings, item)
         side = _side(request.args.get("size"))
@@ -82,7 +85,8 @@ def _side(asked: str | None) -> int | None:
         return None
     if asked != str(THUMBNAIL):
         raise BadRequest(
-            f"An image has no size {asked[:20]!r}; ask for size={THUMBNAIL}, or without one for all of it."
+            f"An image has no size {asked[:20]!r}; ask for size={THUMBNAIL}, or without one for all of it.",
+            code="image.unknown_size",
         )
     return THUMBNAIL
 
@@ -94,15 +98,23 @@ def safe_path(settings: Settings, item: ItemRow) -> Path:
         NotFound: it does not, or is no file.
     """
     if not is_local(item):
-        raise NotFound(f"Item {item.id} belongs to Label Studio; open its task there.")
+        raise NotFound(
+            f"Item {item.id} belongs to Label Studio; open its task there.", code="item.not_ours", item=item.id
+        )
     path = Path(item.source).resolve()
     roots = [Path(root) for root in (item.data.get("root"), *settings.image_roots) if root]
     if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
         raise NotFound(
-            f"{display_name(item)} lies outside the folder it was taken in from; add its place to PAPLOOP_IMAGE_ROOTS."
+            f"{display_name(item)} lies outside the folder it was taken in from; add its place to PAPLOOP_IMAGE_ROOTS.",
+            code="image.outside_roots",
+            item=item.id,
         )
     if not path.is_file():
-        raise NotFound(f"The file of {display_name(item)} is gone; put it back or ingest the folder again.")
+        raise NotFound(
+            f"The file of {display_name(item)} is gone; put it back or ingest the folder again.",
+            code="image.file_gone",
+            item=item.id,
+        )
     return path
 
 
@@ -138,5 +150,10 @@ def is_label_studio(settings: Settings, origin: str) -> bool:
 def _item(services: Services, project_id: int, item_id: int) -> ItemRow:
     item = services.store.items.one(item_id)
     if item.project_id != project_id:
-        raise NotFound(f"Project {project_id} has no item {item_id}; open the image from its task again.")
+        raise NotFound(
+            f"Project {project_id} has no item {item_id}; open the image from its task again.",
+            code="item.unknown",
+            project=project_id,
+            item=item_id,
+        )
     return item

@@ -103,9 +103,14 @@ def _tasks(value: object) -> list[Any]:
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
-        raise BadRequest("'tasks' must be a list of Label Studio tasks; send the tasks to predict.")
+        raise BadRequest(
+            "'tasks' must be a list of Label Studio tasks; send the tasks to predict.", code="request.no_tasks"
+        )
     if len(value) > MAX_TASKS:
-        raise BadRequest(f"{len(value)} tasks are too many for one call; send at most {MAX_TASKS} at a time.")
+        raise BadRequest(
+            f"{len(value)} tasks are too many for one call; send at most {MAX_TASKS} at a time.",
+            code="request.too_many_tasks",
+        )
     return value
 
 

@@ -48,7 +48,10 @@ def event_action(body: Mapping[str, Any]) -> str:
     """
     action = body.get("action")
     if not isinstance(action, str) or not action or len(action) > 60:
-        raise BadRequest("The webhook names no action; send Label Studio's body unchanged, with its 'action'.")
+        raise BadRequest(
+            "The webhook names no action; send Label Studio's body unchanged, with its 'action'.",
+            code="event.no_action",
+        )
     return action
 
 
@@ -74,7 +77,11 @@ def redact(body: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {"action": action, "project": _project(body.get("project"))}
     needed = WEBHOOK.get(action)
     if needed and not isinstance(body.get(needed), dict | list):
-        raise BadRequest(f"'{needed}' of the webhook {action} is no object; send Label Studio's body unchanged.")
+        raise BadRequest(
+            f"'{needed}' of the webhook {action} is no object; send Label Studio's body unchanged.",
+            code="event.incomplete",
+            action=action,
+        )
     for name, keep in (("annotation", _annotation), ("annotations", _annotation), ("task", _task), ("tasks", _task)):
         value = body.get(name)
         if isinstance(value, list):

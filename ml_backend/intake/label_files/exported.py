@@ -68,7 +68,9 @@ def objects(given: Labels) -> Path | DetectionSet:
         BadRequest: they name whole images.
     """
     if isinstance(given, ClassList):
-        raise BadRequest(f"{given.title} names whole images and draws no objects; give labels of objects.")
+        raise BadRequest(
+            f"{given.title} names whole images and draws no objects; give labels of objects.", code="labels.other_kind"
+        )
     return given
 
 
@@ -79,7 +81,10 @@ def named(given: Labels) -> Path | ClassList:
         BadRequest: they draw objects.
     """
     if isinstance(given, DetectionSet):
-        raise BadRequest("Objects are drawn there and whole images are not named; give images with classes.")
+        raise BadRequest(
+            "Objects are drawn there and whole images are not named; give images with classes.",
+            code="labels.other_kind",
+        )
     return given
 
 

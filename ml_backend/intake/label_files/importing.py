@@ -179,12 +179,16 @@ def _check(labels: Source, job: LabelingJob) -> None:
     if labels.has_objects != job.finds_objects:
         theirs = "boxes or outlines of objects" if labels.has_objects else "classes of whole images"
         ours = "draws objects" if job.finds_objects else "gives whole images a class"
-        raise BadRequest(f"The labels are {theirs}, but the project {ours}; choose a project of the same kind.")
+        raise BadRequest(
+            f"The labels are {theirs}, but the project {ours}; choose a project of the same kind.",
+            code="labels.other_kind",
+        )
     is_empty = all(entry.image is not None and not len(entry.image.boxes) for entry in labels.entries)
     if not is_empty and not set(labels.classes) & set(job.classes):
         raise BadRequest(
             f"None of the labels ({', '.join(labels.classes)}) is in the labeling config ({', '.join(job.classes)}); "
-            "rename them or add them to the config."
+            "rename them or add them to the config.",
+            code="labels.no_class_known",
         )
 
 

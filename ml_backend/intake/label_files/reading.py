@@ -85,7 +85,7 @@ def read_source(source: Path, form: str, find: Find | None = None, words: Words 
         TrainingError: nothing in it can be used.
     """
     if not source.exists():
-        raise NotFound(f"There is no file or folder {source}; check the path.")
+        raise NotFound(f"There is no file or folder {source}; check the path.", code="labels.no_source")
     form = _form_of(source) if form == "auto" else form
     match form:
         case "coco":
@@ -122,7 +122,8 @@ def _form_of(source: Path) -> str:
         return "folder"
     raise BadRequest(
         f"{source.name} is no COCO, YOLO, VOC or class folder, no COCO file (.json) and no table of files and labels "
-        "(.csv); give one of these, or say with --format which it is."
+        "(.csv); give one of these, or say with --format which it is.",
+        code="labels.unknown_format",
     )
 
 
@@ -168,7 +169,8 @@ def refuse_masks(folder: Path) -> None:
     if folder.is_dir() and any(MASK.fullmatch(path.name) for path in folder.iterdir()):
         raise BadRequest(
             f"{folder.name} holds brush masks as PNG or NumPy files, which do not say of which image they are; choose "
-            "JSON or 'Brush labels to COCO' in Label Studio's export window and give that."
+            "JSON or 'Brush labels to COCO' in Label Studio's export window and give that.",
+            code="labels.unknown_format",
         )
 
 
@@ -176,7 +178,9 @@ def _entries(file: Path) -> list[Any]:
     try:
         content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{file.name} is no JSON that can be read; export it again.") from error
+        raise BadRequest(
+            f"{file.name} is no JSON that can be read; export it again.", code="labels.unreadable"
+        ) from error
     return content if isinstance(content, list) else []
 
 
@@ -240,7 +244,7 @@ def _csv(file: Path, find: Find | None, words: Words) -> Source:
 def _classes(form: str, file: Path, lines: Sequence[Line], problems: Sequence[str], left_out: LeftOut) -> Source:
     entries = [Entry(line.name, _beside(file, line.name), label=line.label) for line in lines]
     if not entries:
-        raise BadRequest(f"{file.name} holds no label; give lines of file name and label.")
+        raise BadRequest(f"{file.name} holds no label; give lines of file name and label.", code="labels.none")
     return Source(form, _names(entries), tuple(entries), tuple(problems), left_out)
 
 

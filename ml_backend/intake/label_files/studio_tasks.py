@@ -107,7 +107,8 @@ def job_of(tasks: Sequence[Task], objects: bool | None = None) -> LabelingJob:
         )
     if not chosen:
         raise BadRequest(
-            "Label Studio's export holds no labeled object and no class of an image; export it again after labeling."
+            "Label Studio's export holds no labeled object and no class of an image; export it again after labeling.",
+            code="labels.none",
         )
     return parse_label_config(_config(_controls(chosen, {"choices": "Choices"}, "Choice")))
 

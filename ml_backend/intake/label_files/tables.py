@@ -125,7 +125,8 @@ def table_rows(file: Path) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise BadRequest(
-            f"{file.name} is no table: line {reader.line_num} cannot be read; save it as CSV again."
+            f"{file.name} is no table: line {reader.line_num} cannot be read; save it as CSV again.",
+            code="labels.unreadable",
         ) from error
 
 
@@ -171,7 +172,8 @@ def _columns(title: str, rows: Sequence[Sequence[str]], words: Words) -> tuple[i
         what = "image" if image is None else "label"
         raise BadRequest(
             f"{title} has the columns {', '.join(cell.strip() for cell in rows[0])}, and none is plainly the "
-            f"{what}; call the columns image and label."
+            f"{what}; call the columns image and label.",
+            code="labels.unclear_columns",
         )
     return image, label, 1
 

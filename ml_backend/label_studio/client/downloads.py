@@ -43,7 +43,8 @@ class Downloads(Wire):
         if scheme:
             if task_id is None:
                 raise ImageError(
-                    f"The storage address {value!r} needs its task to be fetched; open it through its task."
+                    f"The storage address {value!r} needs its task to be fetched; open it through its task.",
+                    code="image.bad_address",
                 )
             uri = quote(base64.urlsafe_b64encode(value.encode()).decode())
             return str(self.base.join(f"tasks/{task_id}/resolve/?fileuri={uri}"))
@@ -73,9 +74,15 @@ class Downloads(Wire):
         """
         address = self.absolute(url, task_id)
         if not self.owns(address):
-            raise ImageError(f"{shown(address)} is not on Label Studio at {self.base}; its token is not sent there.")
+            raise ImageError(
+                f"{shown(address)} is not on Label Studio at {self.base}; its token is not sent there.",
+                code="image.bad_address",
+            )
         if not self._holds_files(address):
-            raise ImageError(f"{shown(address)} is no place where Label Studio keeps files; correct the task's data.")
+            raise ImageError(
+                f"{shown(address)} is no place where Label Studio keeps files; correct the task's data.",
+                code="image.bad_address",
+            )
         what = f"GET {shown(url)}"
         request = self._http.build_request("GET", address, headers={"Accept": "*/*", "Accept-Encoding": "identity"})
         response = self._send(request, what, stream=True, seconds=self.timeout)
@@ -107,7 +114,8 @@ class Downloads(Wire):
         said = clean(detail(body), self._credentials.scrub)
         return ImageError(
             f"Label Studio does not hand out the file of {what} ({response.status_code}{': ' if said else ''}{said}); "
-            "check that it exists, and for local files that a storage covers its folder."
+            "check that it exists, and for local files that a storage covers its folder.",
+            code="image.not_handed_out",
         )
 
 
@@ -134,19 +142,22 @@ def save(response: httpx.Response, target: BinaryIO, max_bytes: int, what: str) 
     """
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in ("text/html", "application/json"):
-        raise ImageError(f"{what} gave a page ({kind}) instead of an image; check that its address needs no login.")
+        raise ImageError(
+            f"{what} gave a page ({kind}) instead of an image; check that its address needs no login.",
+            code="image.is_a_page",
+        )
     limit = f"{what} is larger than {max_bytes / 2**20:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or use a smaller image."
     announced = response.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
-        raise ImageError(limit)
+        raise ImageError(limit, code="image.too_large")
     size = 0
     for chunk in response.iter_bytes():
         size += len(chunk)
         if size > max_bytes:
-            raise ImageError(limit)
+            raise ImageError(limit, code="image.too_large")
         target.write(chunk)
     if size == 0:
-        raise ImageError(f"{what} gave an empty file; replace the image.")
+        raise ImageError(f"{what} gave an empty file; replace the image.", code="image.empty")
     encoded = response.headers.get("content-encoding", "identity") != "identity"
     if announced.isdigit() and not encoded and size < int(announced):
         raise LabelStudioUnavailable(f"{what} broke off after {size} of {announced} bytes; try again.")

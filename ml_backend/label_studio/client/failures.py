@@ -70,21 +70,26 @@ def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str
     if 300 <= status < 400:
         place = clean(response.headers.get("location", "elsewhere").split("?")[0], scrub)
         return BadRequest(
-            f"{base} sends {what} on to {place}; set PAPLOOP_LABEL_STUDIO_URL to Label Studio's final address."
+            f"{base} sends {what} on to {place}; set PAPLOOP_LABEL_STUDIO_URL to Label Studio's final address.",
+            code="label_studio.redirected",
         )
     if status in (401, 403):
         return _refused(base, what, status, said)
     if status == 404 and not isinstance(body, dict):
         return LabelStudioUnavailable(
             f"Something other than Label Studio answered {what} at {base} with 404; "
-            "check the address and its path (PAPLOOP_LABEL_STUDIO_URL), or wait until Label Studio is up."
+            "check the address and its path (PAPLOOP_LABEL_STUDIO_URL), or wait until Label Studio is up.",
+            code="label_studio.wrong_address",
         )
     if status == 404:
         return NotFound(
-            f"Label Studio at {base} does not know {what}{said}; check the number, it may have been deleted."
+            f"Label Studio at {base} does not know {what}{said}; check the number, it may have been deleted.",
+            code="label_studio.unknown",
         )
     return BadRequest(
-        f"Label Studio at {base} refused {what} ({status}){said or ': it gave no reason'}; correct the request."
+        f"Label Studio at {base} refused {what} ({status}){said or ': it gave no reason'}; correct the request.",
+        code="label_studio.refused",
+        status=status,
     )
 
 
@@ -92,16 +97,20 @@ def _refused(base: str, what: str, status: int, said: str) -> PapLoopError:
     if "reserved network address" in said:
         return BadRequest(
             f"Label Studio refuses to call a private address{said}; start it with USE_DEFAULT_BANNED_SUBNETS=false and "
-            "USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16."
+            "USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16.",
+            code="label_studio.private_address",
         )
     if "legacy token" in said:
         return Unauthorized(
             f"Label Studio at {base} does not take legacy tokens; use a personal access token (Account & Settings) in "
-            "PAPLOOP_LABEL_STUDIO_TOKEN, or switch legacy tokens on under Organization > Access token settings."
+            "PAPLOOP_LABEL_STUDIO_TOKEN, or switch legacy tokens on under Organization > Access token settings.",
+            code="label_studio.legacy_token",
         )
     return Unauthorized(
         f"Label Studio at {base} refused {what} ({status}){said}; "
-        "check PAPLOOP_LABEL_STUDIO_TOKEN and what its user may do."
+        "check PAPLOOP_LABEL_STUDIO_TOKEN and what its user may do.",
+        code="label_studio.forbidden",
+        status=status,
     )
 
 
@@ -124,5 +133,6 @@ def unreadable(base: str, what: str, response: httpx.Response) -> LabelStudioUna
     kind = response.headers.get("content-type", "no content type").split(";")[0]
     return LabelStudioUnavailable(
         f"{base} answered {what} with something other than Label Studio's JSON ({kind}); "
-        "check PAPLOOP_LABEL_STUDIO_URL and any proxy in between, then try again."
+        "check PAPLOOP_LABEL_STUDIO_URL and any proxy in between, then try again.",
+        code="label_studio.not_json",
     )

@@ -25,6 +25,8 @@ class UnknownTasks(NotFound):
         task_ids: the unknown ids, ascending.
     """
 
+    code = "label_studio.unknown_tasks"
+
     def __init__(self, project_id: int, task_ids: Sequence[int]) -> None:
         self.task_ids = tuple(sorted(task_ids))
         some = ", ".join(str(number) for number in self.task_ids[:10])

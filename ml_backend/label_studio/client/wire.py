@@ -43,7 +43,8 @@ def _checked_base(url: str) -> httpx.URL:
     if not usable:
         raise BadRequest(
             f"Label Studio's address {url.rpartition('@')[2].partition('?')[0]!r} is no http or https URL; "
-            "set PAPLOOP_LABEL_STUDIO_URL."
+            "set PAPLOOP_LABEL_STUDIO_URL.",
+            code="label_studio.bad_url",
         )
     path = base.path.rstrip("/") + "/"
     return base.copy_with(path=path, query=None, fragment=None, username=None, password=None)
@@ -98,7 +99,8 @@ class Wire:
         if response.status_code in (400, 401, 403):
             raise Unauthorized(
                 f"Label Studio at {self.base} does not take the personal access token any more; "
-                "make a new one (Account & Settings) and set PAPLOOP_LABEL_STUDIO_TOKEN."
+                "make a new one (Account & Settings) and set PAPLOOP_LABEL_STUDIO_TOKEN.",
+                code="label_studio.bad_token",
             )
         if not response.is_success:
             raise failure(str(self.base), what, response, lambda text: text.replace(refresh, "***"))
@@ -111,11 +113,13 @@ class Wire:
     def _authorization(self) -> str:
         if not self._credentials.given:
             raise Unauthorized(
-                "No Label Studio token is set; put a legacy or personal access token into PAPLOOP_LABEL_STUDIO_TOKEN."
+                "No Label Studio token is set; put a legacy or personal access token into PAPLOOP_LABEL_STUDIO_TOKEN.",
+                code="label_studio.no_token",
             )
         if not self._credentials.sendable:
             raise Unauthorized(
-                "The Label Studio token holds characters no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN."
+                "The Label Studio token holds characters no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN.",
+                code="label_studio.bad_token",
             )
         return self._credentials.header()
 
@@ -176,5 +180,6 @@ class Wire:
     def _odd(self, method: str, path: str, wanted: str) -> LabelStudioUnavailable:
         return LabelStudioUnavailable(
             f"Label Studio at {self.base} answered {method} {path} with something other than {wanted}; "
-            "check its version (1.23 is tried) and any proxy in between."
+            "check its version (1.23 is tried) and any proxy in between.",
+            code="label_studio.not_json",
         )

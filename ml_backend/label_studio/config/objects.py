@@ -47,12 +47,16 @@ def object_job(page: Page) -> tuple[LabelingJob | None, list[str]]:
                 reasons.append(f"{tag.name} {tag.get('name')!r} {reason.words}")
             else:
                 raise LabelConfigError(
-                    f"PapLoop cannot drive this labeling config: {tag.name} {tag.get('name')!r} {reason.words}."
+                    f"PapLoop cannot drive this labeling config: {tag.name} {tag.get('name')!r} {reason.words}.",
+                    code="label_config.unusable_control",
+                    control=tag.name,
                 )
     if not mine:
         return None, reasons
     if several := page.several_images(mine):
-        raise LabelConfigError(f"PapLoop cannot drive this labeling config: {several}.")
+        raise LabelConfigError(
+            f"PapLoop cannot drive this labeling config: {several}.", code="label_config.several_images"
+        )
     image = page.image_of(mine[0])
     meanings = _meanings(mine)
     classes = tuple(name for name, meaning in meanings.items() if meaning == "class")

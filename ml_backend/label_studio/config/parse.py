@@ -34,5 +34,6 @@ def parse_label_config(xml: str) -> LabelingJob:
     raise LabelConfigError(
         "PapLoop cannot drive this labeling config: it has neither a Choices control nor one that draws objects; give "
         "it a <Choices> with at least two <Choice>, or a <RectangleLabels>, <PolygonLabels>, <EllipseLabels> or "
-        '<BrushLabels> with at least one <Label>, and toName set to an <Image value="$image">.'
+        '<BrushLabels> with at least one <Label>, and toName set to an <Image value="$image">.',
+        code="label_config.no_controls",
     )

@@ -60,7 +60,9 @@ def parse_tags(xml: str) -> Tag:
         LabelConfigError: it is no XML, too long, or declares something.
     """
     if len(xml) > MAX_CONFIG:
-        raise LabelConfigError(f"The labeling config is longer than {MAX_CONFIG} characters; shorten it.")
+        raise LabelConfigError(
+            f"The labeling config is longer than {MAX_CONFIG} characters; shorten it.", code="label_config.too_long"
+        )
     root = Tag("", {})
     open_tags = [root]
 
@@ -70,7 +72,10 @@ def parse_tags(xml: str) -> Tag:
         open_tags.append(tag)
 
     def refuse(*_: object) -> None:
-        raise LabelConfigError("The labeling config declares a document type or an entity; remove the declaration.")
+        raise LabelConfigError(
+            "The labeling config declares a document type or an entity; remove the declaration.",
+            code="label_config.declares_entities",
+        )
 
     parser = expat.ParserCreate("utf-8")
     parser.StartElementHandler = start
@@ -81,6 +86,7 @@ def parse_tags(xml: str) -> Tag:
         parser.Parse(xml.lstrip("\ufeff \t\r\n").encode("utf-8", errors="replace"), True)
     except expat.ExpatError as error:
         raise LabelConfigError(
-            f"The labeling config is not valid XML ({error}); correct it in the project's settings."
+            f"The labeling config is not valid XML ({error}); correct it in the project's settings.",
+            code="label_config.not_xml",
         ) from None
     return root

@@ -50,13 +50,21 @@ def drawn_regions(context: object, to_name: str) -> list[Result]:
     """
     results = context.get("result") if isinstance(context, Mapping) else None
     if not isinstance(results, list):
-        raise BadRequest("The editor's context holds no list of regions; draw a box or a point with a smart tool.")
+        raise BadRequest(
+            "The editor's context holds no list of regions; draw a box or a point with a smart tool.",
+            code="smart.nothing_drawn",
+        )
     regions = [each for each in results if isinstance(each, Mapping) and isinstance(each.get("value"), Mapping)]
     if not regions:
-        raise BadRequest("The editor's context holds no region; draw a box or a point with a smart tool.")
+        raise BadRequest(
+            "The editor's context holds no region; draw a box or a point with a smart tool.", code="smart.nothing_drawn"
+        )
     mine = [each for each in regions if each.get("to_name") == to_name]
     if not mine:
-        raise BadRequest(f"Nothing is drawn on the image {to_name!r}, which PapLoop looks at; draw there.")
+        raise BadRequest(
+            f"Nothing is drawn on the image {to_name!r}, which PapLoop looks at; draw there.",
+            code="smart.nothing_drawn",
+        )
     return mine[-MOST_REGIONS:]
 
 
@@ -82,7 +90,10 @@ def read_prompt(regions: Sequence[Result], size: Size) -> Prompt:
         except BadRequest as error:
             reasons.append(str(error))
     if box is None and not points[True]:
-        raise BadRequest(reasons[0] if reasons else "Only places outside of the object are marked; mark it too.")
+        raise BadRequest(
+            reasons[0] if reasons else "Only places outside of the object are marked; mark it too.",
+            code="smart.only_outside",
+        )
     text = repr([(each.get("id"), sorted(each["value"].items(), key=str)) for each in regions])
     return Prompt(
         box,
@@ -102,7 +113,10 @@ def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
     """
     found = [form for form in forms if not prompt.label or prompt.label in form.control.classes]
     if not found:
-        raise BadRequest(f"No control that draws regions offers the label {prompt.label!r}; add it to PolygonLabels.")
+        raise BadRequest(
+            f"No control that draws regions offers the label {prompt.label!r}; add it to PolygonLabels.",
+            code="smart.no_control",
+        )
     return found
 
 
@@ -118,9 +132,9 @@ def _is_positive(region: Result) -> bool:
 def _point(value: Result, size: Size) -> Point:
     x, y = _number(value.get("x")), _number(value.get("y"))
     if x is None or y is None:
-        raise BadRequest("The point has no place that can be read; click again.")
+        raise BadRequest("The point has no place that can be read; click again.", code="smart.outside_image")
     if not (0 <= x <= 100 and 0 <= y <= 100):
-        raise BadRequest("The point is outside of the image; click on an object.")
+        raise BadRequest("The point is outside of the image; click on an object.", code="smart.outside_image")
     height, width = size
     return min(x * width / 100, width - 0.5), min(y * height / 100, height - 0.5)
 
@@ -128,7 +142,9 @@ def _point(value: Result, size: Size) -> Point:
 def _box(value: Result, size: Size) -> tuple[float, float, float, float]:
     box = bounding_box(shape_of(value, size), size)
     if box is None or not min(box[2] - box[0], box[3] - box[1]) >= 1:
-        raise BadRequest("The shape is smaller than a pixel inside the image; draw a larger one.")
+        raise BadRequest(
+            "The shape is smaller than a pixel inside the image; draw a larger one.", code="smart.too_small"
+        )
     x1, y1, x2, y2 = (float(side) for side in box)
     return x1, y1, x2, y2
 

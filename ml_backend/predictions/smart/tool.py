@@ -126,7 +126,7 @@ class SmartTool:
 
     def _file(self, project: ProjectRow, task: object, key: str) -> Path:
         if not isinstance(task, Mapping):
-            raise BadRequest("The request has no task; open the image again.")
+            raise BadRequest("The request has no task; open the image again.", code="request.no_tasks")
         number = identifier(task.get("id"))
         known = self._items.by_task(project.id, [number]) if number is not None else {}
         if number in known:
@@ -134,7 +134,7 @@ class SmartTool:
         data = task.get("data")
         image = task_image(data, key) if isinstance(data, Mapping) else ""
         if not image:
-            raise NotFound(f"The task has no image under {key!r}; check its data.")
+            raise NotFound(f"The task has no image under {key!r}; check its data.", code="image.none_in_task")
         return self._images.local_path(image, task_id=number)
 
     def _pixels(self, path: Path) -> RGBArray:
@@ -219,4 +219,6 @@ def _likeliest(likely: FloatArray, classes: tuple[str, ...], forms: list[Form]) 
         return max(known)[1]
     if len(offered) == 1:
         return offered[0]
-    raise BadRequest("No label is chosen and no model knows the object yet; choose a label, then draw.")
+    raise BadRequest(
+        "No label is chosen and no model knows the object yet; choose a label, then draw.", code="smart.no_label"
+    )

@@ -43,7 +43,11 @@ def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def unknown_project(project_id: int) -> NotFound:
     """The error for a project PapLoop has not met."""
-    return NotFound(f"PapLoop does not know project {project_id}; run `paploop connect {project_id}` first.")
+    return NotFound(
+        f"PapLoop does not know project {project_id}; run `paploop connect {project_id}` first.",
+        code="project.unknown",
+        project=project_id,
+    )
 
 
 def lock_project(connection: Connection, project_id: int) -> None:

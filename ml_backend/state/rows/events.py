@@ -38,7 +38,11 @@ class EventRows(Rows):
         with self._db.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(events.c.id == int(event_id))).first()
         if row is None:
-            raise NotFound(f"There is no webhook {event_id}; `paploop events` lists those that were set aside.")
+            raise NotFound(
+                f"There is no webhook {event_id}; `paploop events` lists those that were set aside.",
+                code="event.unknown",
+                event=event_id,
+            )
         return EventRow(*row)
 
     def all_open(self, limit: int = 100) -> list[EventRow]:

@@ -55,7 +55,8 @@ class ItemRows(Rows):
             if taken is not None:
                 raise Conflict(
                     f"Task {taken.task_id} already has an item with another source than {taken.source!r:.200}; "
-                    "look it up by task instead of adding it."
+                    "look it up by task instead of adding it.",
+                    code="item.task_taken",
                 )
         return [after[source] for source in sources]
 
@@ -80,7 +81,9 @@ class ItemRows(Rows):
         with self._db.read() as connection:
             row = connection.execute(select(*_COLUMNS).where(items.c.id == int(item_id))).one_or_none()
         if row is None:
-            raise NotFound(f"There is no item {item_id}; `paploop ingest` adds images.")
+            raise NotFound(
+                f"There is no item {item_id}; `paploop ingest` adds images.", code="item.unknown", item=item_id
+            )
         return ItemRow(*row)
 
     def by_task(self, project_id: int, task_ids: Iterable[int]) -> dict[int, ItemRow]:

@@ -22,7 +22,9 @@ _BUILDING = "building"
 
 def ended_meanwhile(run_id: int) -> Busy:
     """What a run is told that was ended while it published."""
-    return Busy(f"Run {run_id} was ended while it published; its order is not switched to.")
+    return Busy(
+        f"Run {run_id} was ended while it published; its order is not switched to.", code="run.ended", run=run_id
+    )
 
 
 class RankingRows(Rows):
@@ -98,7 +100,9 @@ class RankingRows(Rows):
             lock_project(connection, int(project_id))
             if connection.execute(select(rankings.c.id).where(rankings.c.version == version)).first():
                 raise Conflict(
-                    f"There already is a ranking with version '{version}'; choose another name for this one."
+                    f"There already is a ranking with version '{version}'; choose another name for this one.",
+                    code="ranking.version_taken",
+                    version=version,
                 )
             key = connection.execute(new).inserted_primary_key
         assert key is not None
@@ -112,7 +116,11 @@ class RankingRows(Rows):
         """
         found = self._select_rankings(rankings.c.id == int(ranking_id))
         if not found:
-            raise NotFound(f"There is no ranking {ranking_id}; list the project's rankings to see which there are.")
+            raise NotFound(
+                f"There is no ranking {ranking_id}; list the project's rankings to see which there are.",
+                code="ranking.unknown",
+                ranking=ranking_id,
+            )
         return found[0]
 
     def of_run(self, opened_by: int) -> RankingRow | None:
@@ -162,7 +170,11 @@ class RankingRows(Rows):
         with self._db.write() as connection:
             done = connection.execute(update(rankings).where(rankings.c.id == int(ranking_id)).values(**values))
             if done.rowcount == 0:
-                raise NotFound(f"There is no ranking {ranking_id}; it may have been deleted, rank again.")
+                raise NotFound(
+                    f"There is no ranking {ranking_id}; it may have been deleted, rank again.",
+                    code="ranking.unknown",
+                    ranking=ranking_id,
+                )
 
     def activate(self, ranking_id: int, active_run_id: int | None, *, while_open: int | None = None) -> None:
         """In one transaction: this ranking active, its predecessors retired, project pointing to it and to the run.

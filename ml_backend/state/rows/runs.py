@@ -200,7 +200,9 @@ class RunRows(Rows):
         if self._update_runs(move) == 0:
             present = self.one(run_id).state
             raise Busy(
-                f"Run {run_id} is in '{present}', not in '{from_state}': another process moved it; read it again."
+                f"Run {run_id} is in '{present}', not in '{from_state}': another process moved it; read it again.",
+                code="run.moved_on",
+                run=run_id,
             )
         return self.one(run_id)
 
@@ -210,7 +212,7 @@ class RunRows(Rows):
 
 
 def _unknown(run_id: int) -> NotFound:
-    return NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.")
+    return NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.", code="run.unknown", run=run_id)
 
 
 def _run_in(connection: Connection, run_id: int) -> RunRow:

@@ -23,6 +23,10 @@ def settings_of_form(form: Mapping[str, str]) -> dict[str, Any]:
             try:
                 values[name] = kind(form[name].strip())
             except ValueError as error:
-                raise BadRequest(f"'{name}' cannot be {form[name][:40]!r}; give a number.") from error
+                raise BadRequest(
+                    f"'{name}' cannot be {form[name][:40]!r}; give a number.",
+                    code="settings.not_a_number",
+                    setting=name,
+                ) from error
     values["auto_train"] = "auto_train" in form
     return values

@@ -102,7 +102,9 @@ def _action(name: str) -> Action:
         "reconcile": ask_reconcile,
     }
     if name not in actions:
-        raise BadRequest(f"The dashboard cannot do {name[:40]!r}; use one of its buttons.")
+        raise BadRequest(
+            f"The dashboard cannot do {name[:40]!r}; use one of its buttons.", code="request.unknown_action"
+        )
     return actions[name]
 
 
@@ -118,7 +120,7 @@ def _go_back(services: Services, project_id: int) -> None:
     text = request.form.get("run", "")
     run_id = identifier(int(text)) if text.isascii() and text.isdigit() and len(text) < 19 else None
     if run_id is None:
-        raise BadRequest("No run was named; use the button beside a promoted run.")
+        raise BadRequest("No run was named; use the button beside a promoted run.", code="request.no_run")
     ask_rollback(services, project_id, run_id)
 
 

@@ -40,7 +40,8 @@ class Refusal(Error):
 
     def to_response(self, _ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Status line, headers and body."""
-        body = json.dumps({"error": self.body}).encode()
+        code = "http.too_large" if self.code == 413 else "http.refused"
+        body = json.dumps({"error": self.body, "code": code, "data": {}}).encode()
         return f"{self.code} {self.reason}", [("Content-Type", "application/json"), *self.headers], body
 
 

@@ -125,7 +125,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         raise Conflict(
             f"PapLoop cannot listen on {host} port {port} ({error.strerror or error}); stop what uses it, or set "
-            "PAPLOOP_HOST and PAPLOOP_PORT."
+            "PAPLOOP_HOST and PAPLOOP_PORT.",
+            code="server.port_in_use",
+            port=port,
         ) from error
 
 

@@ -197,7 +197,7 @@ def test_an_unexpected_error_is_a_sentence_with_a_mark_in_the_log(
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(type(world.store), "projects", broken)
+    monkeypatch.setattr(type(world.store.projects), "all", broken)
     answer = world.call("/api/projects")
     assert answer.status_code == 500
     assert "secret detail" not in answer.text

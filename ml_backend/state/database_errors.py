@@ -1,0 +1,58 @@
+"""What a driver says -> whether the database is away, which passes, or the value or statement can never go through."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy.exc import DataError, StatementError
+
+from ml_backend.errors import BadRequest, PapLoopError, Unavailable
+
+
+def unstorable(cause: BaseException) -> BadRequest:
+    """The error for a value that no retry stores."""
+    if isinstance(cause, OverflowError):
+        return BadRequest(
+            "A number is too large for the database; correct it and send it again.", code="database.unstorable"
+        )
+    if isinstance(cause, UnicodeEncodeError):
+        return BadRequest(
+            f"The text {cause.object[:100]!r} is not valid Unicode and cannot be stored; rename that file or value.",
+            code="database.unstorable",
+        )
+    return BadRequest(
+        f"A value cannot be stored ({str(cause).strip()}); correct it and send it again.", code="database.unstorable"
+    )
+
+
+def database_error(error: Exception, lock_wait: float) -> PapLoopError:
+    """Whether the database is away, which passes, or this statement can never go through."""
+    cause = error.orig if isinstance(error, StatementError) and error.orig is not None else error
+    name, state = getattr(cause, "sqlite_errorname", ""), str(getattr(cause, "sqlstate", None) or "")
+    of_value = state.startswith("22") or state == "42804" or name in ("SQLITE_TOOBIG", "SQLITE_MISMATCH")
+    if isinstance(cause, OverflowError | UnicodeEncodeError | TypeError | ValueError) or isinstance(error, DataError):
+        return unstorable(cause)
+    if of_value or re.search("binding parameter|cannot adapt", str(cause)):
+        return unstorable(cause)
+    words = {
+        "SQLITE_BUSY": f"The database stayed locked by another process for {lock_wait:g} s; "
+        "try again, and if it lasts look for a process that hangs.",
+        "SQLITE_FULL": "The disk that holds the database is full; free some space, nothing that was stored is lost.",
+        "SQLITE_READONLY": "The database cannot be written; give this user access to its file and folder.",
+        "SQLITE_CANTOPEN": "The database file cannot be opened; check the data directory and its permissions.",
+        "SQLITE_CORRUPT": "The database file is damaged; stop PapLoop and restore the last backup.",
+        "SQLITE_NOTADB": "The database file is not a SQLite database; check the data directory and the database URL.",
+    }
+    for prefix, sentence in words.items():
+        if name.startswith(prefix):
+            return Unavailable(sentence, code="database.failed")
+    # SQLite's "logic error" and PostgreSQL's class 42: a table or column that is not there, a statement it cannot read.
+    if name == "SQLITE_ERROR" or state.startswith("42"):
+        return PapLoopError(
+            f"The database refused a statement ({str(cause).strip()}); is it of this version of PapLoop? "
+            "Restart PapLoop; if the problem persists, report it with the log.",
+            code="database.refused",
+        )
+    return Unavailable(
+        f"The database failed ({str(cause).strip()}); check that it runs and try again.", code="database.failed"
+    )
