@@ -24,6 +24,7 @@ from ml_backend.services import Services, build_services
 from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem, RankingEntry
 from tests.fakes.machine import free_port
+from tests.fakes.runs import open_run
 
 ITEMS = 10_000
 LATENCIES = ("webhook_p99", "health_p99", "setup_p99", "predict_one_p99", "predict_600_per_task")
@@ -51,8 +52,7 @@ def seed(services: Services) -> None:
     store.projects.upsert(3, "bench", CONFIG, 1.0)
     rows = [NewItem(source=f"task:{n}", task_id=n, state="ready", data={"image": "x"}) for n in range(1, ITEMS + 1)]
     ids = store.items.add(3, rows, 1.0)
-    run = store.runs.open(3, kind="train", reason="bench", seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(store, 3, reason="bench")
     rng = np.random.default_rng(0)
     store.answers.save(run.id, ids, rng.dirichlet([1, 1], len(ids)).astype(np.float32), ["Cat", "Dog"])
     store.runs.update(run.id, state="done", decision="promoted")

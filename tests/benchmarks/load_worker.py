@@ -8,6 +8,7 @@ import numpy as np
 from ml_backend.services import Services, build_services
 from ml_backend.settings import load_settings
 from ml_backend.state.records import RankingEntry
+from tests.fakes.runs import open_run
 from training.data.manifest import write_manifest
 from training.jobs.classes import train
 from training.types import Sample
@@ -31,8 +32,7 @@ def train_once(services: Services, folder: Path, number: int) -> None:
     request = {"classes": list(names), "method": "head", "seed": number, "encoder": "bench", "encoder_name": "lite0"}
     request |= {"vectors": str(vectors), "dimension": DIMENSION, "init": None, "threads": 1}
     (folder / "request.json").write_text(json.dumps(request))
-    run = services.store.runs.open(3, kind="train", reason="bench", seed=number, change=0, now=1.0)
-    assert run is not None
+    run = open_run(services.store, 3, reason="bench", seed=number, change=0)
     train(folder, lambda fraction, message: services.store.runs.update(run.id, progress=fraction, message=message))
     publish_once(services, run.id, rng)
     services.store.runs.update(run.id, state="done")

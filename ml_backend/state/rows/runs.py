@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlalchemy import Connection, Executable, Update, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
-from ml_backend.errors import Busy, Conflict, NotFound
+from ml_backend.errors import Busy, NotFound
 from ml_backend.state.records import Json, RunRow, WishRow
 from ml_backend.state.tables import OPEN_STATES, runs
 
@@ -40,28 +38,6 @@ class Asked:
 
 class RunRows(Rows):
     """SQL of the runs table."""
-
-    def open(
-        self, project_id: int, *, kind: str, reason: str, seed: int, change: int, now: float, **values: object
-    ) -> RunRow | None:
-        """Open a run, in state "prepare" unless `values` say otherwise; None when the project has an open one.
-
-        Safe whoever calls at the same moment: the partial unique index lets one through.
-
-        Raises:
-            NotFound: PapLoop does not know the project.
-        """
-        fields = {"kind": kind, "reason": reason, "seed": seed, "change": change, "created_at": now, **values}
-        try:
-            with self._db.write() as connection:
-                lock_project(connection, int(project_id))
-                if _open_in(connection, project_id) is not None:
-                    return None
-                return _insert(connection, project_id, fields)
-        except Conflict as error:
-            if isinstance(error.__cause__, IntegrityError):
-                return None
-            raise
 
     def ask(self, project_id: int, asked: Asked, now: float) -> tuple[RunRow, bool]:
         """Open a run, or note that it is to follow the open one; a wish that it fulfils is forgotten.
@@ -234,10 +210,7 @@ def _open(connection: Connection, project_id: int, asked: Asked, now: float) -> 
     if wished is not None and covers(asked.kind, wished.kind):
         drop_wish(connection, project_id)
     fields = {name: getattr(asked, name) for name in ("kind", "reason", "seed", "change")}
-    return _insert(connection, project_id, {**fields, "request": dict(asked.request), "created_at": now})
-
-
-def _insert(connection: Connection, project_id: int, fields: dict[str, Any]) -> RunRow:
+    fields |= {"request": dict(asked.request), "created_at": now}
     key = connection.execute(
         insert(runs).values(project_id=int(project_id), **checked(runs, fields))
     ).inserted_primary_key

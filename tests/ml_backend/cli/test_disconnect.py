@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.fakes.label_studio import FakeLabelStudio
+from tests.fakes.runs import open_run
 from tests.ml_backend.cli.conftest import CLASSES, NOW, Shell
 
 
@@ -13,8 +14,7 @@ def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, f
     assert there == project
     shell("connect", str(project))
     store = shell.store()
-    run = store.runs.open(project, kind="train", reason="Test.", seed=0, change=0, now=NOW)
-    assert run is not None
+    run = open_run(store, project, reason="Test.", now=NOW)
     before = store.labels.all(project)
 
     said = shell.json("disconnect", str(project))

@@ -8,6 +8,7 @@ from pathlib import Path
 from ml_backend.predictions.thresholds import METRIC
 from ml_backend.state.records import EffortRow
 from tests.fakes.label_studio import FakeLabelStudio
+from tests.fakes.runs import open_run
 from tests.ml_backend.cli.conftest import NOW, Shell
 
 OBJECTS = (
@@ -30,8 +31,7 @@ def test_effort_of_a_project(shell: Shell, project: int) -> None:
 def test_effort_shows_thresholds_where_objects_are_drawn(shell: Shell) -> None:
     store = shell.store()
     store.projects.upsert(9, "Boxes", OBJECTS, NOW)
-    run = store.runs.open(9, kind="train", reason="", seed=0, change=0, now=NOW)
-    assert run is not None
+    run = open_run(store, 9, now=NOW)
     chosen = {"classes": {"Cell": {"threshold": 0.4, "objects": 30, "basis": "own"}}, "why": "Fewest corrections."}
     store.runs.update(run.id, state="done", metrics={METRIC: chosen})
     store.projects.update(9, active_run_id=run.id)

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from ml_backend.plain_text import OneLine, plain
+from tests.fakes.runs import open_run
 from tests.ml_backend.cli.conftest import NOW, Shell
 
 TITLE = "[/red] [bold]Slides[/bold] [link=http://x]\x1b[31m\x07\r\nERROR forged\u202e"
@@ -17,7 +18,7 @@ TITLE = "[/red] [bold]Slides[/bold] [link=http://x]\x1b[31m\x07\r\nERROR forged\
 def hostile(shell: Shell) -> Shell:
     store = shell.store()
     store.projects.upsert(7, TITLE, "<View/>", NOW)
-    store.runs.open(7, kind="train", reason=TITLE, seed=0, change=0, now=NOW)
+    open_run(store, 7, reason=TITLE, now=NOW)
     store.close()
     return shell
 

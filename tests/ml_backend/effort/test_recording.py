@@ -16,6 +16,7 @@ from ml_backend.loop.pulse import beat
 from ml_backend.predictions.packing import Found, pack
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EffortRow, NewItem, RankingEntry
+from tests.fakes.runs import open_run
 from tests.fakes.world import NOW, Clock, open_services, settings_in
 from training.types import Detections
 
@@ -41,8 +42,7 @@ def project(services: Services, config: str, tasks: int = 4) -> tuple[int, list[
     store = services.store
     store.projects.upsert(7, "Cells", config, NOW)
     items = store.items.add(7, [NewItem(f"/c/{n}.png", n, state="ready") for n in range(1, tasks + 1)], NOW)
-    run = store.runs.open(7, kind="train", reason="", seed=0, change=0, now=NOW)
-    assert run is not None
+    run = open_run(store, 7, now=NOW)
     names = ["Cat", "Dog"] if config == CLASSES else ["Cell", "Nucleus"]
     store.runs.update(run.id, state="done", finished_at=NOW, request={"classes": names})
     entries = [RankingEntry(item, place, place / 10, 0.0) for place, item in enumerate(items)]

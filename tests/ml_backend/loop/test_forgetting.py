@@ -6,6 +6,7 @@ from sqlalchemy import Table, func, select
 
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.tables import predictions, ranking_entries
+from tests.fakes.runs import open_run
 from tests.ml_backend.loop.classes import Loop
 
 KEPT = 3
@@ -28,8 +29,7 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
     assert first.decision == "promoted"
     for number in range(30):
         now = loop.services.clock()
-        run = loop.store.runs.open(loop.project, kind="train", reason="Old.", seed=0, change=0, now=now, state="done")
-        assert run is not None
+        run = open_run(loop.store, loop.project, reason="Old.", now=now, state="done")
         folder = loop.services.files.run_dir(run.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "manifest.jsonl").write_text("{}")

@@ -12,6 +12,7 @@ from ml_backend.label_studio.config import parse_label_config
 from ml_backend.predictions.packing import Found, pack
 from ml_backend.runs import request_run
 from ml_backend.state.project_settings import ProjectSettings
+from tests.fakes.runs import open_run
 from ml_backend.web.serving import serving_of
 from tests.ml_backend.loop.objects import BOXES, IMAGE, SETTINGS, SIZE, ObjectLoop, make_object_loop
 from tests.training.detection.blobs import CLASSES
@@ -37,8 +38,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     root = tmp_path_factory.mktemp("object-names")
     loop = make_object_loop(root / "state", root / "images", BOXES, count=8)
     store, now = loop.store, loop.services.clock()
-    run = store.runs.open(loop.project, kind="train", reason="Test.", seed=0, change=0, now=now)
-    assert run is not None
+    run = open_run(store, loop.project, reason="Test.", now=now)
     request = {"task": "objects", "classes": list(CLASSES)}
     store.runs.update(run.id, state="done", decision="promoted", request=request)
     probs = np.full((1, 2, len(CLASSES) + 1), 0.0, np.float32)

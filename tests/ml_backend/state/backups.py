@@ -14,6 +14,7 @@ from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
 from tests.fakes.progress import silent
+from tests.fakes.runs import open_run
 
 
 @pytest.fixture
@@ -33,8 +34,7 @@ def filled(settings: Settings) -> Settings:
     store.items.add(1, [NewItem("a", task_id=3, vector_row=2)], 1.0)
     store.labels.upsert(1, [AnnotationRow(1, 3, result=["x"], updated_at="2026-01-01")], 1.0)
     for state in ("done", "failed", "train"):
-        run = store.runs.open(1, kind="train", reason="", seed=0, change=1, now=1.0)
-        assert run is not None
+        run = open_run(store, 1, seed=0, change=1)
         store.runs.update(run.id, state=state)
         (data.run_dir(run.id) / "checkpoint").mkdir(parents=True)
         (data.run_dir(run.id) / "checkpoint" / "weights.npz").write_bytes(b"w" * 1000 * run.id)

@@ -9,21 +9,23 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ml_backend.state.records import AnnotationRow, EffortRow, NewItem
+from ml_backend.state.rows.runs import Asked
 from ml_backend.state.store import Store
 
 HAMMER = """
 import json, sys
 from ml_backend.errors import Conflict
 from ml_backend.state.records import AnnotationRow, NewItem
+from ml_backend.state.rows.runs import Asked
 from ml_backend.state.store import Store
 
 store, me = Store.open(sys.argv[1]), int(sys.argv[2])
-opened, changed, advanced = [], 0, 0
+opened, changed, advanced = set(), 0, 0
 for n in range(25):
     store.events.add(1, "X", {"by": me, "n": n}, 1.0)
-    run = store.runs.open(1, kind="train", reason=str(me), seed=0, change=0, now=1.0)
-    if run is not None:
-        opened.append(run.id)
+    run, _ = store.runs.ask(1, Asked("train", str(me), 0, 0), 1.0)
+    if run.reason == str(me):
+        opened.add(run.id)
     rows = [AnnotationRow(i, n, result=[me], updated_at="2026-01-01") for i in (me * 1000 + n, n)]
     changed += store.labels.upsert(1, rows, 1.0)
     store.items.add(1, [NewItem(f"{i}") for i in range(n, n + 5)], 1.0)
@@ -33,7 +35,7 @@ for n in range(25):
             advanced += 1
         except Conflict:
             pass
-print(json.dumps([opened, changed, advanced]))
+print(json.dumps([sorted(opened), changed, advanced]))
 """
 
 
@@ -65,14 +67,14 @@ def test_processes(url: str) -> None:
 def test_threads_open_exactly_one_run(store: Store) -> None:
     barrier = threading.Barrier(8)
 
-    def start(_: int) -> object:
+    def start(number: int) -> int:
         barrier.wait()
-        return store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
+        return store.runs.ask(1, Asked("train", str(number), 0, 0), 1.0)[0].id
 
     with ThreadPoolExecutor(8) as pool:
-        for _ in range(5):
-            runs = [run for run in pool.map(start, range(8)) if run is not None]
-            assert len(runs) == 1
+        for before in range(5):
+            assert len(set(pool.map(start, range(8)))) == 1
+            assert len(store.runs.latest(1)) == before + 1
             store.runs.advance(store.runs.all_open()[0].id, "prepare", "done")
 
 

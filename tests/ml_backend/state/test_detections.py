@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from ml_backend.errors import PapLoopError
 from ml_backend.predictions.packing import Found, pack, unpack
 from ml_backend.state.store import Store
+from tests.fakes.runs import open_run
 from training.types import Detections
 
 floats = st.floats(-1e6, 1e6, width=32)
@@ -63,8 +64,7 @@ def test_vectors_keep_their_angles() -> None:
 
 def test_answers_are_kept_by_run_and_item(store: Store) -> None:
     store.projects.upsert(1, "One", "", 1.0)
-    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(store, 1)
     store.detections.save(run.id, {5: b"five", 3: b"three"})
     store.detections.save(run.id, {5: b"FIVE", 9: b"nine"})
     assert store.detections.items(run.id) == {3, 5, 9}

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from ml_backend.state import migrate as migrate_module
 from ml_backend.state.records import NewItem, RankingEntry
 from ml_backend.state.store import Store
+from tests.fakes.runs import open_run
 
 
 def test_answers_without_names_are_made_again_and_everything_else_stays(tmp_path: Path) -> None:
@@ -19,8 +20,7 @@ def test_answers_without_names_are_made_again_and_everything_else_stays(tmp_path
     store = Store.open(url)
     store.projects.upsert(1, "Old", "", 1.0)
     (item,) = store.items.add(1, [NewItem("a.png", task_id=7, state="ready")], 1.0)
-    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(store, 1)
     store.runs.advance(run.id, "prepare", "done", decision="promoted")
     entry = RankingEntry(item, 0, 0.0, 1.0, "why")
     store.rankings.activate(store.rankings.add(1, run.id, run.id, "v1", "entropy", {}, [entry], 1.0), run.id)

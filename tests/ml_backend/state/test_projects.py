@@ -4,6 +4,7 @@ from ml_backend.errors import NotFound
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import AnnotationRow, NewItem, RankingEntry
 from ml_backend.state.store import Store
+from tests.fakes.runs import open_run
 
 
 def test_upsert_keeps_settings_and_creation_time(store: Store) -> None:
@@ -26,16 +27,16 @@ def test_update_project(store: Store) -> None:
         store.projects.update(1, colour="red")
 
 
-@pytest.mark.parametrize("call", ["project", "settings"])
+@pytest.mark.parametrize("call", ["one", "settings"])
 def test_unknown_project_says_what_to_do(store: Store, call: str) -> None:
     with pytest.raises(NotFound, match="does not know project 7; run `paploop connect 7`"):
-        getattr(store, call)(7)
+        getattr(store.projects, call)(7)
     with pytest.raises(NotFound):
         store.projects.update(7, title="x")
     with pytest.raises(NotFound):
         store.items.add(7, [NewItem("a")], 1.0)
     with pytest.raises(NotFound):
-        store.runs.open(7, kind="train", reason="", seed=0, change=0, now=1.0)
+        open_run(store, 7)
     with pytest.raises(NotFound):
         store.labels.upsert(7, [AnnotationRow(1, 1)], 1.0)
 
@@ -45,8 +46,7 @@ def test_delete_project_takes_everything_and_only_its_own(store: Store) -> None:
     for project in (1, 2):
         (item,) = store.items.add(project, [NewItem("a", task_id=5)], 1.0)
         store.labels.upsert(project, [AnnotationRow(project, 5, result=[1], updated_at="2026-01-01")], 1.0)
-        run = store.runs.open(project, kind="train", reason="", seed=0, change=0, now=1.0)
-        assert run is not None
+        run = open_run(store, project)
         store.rankings.add(
             project, run.id, run.id, f"v{project}", "entropy", {}, [RankingEntry(item, 0, 0.0, 1.0)], 1.0
         )
@@ -67,12 +67,10 @@ def test_delete_project_takes_everything_and_only_its_own(store: Store) -> None:
 
 
 def test_numbers_are_never_used_twice(store: Store) -> None:
-    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
+    run = open_run(store, 1)
     (item,) = store.items.add(1, [NewItem("a")], 1.0)
-    assert run is not None
     store.projects.delete(1)
     store.projects.upsert(1, "again", "", 1.0)
-    again = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
-    assert again is not None
+    again = open_run(store, 1)
     assert again.id > run.id
     assert store.items.add(1, [NewItem("a")], 1.0)[0] > item

@@ -6,6 +6,7 @@ from ml_backend.state import database
 from ml_backend.state.class_probs import likeliest, over_classes
 from ml_backend.state.records import NewItem, RankingEntry
 from ml_backend.state.store import Store
+from tests.fakes.runs import open_run
 
 ABC = ("a", "b", "c")
 
@@ -24,8 +25,7 @@ def entries(ids: list[int]) -> list[RankingEntry]:
 
 
 def run_of(store: Store) -> int:
-    run = store.runs.open(1, kind="train", reason="", seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(store, 1)
     store.runs.advance(run.id, "prepare", "done")
     return run.id
 

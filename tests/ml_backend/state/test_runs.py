@@ -2,34 +2,31 @@ import pytest
 
 from ml_backend.errors import Conflict, NotFound
 from ml_backend.state.records import RunRow
+from ml_backend.state.rows.runs import Asked
 from ml_backend.state.store import Store
 
 
-def start(store: Store, project: int = 1) -> RunRow | None:
-    return store.runs.open(project, kind="train", reason="20 new labels", seed=3, change=8, now=4.0)
+def start(store: Store, project: int = 1) -> RunRow:
+    return store.runs.ask(project, Asked("train", "20 new labels", 3, 8), 4.0)[0]
 
 
 def test_one_open_run_per_project(store: Store) -> None:
     store.projects.upsert(2, "Two", "", 1.0)
     run, other = start(store), start(store, 2)
-    assert run is not None
-    assert other is not None
     assert (run.state, run.reason, run.seed, run.change, run.created_at) == ("prepare", "20 new labels", 3, 8, 4.0)
     assert run.is_open
-    assert start(store) is None
+    assert start(store) == run
     assert store.runs.open_of(1) == run
     assert store.runs.all_open() == [run, other]
     store.runs.advance(run.id, "prepare", "failed", error="why", finished_at=9.0)
     assert store.runs.open_of(1) is None
     again = start(store)
-    assert again is not None
     assert [row.id for row in store.runs.latest(1)] == [again.id, run.id]
     assert len(store.runs.latest(1, limit=1)) == 1
 
 
 def test_compare_and_set(store: Store) -> None:
     run = start(store)
-    assert run is not None
     moved = store.runs.advance(run.id, "prepare", "train", request={"classes": ["a"]}, progress=0.5)
     assert (moved.state, moved.request, moved.progress) == ("train", {"classes": ["a"]}, 0.5)
     with pytest.raises(Conflict, match="is in 'train', not in 'prepare'"):
@@ -40,9 +37,8 @@ def test_compare_and_set(store: Store) -> None:
 
 def test_a_second_open_run_by_update_is_a_conflict(store: Store) -> None:
     first = start(store)
-    assert first is not None
     store.runs.advance(first.id, "prepare", "done")
-    assert start(store) is not None
+    assert start(store).id != first.id
     with pytest.raises(Conflict):
         store.runs.update(first.id, state="train")
 
@@ -55,12 +51,6 @@ def test_unknown_runs(store: Store) -> None:
     ):
         with pytest.raises(NotFound, match="no run 5"):
             call()
-
-
-def test_runs_of_kind_rank_may_start_at_publish(store: Store) -> None:
-    run = store.runs.open(1, kind="rank", reason="asked for", seed=0, change=0, now=1.0, state="publish")
-    assert run is not None
-    assert run.state == "publish"
 
 
 def test_events(store: Store) -> None:
@@ -79,8 +69,7 @@ def test_events(store: Store) -> None:
 def test_covered_change(store: Store) -> None:
     assert store.runs.covered_change(1) == 0
     run = start(store)
-    assert run is not None
     assert store.runs.covered_change(1) == 8
     store.runs.advance(run.id, "prepare", "failed")
-    store.runs.open(1, kind="rank", reason="", seed=0, change=50, now=1.0)
+    store.runs.ask(1, Asked("rank", "", 0, 50), 1.0)
     assert store.runs.covered_change(1) == 0, "a run that failed has learned from nothing"

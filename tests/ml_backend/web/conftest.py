@@ -20,6 +20,7 @@ from ml_backend.state.files import DataDir
 from ml_backend.state.records import AnnotationRow, NewItem, RankingEntry
 from ml_backend.state.store import Store
 from ml_backend.web.app import create_app
+from tests.fakes.runs import open_run
 from tests.fakes.world import Clock, World, open_services
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "label_studio"
@@ -139,8 +140,7 @@ def loop(world: WebWorld) -> Loop:
     world.store.projects.upsert(3, "ml demo", CONFIG, world.now)
     tasks = [1, 2, 3, 4, 5]
     items = add_items(world, 3, tasks)
-    run = world.store.runs.open(3, kind="train", reason="20 new labels", seed=0, change=0, now=world.now)
-    assert run is not None
+    run = open_run(world.store, 3, reason="20 new labels", now=world.now)
     probs = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]], np.float32)
     world.store.answers.save(run.id, items[:4], probs, ["Cat", "Dog"])
     model = world.services.files.run_dir(run.id) / "checkpoint" / "model.json"

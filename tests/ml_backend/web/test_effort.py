@@ -6,6 +6,7 @@ from ml_backend.effort.report import report_of
 from ml_backend.predictions.thresholds import METRIC, limits_of
 from ml_backend.state.records import EffortRow
 from ml_backend.web.dashboard.effort import bar, panel_of
+from tests.fakes.runs import open_run
 from tests.ml_backend.web.conftest import Loop, WebWorld, annotate
 
 OBJECTS = (
@@ -45,8 +46,7 @@ def test_classes_on_the_page(world: WebWorld, loop: Loop) -> None:
 
 def test_thresholds_on_the_page(world: WebWorld) -> None:
     world.store.projects.upsert(4, "Boxes", OBJECTS, world.now)
-    run = world.store.runs.open(4, kind="train", reason="", seed=0, change=0, now=world.now)
-    assert run is not None
+    run = open_run(world.store, 4, now=world.now)
     choice = {"Cell": {"threshold": 0.31, "objects": 40, "basis": "own"}}
     world.store.runs.update(run.id, state="done", metrics={METRIC: {"classes": choice, "why": "It is <best>."}})
     world.store.projects.update(4, active_run_id=run.id)

@@ -18,6 +18,7 @@ from ml_backend.state.records import NewItem
 from ml_backend.state.vectors import Vectors
 from ml_backend.web.serving import serving_of
 from tests.fakes.progress import silent
+from tests.fakes.runs import open_run
 from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, image_data
 from training.types import FloatArray, TrainingError
 
@@ -94,8 +95,7 @@ def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypat
     first_use = FirstUse(world.services.models, world.services.images, world.services.settings, timer=lambda: 0.0)
     runs = [loop.run]
     for _ in range(MODELS_KEPT):
-        run = world.store.runs.open(3, kind="train", reason="", seed=0, change=0, now=1.0)
-        assert run is not None
+        run = open_run(world.store, 3)
         world.store.runs.update(run.id, state="done", request={"encoder": "fake", "encoder_name": "lite0"})
         runs.append(run.id)
     item = world.store.items.by_task(3, [5])[5]

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from tests.fakes.runs import open_run
 from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, basic, bearer, recorded
 
 PREDICTS = [
@@ -110,8 +111,7 @@ def test_a_config_without_choices_gives_empty_elements(world: WebWorld, loop: Lo
 
 def test_cold_start_carries_the_order_and_no_regions(world: WebWorld, loop: Loop) -> None:
     entries = world.store.rankings.entries(world.store.rankings.all(3)[0].id)
-    run = world.store.runs.open(3, kind="rank", reason="", seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(world.store, 3, kind="rank")
     ranking = world.store.rankings.add(3, None, run.id, "cold", "core_set", {}, entries, 1.0)
     world.store.rankings.activate(ranking, None)
     ranked, unranked = world.call("/predict", {"tasks": [{"id": 3}, {"id": 5}], "project": 3}).json["results"]

@@ -11,6 +11,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from ml_backend.predictions.packing import Found, pack
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import NewItem, RankingEntry
+from tests.fakes.runs import open_run
 from tests.ml_backend.web.conftest import CONFIG as CHOICES
 from tests.ml_backend.web.conftest import WebWorld
 from tests.ml_backend.web.drawings import AROUND, DISC, SIZE, disc, point, with_picture
@@ -101,8 +102,7 @@ def project(world: WebWorld, tmp_path: Path, xml: str, monkeypatch: pytest.Monke
     data = {"root": str(tmp_path), "name": again.name}
     store.items.add(8, [NewItem(source=str(again), task_id=2, state="ready", data=data)], now)
     (first,) = [item.id for item in store.items.all(8) if item.task_id == 1]
-    run = store.runs.open(8, kind="train", reason="", seed=0, change=0, now=now)
-    assert run is not None
+    run = open_run(store, 8, now=now)
     store.detections.save(run.id, {first: pack(answer())})
     request = {"classes": list(CLASSES), "task": "objects"}
     store.runs.update(run.id, state="done", decision="promoted", request=request, finished_at=now)

@@ -10,6 +10,7 @@ from markupsafe import escape
 
 from ml_backend.reports.validation_score import macro_f1_interval
 from ml_backend.web.dashboard.curve import Point, label_ticks, learning_curve
+from tests.fakes.runs import open_run
 from tests.ml_backend.web.conftest import CONFIG, Loop, WebWorld, annotate, basic
 
 
@@ -99,11 +100,9 @@ def test_the_page_of_a_project_that_cannot_be_driven(world: WebWorld) -> None:
 
 
 def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None:
-    failed = world.store.runs.open(3, kind="train", reason="r", seed=0, change=0, now=1.0)
-    assert failed is not None
+    failed = open_run(world.store, 3, reason="r")
     world.store.runs.update(failed.id, state="failed", error="The <disk> is full.", finished_at=2.0)
-    running = world.store.runs.open(3, kind="train", reason="s", seed=0, change=0, now=1.0)
-    assert running is not None
+    running = open_run(world.store, 3, reason="s")
     world.store.runs.update(running.id, state="train", progress=0.4, message="Training: 4 of 10")
     text = world.call("/dashboard/3").text
     read(text)
@@ -115,8 +114,7 @@ def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None
 def test_everything_from_outside_is_escaped(world: WebWorld) -> None:
     evil = '"><script>alert(1)</script>'
     world.store.projects.upsert(3, evil, CONFIG.replace("Cat", str(escape(evil))), 1.0)
-    run = world.store.runs.open(3, kind="train", reason=evil, seed=0, change=0, now=1.0)
-    assert run is not None
+    run = open_run(world.store, 3, reason=evil)
     world.store.runs.update(run.id, message=evil)
     text = world.call("/dashboard/3").text
     assert "<script>alert" not in text
