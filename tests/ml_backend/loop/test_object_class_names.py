@@ -12,8 +12,8 @@ from ml_backend.label_studio.config import parse_label_config
 from ml_backend.predictions.packing import Found, pack
 from ml_backend.runs import request_run
 from ml_backend.state.project_settings import ProjectSettings
-from tests.fakes.runs import open_run
 from ml_backend.web.serving import serving_of
+from tests.fakes.runs import open_run
 from tests.ml_backend.loop.objects import BOXES, IMAGE, SETTINGS, SIZE, ObjectLoop, make_object_loop
 from tests.training.detection.blobs import CLASSES
 from training.types import Detections

@@ -66,7 +66,7 @@ def _busy_database(*_: object) -> Any:
 def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     run_id = scene.store.runs.all_open()[0].id
     for _ in range(scene.services.settings.retry_attempts):
-        with killed(scene.store.runs.latest, "advance"):
+        with killed(scene.store.runs, "advance"):
             execute(scene.services, run_id)
     run = execute(scene.services, run_id)
     assert run.state == "failed"

@@ -71,7 +71,7 @@ def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop, monkeypatch
     open_run = begun(scene)
     request_run(scene.services, scene.project, kind="train", reason="Once more.")
     fail(scene.services, open_run.id, "A test ends it.")
-    with killed(scene.store.runs.latest, "open_wished", after=after):
+    with killed(scene.store.runs, "open_wished", after=after):
         beat(scene.services)
     beat(scene.services)
     opened = [run for run in scene.store.runs.latest(scene.project) if run.reason == "Once more."]
@@ -95,7 +95,7 @@ def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop, monkeypatch: py
     """The new label config and the wish to train with it are one transaction."""
     open_run = begun(scene)
     renamed(scene)
-    with killed(scene.store.projects.all, "upsert", after=after):
+    with killed(scene.store.projects, "upsert", after=after):
         reconcile(scene.services, scene.project)
     reconcile(scene.services, scene.project)
     fail(scene.services, open_run.id, "A test ends it.")
