@@ -95,8 +95,8 @@ def test_an_event_that_fails_while_others_succeed_is_set_aside(loop: Loop, monke
 def test_a_database_that_takes_no_note_is_nobodys_fault(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     arrive(loop, saved(loop, 1, min(loop.truth)))
     with monkeypatch.context() as patch:
-        for name in ("upsert_annotations", "update_event"):
-            patch.setattr(loop.store, name, _away)
+        patch.setattr(loop.store.labels, "upsert", _away)
+        patch.setattr(loop.store.events, "update", _away)
         for _ in range(2 * MOST_TRIES):
             beat(loop.services)
     beat(loop.services)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import pytest
 
 from ml_backend.loop.cycle import execute
@@ -10,22 +12,22 @@ from tests.fakes.world import Studio
 from tests.ml_backend.loop.classes import Loop
 
 POINTS = [
-    *[("store", "advance_run", after, nth) for nth in (1, 2, 3, 4) for after in (False, True)],
+    *[("store.runs", "advance", after, nth) for nth in (1, 2, 3, 4) for after in (False, True)],
     ("label_studio", "import_predictions", False, 1),
     ("label_studio", "import_predictions", True, 1),
     ("label_studio", "set_model_version", False, 1),
     ("label_studio", "set_model_version", True, 1),
-    ("store", "add_ranking", True, 1),
-    ("store", "activate_ranking", False, 1),
-    ("store", "activate_ranking", True, 1),
-    ("store", "save_predictions", True, 1),
+    ("store.rankings", "add", True, 1),
+    ("store.rankings", "activate", False, 1),
+    ("store.rankings", "activate", True, 1),
+    ("store.answers", "save", True, 1),
 ]
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_a_kill_changes_nothing(point: tuple[str, str, bool, int], scene: Studio, undisturbed: Studio) -> None:
     owner, method, after, nth = point
-    with killed(getattr(scene.services, owner), method, after=after, nth=nth):
+    with killed(attrgetter(owner)(scene.services), method, after=after, nth=nth):
         scene.settle()
     run = scene.settle()
     assert run.state == "done", run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -45,8 +46,8 @@ def test_without_a_kill_there_are_outlines_to_compare(undisturbed: Studio) -> No
 # What is done in the same way for every kind of project is killed in test_kills.
 POINTS = [
     ("training", "write_json_atomic", False),
-    ("store", "advance_run", True),
-    ("store", "save_detections", True),
+    ("store.runs", "advance", True),
+    ("store.detections", "save", True),
     ("label_studio", "import_predictions", True),
 ]
 
@@ -54,9 +55,9 @@ POINTS = [
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_a_kill_changes_nothing(point: tuple[str, str, bool], scene: Studio, undisturbed: Studio) -> None:
     owner, method, after = point
-    place: Any = training.jobs.objects if owner == "training" else getattr(scene.services, owner)
+    place: Any = training.jobs.objects if owner == "training" else attrgetter(owner)(scene.services)
     # The third step forward is that out of judging: everything before it has happened once.
-    with killed(place, method, after=after, nth=3 if method == "advance_run" else 1):
+    with killed(place, method, after=after, nth=3 if method == "advance" else 1):
         scene.settle()
     run = scene.settle()
     assert run.state == "done", run
