@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -12,6 +12,7 @@ from ml_backend.ordering.strategy_choice import change_settings, kind_of, strate
 from ml_backend.reports.overview import next_items, overview, ranked_items, run_summary
 from ml_backend.services import Services
 from ml_backend.state.records import RankingRow
+from ml_backend.state.rows.projects import ProjectRows
 from ml_backend.web.bodies import json_object
 from ml_backend.web.effort_routes import effort_routes
 from ml_backend.web.group_routes import group_routes
@@ -57,7 +58,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/projects/<int:project_id>/reconcile")
     def reconcile(project_id: int) -> tuple[Response, int]:
-        ask_reconcile(services, project_id)
+        ask_reconcile(store.projects, project_id)
         return jsonify(result=LOOKS_FOR_LOST), 202
 
     @routes.get("/strategies")
@@ -132,26 +133,26 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
         return jsonify({**_ranking(row), "items": ranked_items(services, project_id, ranking_id, _limit(100))})
 
 
-def ask_run(services: Services, project_id: int, kind: str, reason: str) -> dict[str, Any]:
+def ask_run(services: Services, project_id: int, kind: str, reason: str) -> dict[str, object]:
     """Open a run, or answer the one that is open."""
     from ml_backend.runs import request_run
 
     return run_summary(request_run(services, project_id, kind=kind, reason=reason))
 
 
-def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, Any]:
+def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, object]:
     """Make an earlier model the active one."""
     from ml_backend.runs import rollback
 
     return run_summary(rollback(services, project_id, run_id))
 
 
-def ask_reconcile(services: Services, project_id: int) -> None:
+def ask_reconcile(projects: ProjectRows, project_id: int) -> None:
     """Let the worker poll Label Studio at its next beat; polling takes too long for a request."""
-    services.store.projects.update(project_id, reconciled_at=0.0)
+    projects.update(project_id, reconciled_at=0.0)
 
 
-def _ranking(row: RankingRow) -> dict[str, Any]:
+def _ranking(row: RankingRow) -> dict[str, object]:
     return {
         "id": row.id,
         "version": row.version,

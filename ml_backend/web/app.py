@@ -41,14 +41,14 @@ def create_app(services: Services) -> Flask:
     app.url_map.converters["int"] = RowNumber
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_request_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider has it, its base class does not
-    inbox = Inbox(services)
+    inbox = Inbox(services.store, services.files, services.clock)
     unanswered = Unanswered(services.clock)
-    metrics = Metrics(services, inbox, unanswered)
+    metrics = Metrics(services.store, inbox, unanswered)
     metrics.watch(app)
     guard(app, services.settings)
-    app.register_blueprint(protocol(services, serving_of(services, unanswered=unanswered), inbox, metrics))
+    app.register_blueprint(protocol(services.store, serving_of(services, unanswered=unanswered), inbox, metrics))
     app.register_blueprint(api(services), url_prefix="/api")
-    app.register_blueprint(media(services))
+    app.register_blueprint(media(services.store, services.files, services.settings, services.clock))
     app.register_blueprint(dashboard(services, unanswered), url_prefix="/dashboard")
     app.extensions["paploop-inbox"] = inbox
 

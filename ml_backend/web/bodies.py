@@ -24,7 +24,7 @@ MAX_VALUES = 5_000_000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, Any]:
+def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, object]:
     """The body of a request as a JSON object.
 
     Args:
@@ -81,7 +81,7 @@ def refuse_hard_work(data: bytes) -> None:
         )
 
 
-def clean(body: dict[str, Any]) -> dict[str, Any]:
+def clean(body: dict[str, object]) -> dict[str, object]:
     """Make every value storable in place: numbers that a database holds, no NUL or lone surrogate, bounded depth.
 
     Raises:
@@ -125,7 +125,7 @@ def _are_storable(values: list[Any]) -> bool:
         return False
 
 
-def _clean_names(node: dict[str, Any]) -> None:
+def _clean_names(node: dict[str, object]) -> None:
     for name in [name for name in node if not name.isprintable() and _UNSTORABLE.search(name)]:
         node[_UNSTORABLE.sub("\ufffd", name)] = node.pop(name)
 

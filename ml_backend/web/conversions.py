@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cached_property
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from ml_backend.images.cache import ImageCache
-    from ml_backend.services import Services
+    from ml_backend.settings import Settings
+    from ml_backend.state.files import DataDir
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +47,19 @@ class Conversions:
     keep what they once needed. Whoever asks waits; one thread at least stays free for answers that need no image.
 
     Args:
-        services: the parts of the process.
+        files: hold the cache.
+        settings: the caps.
+        clock: unix seconds now.
         patience: seconds a request waits for its turn.
     """
 
-    def __init__(self, services: Services, patience: float = PATIENCE) -> None:
-        self._services = services
+    def __init__(
+        self, files: DataDir, settings: Settings, clock: Callable[[], float], patience: float = PATIENCE
+    ) -> None:
+        self._files, self._settings, self._clock = files, settings, clock
         self._patience = patience
         self._seat = ThreadPoolExecutor(1, thread_name_prefix="conversions")
-        self._room = threading.BoundedSemaphore(max(1, services.settings.web_threads - 1))
+        self._room = threading.BoundedSemaphore(max(1, settings.web_threads - 1))
         self._guard = threading.Lock()
 
     def copy(self, source: Path, name: str, side: int | None = None) -> Path:
@@ -83,9 +88,9 @@ class Conversions:
         # Loading it takes a client and a decoder with it, which no start of the web process waits for.
         from ml_backend.images.cache import ImageCache
 
-        files, services = self._services.files, self._services
+        files = self._files
         shutil.rmtree(files.cache_dir / "media", ignore_errors=True)  # copies of earlier versions, under no cap
-        return ImageCache(files.cache_dir / "images", services.settings.image_cache_bytes, services.clock)
+        return ImageCache(files.cache_dir / "images", self._settings.image_cache_bytes, self._clock)
 
     @contextmanager
     def _admitted(self, source: Path) -> Iterator[None]:
@@ -97,7 +102,7 @@ class Conversions:
             self._room.release()
 
     def _write(self, source: Path, side: int | None, file: BinaryIO) -> None:
-        work = self._seat.submit(_convert, source, side, self._services.settings.max_image_pixels, file)
+        work = self._seat.submit(_convert, source, side, self._settings.max_image_pixels, file)
         try:
             wait([work], self._patience)
             if work.cancel():

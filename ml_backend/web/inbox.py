@@ -13,15 +13,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy.exc import DataError, IntegrityError
 
 from ml_backend.errors import BadRequest, Conflict, PapLoopError, Unavailable
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
+from ml_backend.state.store import Store
 from ml_backend.web.redaction import event_action
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,9 @@ RETRY: Final = 1.0
 class Inbox:
     """Takes events from requests and moves them into the events table."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self.folder: Final[Path] = services.files.root / "inbox"
+    def __init__(self, store: Store, files: DataDir, clock: Callable[[], float]) -> None:
+        self._store, self._files, self._clock = store, files, clock
+        self.folder: Final[Path] = files.root / "inbox"
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._serial = itertools.count()
         self._news = threading.Condition()
@@ -50,7 +51,7 @@ class Inbox:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def add(self, project_id: int, body: Mapping[str, Any]) -> str:
+    def add(self, project_id: int, body: Mapping[str, object]) -> str:
         """Keep an event.
 
         Args:
@@ -65,7 +66,7 @@ class Inbox:
         """
         name = f"{time.time_ns():020d}-{os.getpid()}-{next(self._serial):06d}"
         path = self.folder / f"{name}.json"
-        record = {"project_id": project_id, "received_at": self._services.clock(), "body": body}
+        record = {"project_id": project_id, "received_at": self._clock(), "body": body}
         self._write(path, record)
         self._wake()
         with self._news:
@@ -102,7 +103,7 @@ class Inbox:
         """
         moved = 0
         try:
-            with self._services.files.lock("inbox", wait=False):
+            with self._files.lock("inbox", wait=False):
                 for path in sorted(self.folder.glob("*.json")):
                     moved += self._move(path)
                     with self._news:
@@ -119,7 +120,7 @@ class Inbox:
                 if time.time() - part.stat().st_mtime > UNFINISHED:
                     part.unlink()
 
-    def _write(self, path: Path, record: Mapping[str, Any]) -> None:
+    def _write(self, path: Path, record: Mapping[str, object]) -> None:
         part = path.with_suffix(".part")
         text = json.dumps(record)
         try:
@@ -146,7 +147,7 @@ class Inbox:
             self._set_aside(path, "is damaged")
             return 0
         try:
-            self._services.store.events.add(project_id, event_action(body), body, received_at)
+            self._store.events.add(project_id, event_action(body), body, received_at)
         except PapLoopError as error:
             if not isinstance(error, BadRequest) and not isinstance(error.__cause__, DataError | IntegrityError):
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,11 @@ from ml_backend.errors import BadRequest, NotFound, Unauthorized
 from ml_backend.images.items import display_name, is_local
 from ml_backend.images.media_url import THUMBNAIL, media_signature, printable
 from ml_backend.loopback import place
-from ml_backend.services import Services
 from ml_backend.settings import Settings
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
+from ml_backend.state.rows.items import ItemRows
+from ml_backend.state.store import Store
 from ml_backend.web.conversions import Conversions
 
 MAX_AGE: Final = 86_400
@@ -31,21 +34,21 @@ class Decoration(BaseConverter):
     part_isolating = False
 
 
-def media(services: Services) -> Blueprint:
+def media(store: Store, files: DataDir, settings: Settings, clock: Callable[[], float]) -> Blueprint:
     """The route that serves images; its address is its own proof."""
     routes = Blueprint("media", __name__)
-    conversions = Conversions(services)
+    conversions = Conversions(files, settings, clock)
     routes.record_once(lambda setup: setup.app.url_map.converters.update(decoration=Decoration))
 
     @routes.get("/media/<int:project_id>/<int:item_id>/<signature>/<decoration:name>")
     def image(project_id: int, item_id: int, signature: str, name: str) -> Response:
-        if not _is_signed(services.settings, project_id, item_id, signature):
+        if not _is_signed(settings, project_id, item_id, signature):
             raise Unauthorized(
                 "The signature of this image address is wrong; open the image from its task again.",
                 code="image.bad_signature",
             )
-        item = _item(services, project_id, item_id)
-        path = safe_path(services.settings, item)
+        item = _item(store.items, project_id, item_id)
+        path = safe_path(settings, item)
         side = _side(request.args.get("size"))
         mimetype = browser_type(path)
         etag: bool | str = True
@@ -64,7 +67,7 @@ def media(services: Services) -> Blueprint:
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin", "")
-        if is_label_studio(services.settings, origin):
+        if is_label_studio(settings, origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Allow-Credentials"] = "true"
         return response
@@ -147,8 +150,8 @@ def is_label_studio(settings: Settings, origin: str) -> bool:
     )
 
 
-def _item(services: Services, project_id: int, item_id: int) -> ItemRow:
-    item = services.store.items.one(item_id)
+def _item(items: ItemRows, project_id: int, item_id: int) -> ItemRow:
+    item = items.one(item_id)
     if item.project_id != project_id:
         raise NotFound(
             f"Project {project_id} has no item {item_id}; open the image from its task again.",

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from ml_backend.errors import PapLoopError
 from ml_backend.predictions.unanswered import Unanswered
-from ml_backend.services import Services
+from ml_backend.state.store import Store
 from ml_backend.web.inbox import Inbox
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
@@ -24,7 +24,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The numbers of one web process."""
 
-    def __init__(self, services: Services, inbox: Inbox, unanswered: Unanswered) -> None:
+    def __init__(self, store: Store, inbox: Inbox, unanswered: Unanswered) -> None:
         self.registry = CollectorRegistry()
         names = ("method", "endpoint", "status")
         self._requests = Counter("paploop_requests", "Requests answered.", names, registry=self.registry)
@@ -34,7 +34,7 @@ class Metrics:
         self.ignored = Counter(
             "paploop_webhooks_ignored", "Webhooks with nothing to apply, by why.", ("why",), registry=self.registry
         )
-        self.registry.register(LoopState(services, inbox, unanswered))
+        self.registry.register(LoopState(store, inbox, unanswered))
 
     def watch(self, app: Flask) -> None:
         """Measure every request of an application."""
@@ -61,8 +61,8 @@ class Metrics:
 class LoopState(Collector):
     """Gauges read from the database when asked."""
 
-    def __init__(self, services: Services, inbox: Inbox, unanswered: Unanswered) -> None:
-        self._services = services
+    def __init__(self, store: Store, inbox: Inbox, unanswered: Unanswered) -> None:
+        self._store = store
         self._inbox = inbox
         self._unanswered = unanswered
 
@@ -96,7 +96,7 @@ class LoopState(Collector):
         return tasks
 
     def _projects(self) -> list[Metric]:
-        store = self._services.store
+        store = self._store
         items = GaugeMetricFamily("paploop_items", "Items by state.", labels=("project", "state"))
         open_runs = GaugeMetricFamily("paploop_open_run", "1 while a run is open.", labels=("project",))
         active = GaugeMetricFamily("paploop_active_run", "Run of the active model, 0 = none.", labels=("project",))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.connect import ACTIONS as WEBHOOK
@@ -40,7 +39,7 @@ MAX_DATA_VALUE = 8192
 """Longest string of a task's data that is kept, characters; image addresses are shorter."""
 
 
-def event_action(body: Mapping[str, Any]) -> str:
+def event_action(body: Mapping[str, object]) -> str:
     """The action of a webhook body.
 
     Raises:
@@ -55,13 +54,13 @@ def event_action(body: Mapping[str, Any]) -> str:
     return action
 
 
-def says_nothing(body: Mapping[str, Any]) -> bool:
+def says_nothing(body: Mapping[str, object]) -> bool:
     """Whether an event lacks what it is about, as in the bare events of test programs; there is nothing to apply."""
     needed = WEBHOOK.get(event_action(body), "")
     return needed != "" and body.get(needed) is None
 
 
-def redact(body: Mapping[str, Any]) -> dict[str, Any]:
+def redact(body: Mapping[str, object]) -> dict[str, object]:
     """Keep what the worker needs.
 
     Args:
@@ -74,7 +73,7 @@ def redact(body: Mapping[str, Any]) -> dict[str, Any]:
         BadRequest: no project, or what the action is about is no object.
     """
     action = event_action(body)
-    kept: dict[str, Any] = {"action": action, "project": _project(body.get("project"))}
+    kept: dict[str, object] = {"action": action, "project": _project(body.get("project"))}
     needed = WEBHOOK.get(action)
     if needed and not isinstance(body.get(needed), dict | list):
         raise BadRequest(
@@ -91,25 +90,27 @@ def redact(body: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _each(values: Iterable[Any], keep: Callable[[Mapping[str, Any]], dict[str, Any]]) -> list[dict[str, Any]]:
+def _each(
+    values: Iterable[object], keep: Callable[[Mapping[str, object]], dict[str, object]]
+) -> list[dict[str, object]]:
     # An entry without an id keeps its place, since annotations and tasks of a batch are paired by position.
     return [keep(value) if isinstance(value, Mapping) else {} for value in values]
 
 
-def _pick(value: Mapping[str, Any], fields: Iterable[str]) -> dict[str, Any]:
+def _pick(value: Mapping[str, object], fields: Iterable[str]) -> dict[str, object]:
     picked = {name: value[name] for name in fields if name in value}
     if "id" in picked and identifier(picked["id"]) is None:
         del picked["id"]
     return picked
 
 
-def _project(value: object) -> dict[str, Any]:
+def _project(value: object) -> dict[str, object]:
     project = value if isinstance(value, Mapping) else {}
-    kept = {**_pick(project, PROJECT_FIELDS), "id": project_number(value)}
+    kept: dict[str, object] = {**_pick(project, PROJECT_FIELDS), "id": project_number(value)}
     return {name: entry for name, entry in kept.items() if isinstance(entry, str | int)}
 
 
-def _annotation(value: Mapping[str, Any]) -> dict[str, Any]:
+def _annotation(value: Mapping[str, object]) -> dict[str, object]:
     """The fields of an annotation, each of the type its column has, so that the worker cannot trip over one."""
     kept = _pick(value, ANNOTATION_FIELDS)
     for name in ("task", "completed_by", "parent_prediction"):
@@ -128,7 +129,7 @@ def _annotation(value: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _task(value: Mapping[str, Any]) -> dict[str, Any]:
+def _task(value: Mapping[str, object]) -> dict[str, object]:
     kept = _pick(value, TASK_FIELDS)
     data = value.get("data")
     if isinstance(data, Mapping):

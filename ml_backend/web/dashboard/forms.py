@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from ml_backend.errors import BadRequest
 
@@ -11,13 +10,13 @@ NUMBERS: Mapping[str, type[int] | type[float]] = {"window": int, "retrain_labels
 TEXTS = ("strategy", "method")
 
 
-def settings_of_form(form: Mapping[str, str]) -> dict[str, Any]:
+def settings_of_form(form: Mapping[str, str]) -> dict[str, object]:
     """What the form changes; an unchecked box is a field that browsers leave out.
 
     Raises:
         BadRequest: a number is none.
     """
-    values: dict[str, Any] = {name: form[name] for name in TEXTS if name in form}
+    values: dict[str, object] = {name: form[name] for name in TEXTS if name in form}
     for name, kind in NUMBERS.items():
         if name in form:
             try:

@@ -99,7 +99,7 @@ def _action(name: str) -> Action:
         "train": lambda services, project_id: _ask(services, project_id, "train", "Asked for on the dashboard."),
         "rank": lambda services, project_id: _ask(services, project_id, "rank", "A new order, asked on the dashboard."),
         "rollback": _go_back,
-        "reconcile": ask_reconcile,
+        "reconcile": lambda services, project_id: ask_reconcile(services.store.projects, project_id),
     }
     if name not in actions:
         raise BadRequest(

@@ -76,7 +76,7 @@ def test_a_panorama_that_no_jpeg_can_hold(world: WebWorld, folder: Path) -> None
 
 def test_many_who_ask_for_one_image_get_one_conversion(world: WebWorld, folder: Path) -> None:
     path = save(folder / "a.tif", size=(300, 200))
-    conversions, made = Conversions(world.services), []
+    conversions, made = Conversions(world.services.files, world.services.settings, world.services.clock), []
     original = conversions._write
     conversions._write = lambda *words: (made.append(words[0]), original(*words))[1]
     together, found = threading.Barrier(6), []
@@ -95,13 +95,13 @@ def test_many_who_ask_for_one_image_get_one_conversion(world: WebWorld, folder: 
 
 def test_one_is_converted_at_a_time_and_too_many_are_sent_away(world: WebWorld, folder: Path, tmp_path: Path) -> None:
     services = Services(make_settings(tmp_path / "data", web_threads=2), world.store, world.services.files)
-    conversions = Conversions(services, patience=0.01)
+    conversions = Conversions(services.files, services.settings, services.clock, patience=0.01)
     done = threading.Event()
     conversions._seat.submit(done.wait)
     with pytest.raises(Overloaded, match=r"converted for 0 s before a\.tif; ask again\."):
         conversions.copy(save(folder / "a.tif"), "3-1")
     done.set()
-    conversions = Conversions(services)
+    conversions = Conversions(services.files, services.settings, services.clock)
     with conversions._admitted(folder / "b.tif"), pytest.raises(Overloaded, match="Too many") as refused:
         conversions.copy(save(folder / "b.tif"), "3-2")
     assert refused.value.retry_after > 0
@@ -135,7 +135,7 @@ def test_copies_count_in_the_cap_of_the_cache(world: WebWorld, folder: Path, tmp
     )
     old = files.make(files.cache_dir / "media")
     (old / "3-1-old.png").write_bytes(b"x" * 1000)
-    conversions = Conversions(services)
+    conversions = Conversions(services.files, services.settings, services.clock)
     for number in range(8):
         copy = conversions.copy(folder / f"{number}.tif", f"3-{number}")
         os.utime(copy, (now[0], now[0]))

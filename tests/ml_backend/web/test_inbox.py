@@ -47,7 +47,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_at_the_next_start(wo
         path.touch()
     age = old.stat().st_mtime - 2 * UNFINISHED
     os.utime(old, (age, age))
-    Inbox(world.services).start()
+    Inbox(world.services.store, world.services.files, world.services.clock).start()
     assert not old.exists()
     assert new.exists(), "another process may be writing it"
 

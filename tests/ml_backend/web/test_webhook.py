@@ -171,7 +171,7 @@ def test_events_keep_their_order_and_leftovers_are_moved_at_the_next_start(world
     for number in range(1, 8):
         post(world, {"action": "TASKS_DELETED", "project": {"id": 3}, "tasks": [{"id": number}]})
     assert inbox(world).waiting() == 7
-    later = Inbox(world.services)
+    later = Inbox(world.services.store, world.services.files, world.services.clock)
     later.drain()
     assert [event.body["tasks"][0]["id"] for event in world.store.events.all_open()] == list(range(1, 8))
 
@@ -180,7 +180,7 @@ def test_a_damaged_file_holds_up_nobody(world: WebWorld) -> None:
     inbox(world).close()
     (inbox(world).folder / "00000000000000000001-1-000000.json").write_text('{"half": ')
     post(world, {"action": "TASKS_DELETED", "project": {"id": 3}, "tasks": [{"id": 1}]})
-    assert Inbox(world.services).drain() == 1
+    assert Inbox(world.services.store, world.services.files, world.services.clock).drain() == 1
     assert [path.suffix for path in inbox(world).folder.iterdir()] == [".damaged"]
 
 
