@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -16,6 +16,7 @@ from ml_backend.cli._measured import warn
 from ml_backend.cli._open import chosen_project, opened
 
 if TYPE_CHECKING:
+    from ml_backend.experiments.replay.objects_answer import Interval, ObjectReport
     from ml_backend.experiments.replay.objects_material import Material
     from ml_backend.experiments.replay.objects_terms import Terms
     from training.data.detection_set import DetectionSet
@@ -62,11 +63,12 @@ def replay_folder(asked: Asked, as_json: bool) -> None:
             done = replay_objects(
                 material, terms, rounds, progress, lambda text: typer.echo(text, err=True), asked.encoder
             )
-    answer = report(done) | {"data": dict(counts(material)), "steps": done.steps, "problems": list(material.problems)}
+    answer = report(done)
     if asked.plot is not None:
         plot(done, asked.plot)
     if as_json:
-        print_json(answer)
+        about = {"data": dict(counts(material)), "steps": done.steps, "problems": list(material.problems)}
+        print_json(answer.as_dict() | about)
     else:
         _show(answer)
 
@@ -125,26 +127,26 @@ def _folder(work: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _show(answer: dict[str, Any]) -> None:
-    full = answer["full"]
+def _show(answer: ObjectReport) -> None:
+    full = answer.full
     rows = []
-    for name, found in sorted(answer["strategies"].items(), key=lambda entry: -entry[1]["area"]):
-        curve = [f"{ap50:.3f} ({objects:.0f})" for ap50, objects in zip(found["ap50"], found["objects"], strict=True)]
-        goal = found["needed"]["0.9"]
-        needed = [_count(goal["images"]), _count(goal["objects"])]
-        rows.append((name, *curve, *needed, _percent(found["saved_vs_uniform"]["objects"])))
-    budgets = next(iter(answer["strategies"].values()))["labels"]
+    for name, found in sorted(answer.strategies.items(), key=lambda entry: -entry[1].area):
+        curve = [f"{ap50:.3f} ({objects:.0f})" for ap50, objects in zip(found.ap50, found.objects, strict=True)]
+        goal = found.needed["0.9"]
+        needed = [_count(goal.images), _count(goal.objects)]
+        rows.append((name, *curve, *needed, _percent(found.saved_vs_uniform.objects)))
+    budgets = next(iter(answer.strategies.values())).labels
     columns = ("strategy", *(f"{budget} images" for budget in budgets), "images for 90 %", "objects for 90 %")
-    title = f"AP50 (labeled objects); all {full['labels']} images, {full['objects']} objects: {full['ap50']:.3f}"
+    title = f"AP50 (labeled objects); all {full.labels} images, {full.objects} objects: {full.ap50:.3f}"
     print_table((*columns, "objects saved"), rows, title=title)
-    say(answer["verdict"])
+    say(answer.verdict)
 
 
 def _count(number: float | None) -> str:
     return "-" if number is None else f"{number:.0f}"
 
 
-def _percent(saved: dict[str, float | None]) -> str:
-    if saved["percent"] is None:
+def _percent(saved: Interval) -> str:
+    if saved.percent is None:
         return ""
-    return f"{saved['percent']:.0f} % ({saved['low']:.0f} to {saved['high']:.0f})"
+    return f"{saved.percent:.0f} % ({saved.low:.0f} to {saved.high:.0f})"

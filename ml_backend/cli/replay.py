@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from ml_backend.cli._open import heed_settings
 from ml_backend.cli._options import AllowLeftOut, AsJson, NamePattern, NumberGap, names_in
 
 if TYPE_CHECKING:
+    from ml_backend.experiments.replay.report import Report, Saved
     from ml_backend.experiments.replay.source import LabelledSet
     from training.standalone.layout import Labels
 
@@ -105,7 +106,7 @@ def replay(
     if plot is not None:
         draw(done, plot)
     if as_json:
-        print_json(answer)
+        print_json(answer.as_dict())
     else:
         _show(answer)
 
@@ -177,24 +178,24 @@ def _numbers(text: str) -> list[int]:
         raise BadRequest(f"Budgets must be whole numbers separated by commas, not {text!r}.") from error
 
 
-def _show(answer: dict[str, Any]) -> None:
-    full = answer["full"]
-    budgets = next(iter(answer["strategies"].values()))["labels"]
+def _show(answer: Report) -> None:
+    full = answer.full
+    budgets = next(iter(answer.strategies.values())).labels
     rows = []
-    for name, found in sorted(answer["strategies"].items(), key=lambda entry: -entry[1]["area"]):
-        needed = [_count(found["needed"][share]) for share in ("0.9", "0.95", "1.0")]
-        curve = [f"{value:.3f}" for value in found["macro_f1"]]
-        rows.append((name, f"{found['area']:.3f}", *curve, *needed, _saved(found["saved_vs_uniform"])))
+    for name, found in sorted(answer.strategies.items(), key=lambda entry: -entry[1].area):
+        needed = [_count(found.needed[share]) for share in ("0.9", "0.95", "1.0")]
+        curve = [f"{value:.3f}" for value in found.macro_f1]
+        rows.append((name, f"{found.area:.3f}", *curve, *needed, _saved(found.saved_vs_uniform)))
     columns = ("strategy", "area", *(str(budget) for budget in budgets), "for 90 %", "for 95 %", "for 100 %", "saved")
     print_table(columns, rows, title=f"Macro-F1; all {full['labels']} labels: {full['macro_f1']:.3f}")
-    say(answer["verdict"])
+    say(answer.verdict)
 
 
-def _saved(saved: dict[str, float | None]) -> str:
-    if saved["percent"] is None:
+def _saved(saved: Saved) -> str:
+    if saved.percent is None:
         return ""
-    interval = "" if saved["low"] is None else f" ({saved['low']:.0f} to {saved['high']:.0f})"
-    return f"{saved['percent']:.0f} %{interval}"
+    interval = "" if saved.low is None or saved.high is None else f" ({saved.low:.0f} to {saved.high:.0f})"
+    return f"{saved.percent:.0f} %{interval}"
 
 
 def _count(labels: float | None) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_backend.experiments.replay.objects import ObjectReplay
+from ml_backend.experiments.replay.objects_answer import Answer, Efforts, Full, Gains, Interval, ObjectReport, Saved
 from ml_backend.experiments.replay.objects_rounds import Round
 from ml_backend.experiments.replay.report import ONLY_RANDOM
 
@@ -114,62 +114,50 @@ def samples(replayed: ObjectReplay, seed: int = 0) -> list[Sample]:
     return drawn
 
 
-def _interval(point: float | None, spread: list[float | None]) -> dict[str, float | None]:
+def _interval(point: float | None, spread: list[float | None]) -> Interval:
     known = [value for value in spread if value is not None and np.isfinite(value)]
     if point is None or not known:
-        return {"percent": None, "low": None, "high": None}
+        return Interval(None, None, None)
     low, high = np.percentile(known, [2.5, 97.5])
-    return {"percent": point, "low": float(low), "high": float(high)}
+    return Interval(point, float(low), float(high))
 
 
-def report(replayed: ObjectReplay) -> dict[str, Any]:
-    """The answer of `paploop replay --json` for objects.
-
-    Returns:
-        `full` {`labels`, `objects`, `ap50`}; `strategies` name -> `labels` (images), `objects`, `ap50`, `sd`, `area`
-        (mean AP50 over the rounds), `needed` {share of the full AP50: {`images`, `objects`}}, `per_class` (AP50),
-        `saved_vs_uniform` {`at`, `percent`, `low`, `high` in images; `objects`: the same in objects} and
-        `gain_vs_uniform` {`images`, `objects`: AP50 `percent` points, `low`, `high`}; `verdict`. Intervals are of 95
-        percent over seeds and test images.
-    """
+def report(replayed: ObjectReplay) -> ObjectReport:
+    """What a detection replay says; intervals are of 95 percent over seeds and test images."""
     whole = Sample(replayed, np.arange(len(replayed.curves["uniform"])), None)
     spread = samples(replayed)
     answers = {name: _answer(replayed, whole, spread, name) for name in replayed.curves}
-    full = {
-        "labels": len(replayed.full.images),
-        "objects": replayed.full.objects,
-        "ap50": whole.full,
-        "per_class": _by_class((replayed.full,)),
-    }
-    return {"kind": "objects", "full": full, "strategies": answers, "verdict": verdict(whole, answers)}
+    done = replayed.full
+    full = Full(len(done.images), done.objects, whole.full, _by_class((done,)))
+    return ObjectReport(full, answers, verdict(whole, answers))
 
 
-def _answer(replayed: ObjectReplay, whole: Sample, spread: list[Sample], name: str) -> dict[str, Any]:
+def _answer(replayed: ObjectReplay, whole: Sample, spread: list[Sample], name: str) -> Answer:
     mine, chains = whole.curves[name], replayed.curves[name]
     scores = np.array([[each.ap50 for each in chain] for chain in chains])
-    saved = {
-        effort: _interval(whole.saved(name, effort), [sample.saved(name, effort) for sample in spread])
-        for effort in ("images", "objects")
-    }
-    gain = {
-        effort: _interval(_hundred(whole.gain(name, effort)), [_hundred(each.gain(name, effort)) for each in spread])
-        for effort in ("images", "objects")
-    }
-    return {
-        "labels": list(replayed.budgets),
-        "objects": [round(float(value), 1) for value in mine.objects],
-        "ap50": [round(float(value), 4) for value in mine.ap50],
-        "sd": [round(float(value), 4) for value in scores.std(axis=0, ddof=1 if len(scores) > 1 else 0)],
-        "area": float(scores.mean()),
-        "needed": {str(share): _needed(mine, share * whole.full) for share in SHARES},
-        "per_class": [_by_class(tuple(chain[step] for chain in chains)) for step in range(len(replayed.budgets))],
-        "saved_vs_uniform": {"at": AT, **saved["images"], "objects": saved["objects"]},
-        "gain_vs_uniform": gain,
-    }
+
+    def saved(effort: str) -> Interval:
+        return _interval(whole.saved(name, effort), [sample.saved(name, effort) for sample in spread])
+
+    def gain(effort: str) -> Interval:
+        return _interval(_hundred(whole.gain(name, effort)), [_hundred(each.gain(name, effort)) for each in spread])
+
+    images = saved("images")
+    return Answer(
+        labels=list(replayed.budgets),
+        objects=[round(float(value), 1) for value in mine.objects],
+        ap50=[round(float(value), 4) for value in mine.ap50],
+        sd=[round(float(value), 4) for value in scores.std(axis=0, ddof=1 if len(scores) > 1 else 0)],
+        area=float(scores.mean()),
+        needed={str(share): _needed(mine, share * whole.full) for share in SHARES},
+        per_class=[_by_class(tuple(chain[step] for chain in chains)) for step in range(len(replayed.budgets))],
+        saved_vs_uniform=Saved(AT, images.percent, images.low, images.high, saved("objects")),
+        gain_vs_uniform=Gains(gain("images"), gain("objects")),
+    )
 
 
-def _needed(mine: Curves, goal: float) -> dict[str, float | None]:
-    return {"images": mine.needed(goal, mine.images), "objects": mine.needed(goal, mine.objects)}
+def _needed(mine: Curves, goal: float) -> Efforts:
+    return Efforts(mine.needed(goal, mine.images), mine.needed(goal, mine.objects))
 
 
 def _hundred(value: float | None) -> float | None:
@@ -184,39 +172,39 @@ def _by_class(rounds: tuple[Round, ...]) -> Mapping[str, float | None]:
     return found
 
 
-def verdict(whole: Sample, answers: dict[str, Any]) -> str:
+def verdict(whole: Sample, answers: Mapping[str, Answer]) -> str:
     """What a lead should take from it, in words; effort is counted in objects, for that is what is drawn."""
     others = [name for name in answers if name != "uniform"]
     if not others:
         return ONLY_RANDOM
-    start = answers["uniform"]["ap50"][0]
+    start = answers["uniform"].ap50[0]
     if start >= AT * whole.full:
         return (
             f"The first images alone reach {start:.3f} of {whole.full:.3f}, more than 90 %, so nothing can be saved; "
             "begin with fewer in --budgets."
         )
     seeds = len(whole.seeds)
-    random = answers["uniform"]["needed"][str(AT)]
+    random = answers["uniform"].needed[str(AT)]
     goal = f"90 % of the AP50 with all labels ({AT * whole.full:.3f} of {whole.full:.3f}) took random {_effort(random)}"
-    best = sorted(others, key=lambda name: answers[name]["needed"][str(AT)]["objects"] or np.inf)
+    best = sorted(others, key=lambda name: answers[name].needed[str(AT)].objects or np.inf)
     sentences = [_about(answers[name], name) for name in best]
     caution = "" if seeds >= 3 else " One or two seeds say little; give --seeds 3."
     return "; ".join([goal, *sentences]) + f" ({seeds} seeds)." + caution
 
 
-def _effort(needed: Mapping[str, float | None]) -> str:
-    if needed["objects"] is None:
+def _effort(needed: Efforts) -> str:
+    if needed.objects is None:
         return "more than was replayed"
-    return f"{needed['objects']:.0f} objects on {needed['images']:.0f} images"
+    return f"{needed.objects:.0f} objects on {needed.images:.0f} images"
 
 
-def _about(answer: Mapping[str, Any], name: str) -> str:
-    numbers, effort = answer["saved_vs_uniform"]["objects"], _effort(answer["needed"][str(AT)])
-    if numbers["percent"] is None:
+def _about(answer: Answer, name: str) -> str:
+    numbers, effort = answer.saved_vs_uniform.objects, _effort(answer.needed[str(AT)])
+    if numbers.percent is None or numbers.low is None or numbers.high is None:
         return f"{name} took {effort}"
-    interval = f"{numbers['percent']:+.0f} % saved, 95 % interval {numbers['low']:+.0f} to {numbers['high']:+.0f}"
-    if numbers["low"] > CLEAR:
+    interval = f"{numbers.percent:+.0f} % saved, 95 % interval {numbers.low:+.0f} to {numbers.high:+.0f}"
+    if numbers.low > CLEAR:
         return f"{name} {effort}: fewer objects than random ({interval})"
-    if numbers["high"] < -CLEAR:
+    if numbers.high < -CLEAR:
         return f"{name} {effort}: more objects than random ({interval})"
     return f"{name} {effort}: not clearly different from random ({interval})"

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ml_backend.errors import BadRequest
 from training.evaluation.matching import Matches
@@ -49,7 +48,7 @@ class Rounds:
         BadRequest: the folder holds the rounds of a replay on other terms.
     """
 
-    def __init__(self, root: Path, terms: Mapping[str, Any]) -> None:
+    def __init__(self, root: Path, terms: Mapping[str, object]) -> None:
         self.root = root
         root.mkdir(parents=True, exist_ok=True)
         path = root / TERMS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import strategies
 from ml_backend.errors import BadRequest
@@ -66,7 +65,7 @@ def checked(material: Material, terms: Terms) -> Terms:
     return replace(terms, names=names, budgets=budgets)
 
 
-def facts(material: Material, terms: Terms) -> dict[str, Any]:
+def facts(material: Material, terms: Terms) -> dict[str, object]:
     """What rounds depend on, so that those of another replay are not taken for this one's."""
     recipe = terms.recipe
     return {

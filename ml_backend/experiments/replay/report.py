@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,63 @@ class Gap:
         if self.low is None or self.high is None:
             return f"area {self.mean:+.3f}"
         return f"area {self.mean:+.3f}, 95 % interval {self.low:+.3f} to {self.high:+.3f}"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Labels saved against random on the way to a share of the full-data score.
+
+    Attributes:
+        at: that share.
+        percent: of the labels; None where neither gets there.
+        low: lower end of its 95 percent interval; None also with a single seed.
+        high: upper end.
+    """
+
+    at: float
+    percent: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one strategy came to.
+
+    Attributes:
+        labels: budgets.
+        macro_f1: mean over the seeds at each budget.
+        sd: standard deviation over the seeds.
+        area: mean macro-F1 over the budgets.
+        needed: share of the full-data score -> labels that it took, None where it was never reached.
+        saved_vs_uniform: against random.
+    """
+
+    labels: list[int]
+    macro_f1: list[float]
+    sd: list[float]
+    area: float
+    needed: Mapping[str, float | None]
+    saved_vs_uniform: Saved
+
+
+@dataclass(frozen=True)
+class Report:
+    """The answer of `paploop replay`.
+
+    Attributes:
+        full: what all labels give.
+        strategies: by name.
+        verdict: in words.
+    """
+
+    full: Mapping[str, float]
+    strategies: Mapping[str, Answer]
+    verdict: str
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON form."""
+        return asdict(self)
 
 
 def steadied(curves: Float64) -> Float64:
@@ -71,16 +128,13 @@ def labels_needed(budgets: Sequence[int], curve: Float64, goal: float) -> float 
     return None if np.isnan(found) else found
 
 
-def saved(replayed: Replayed, name: str, seed: int = 0) -> dict[str, float | None]:
+def saved(replayed: Replayed, name: str, seed: int = 0) -> Saved:
     """Labels saved against random on the way to 95 percent of the full-data score.
 
     Curves are averaged over the seeds. The interval (95 percent) resamples seeds, the same for both strategies and for
     the full score, and reaches further out when there are few (Hesterberg 2015, What Teachers Should Know About the
     Bootstrap: plain percentiles are too narrow for five seeds). A curve that does not get there counts as its last
     budget, so the saving of a strategy that does is a lower bound.
-
-    Returns:
-        `at`, `percent`, `low`, `high`; None where neither gets there, the interval also with a single seed.
     """
     mine, random, full = replayed.macro_f1[name], replayed.macro_f1["uniform"], replayed.full_by_seed
     count, last = len(mine), float(replayed.budgets[-1])
@@ -94,11 +148,11 @@ def saved(replayed: Replayed, name: str, seed: int = 0) -> dict[str, float | Non
 
     point = float(percent(np.arange(count)[None])[0])
     if np.isnan(point) or count < 2:
-        return {"at": AT, "percent": None if np.isnan(point) else point, "low": None, "high": None}
+        return Saved(AT, None if np.isnan(point) else point, None, None)
     spread = percent(np.random.default_rng(seed).integers(0, count, (RESAMPLES, count)))
     tail = 100 * float(norm.cdf(-np.sqrt(count / (count - 1)) * t.ppf(0.975, count - 1)))
     low, high = np.nanpercentile([*spread, point], [tail, 100 - tail])
-    return {"at": AT, "percent": point, "low": float(low), "high": float(high)}
+    return Saved(AT, point, float(low), float(high))
 
 
 def area_gap(replayed: Replayed, name: str, other: str = "uniform") -> Gap:
@@ -111,28 +165,28 @@ def area_gap(replayed: Replayed, name: str, other: str = "uniform") -> Gap:
     return Gap(mean, mean - reach, mean + reach)
 
 
-def report(replayed: Replayed) -> dict[str, Any]:
-    """The answer of `paploop replay --json`; `area` is the mean macro-F1 over the budgets."""
-    answers: dict[str, Any] = {}
+def report(replayed: Replayed) -> Report:
+    """What a replay says."""
+    answers: dict[str, Answer] = {}
     for name, scores in replayed.macro_f1.items():
         curve = scores.mean(axis=0)
         needed = {
             str(share): labels_needed(replayed.budgets, curve, share * replayed.full["macro_f1"]) for share in SHARES
         }
-        answers[name] = {
-            "labels": list(replayed.budgets),
-            "macro_f1": [round(float(value), 4) for value in curve],
-            "sd": [round(float(value), 4) for value in scores.std(axis=0, ddof=1 if len(scores) > 1 else 0)],
-            "area": float(scores.mean()),
-            "needed": needed,
-            "saved_vs_uniform": saved(replayed, name),
-        }
-    return {"full": dict(replayed.full), "strategies": answers, "verdict": verdict(replayed, answers)}
+        answers[name] = Answer(
+            labels=list(replayed.budgets),
+            macro_f1=[round(float(value), 4) for value in curve],
+            sd=[round(float(value), 4) for value in scores.std(axis=0, ddof=1 if len(scores) > 1 else 0)],
+            area=float(scores.mean()),
+            needed=needed,
+            saved_vs_uniform=saved(replayed, name),
+        )
+    return Report(dict(replayed.full), answers, verdict(replayed, answers))
 
 
-def verdict(replayed: Replayed, answers: dict[str, Any]) -> str:
+def verdict(replayed: Replayed, answers: Mapping[str, Answer]) -> str:
     """What a lead should take from it, in words."""
-    others = sorted((name for name in answers if name != "uniform"), key=lambda name: -float(answers[name]["area"]))
+    others = sorted((name for name in answers if name != "uniform"), key=lambda name: -answers[name].area)
     seeds = len(replayed.macro_f1["uniform"])
     if not others:
         return ONLY_RANDOM
@@ -141,19 +195,19 @@ def verdict(replayed: Replayed, answers: dict[str, Any]) -> str:
     return " ".join(part for part in (ended, _lead(replayed, others), _limits(replayed, answers)) if part)
 
 
-def _about(replayed: Replayed, answers: dict[str, Any], name: str) -> str:
-    gap, numbers = area_gap(replayed, name), answers[name]["saved_vs_uniform"]
+def _about(replayed: Replayed, answers: Mapping[str, Answer], name: str) -> str:
+    gap, numbers = area_gap(replayed, name), answers[name].saved_vs_uniform
     if gap.low is None or gap.high is None:
         return f"{name} scored {'more' if gap.mean > 0 else 'no more'} than random with the only seed ({gap})"
     if gap.high < 0:
         return f"{name} was worse than random ({gap})"
     if gap.low <= 0:
         return f"{name} did not differ clearly from random ({gap})"
-    if numbers["percent"] is None or numbers["low"] <= 0:
+    if numbers.percent is None or numbers.low is None or numbers.high is None or numbers.low <= 0:
         return f"{name} was better than random ({gap})"
-    interval = f"95 % interval {numbers['low']:.0f} to {numbers['high']:.0f}"
-    bound = "at least " if answers["uniform"]["needed"][str(AT)] is None else ""
-    return f"{name} saved {bound}{numbers['percent']:.0f} % of labels on the way to 95 % of the full score ({interval})"
+    interval = f"95 % interval {numbers.low:.0f} to {numbers.high:.0f}"
+    bound = "at least " if answers["uniform"].needed[str(AT)] is None else ""
+    return f"{name} saved {bound}{numbers.percent:.0f} % of labels on the way to 95 % of the full score ({interval})"
 
 
 def _lead(replayed: Replayed, others: Sequence[str]) -> str:
@@ -170,12 +224,12 @@ def _lead(replayed: Replayed, others: Sequence[str]) -> str:
     return f"The largest area has {best}, not clearly ahead of {', '.join(close)}."
 
 
-def _limits(replayed: Replayed, answers: dict[str, Any]) -> str:
+def _limits(replayed: Replayed, answers: Mapping[str, Answer]) -> str:
     """What these numbers cannot say."""
     said = []
-    if float(answers["uniform"]["macro_f1"][0]) >= AT * replayed.full["macro_f1"]:
+    if answers["uniform"].macro_f1[0] >= AT * replayed.full["macro_f1"]:
         said.append("Random is there with the first budget already, so nothing can be saved; begin with fewer labels.")
-    if all(answer["needed"][str(AT)] is None for answer in answers.values()):
+    if all(answer.needed[str(AT)] is None for answer in answers.values()):
         said.append("Nothing reached 95 % of the full score; give larger --budgets.")
     if len(replayed.macro_f1["uniform"]) < 3:
         said.append("One or two seeds say little; give --seeds 5.")

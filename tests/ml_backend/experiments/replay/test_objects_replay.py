@@ -205,7 +205,7 @@ def test_savings_are_counted_in_images_and_in_objects(tmp_path: Path) -> None:
     random = [[(50, 0.5), (100, 0.7), (200, 0.9)]] * 3
     crowded = [[(50, 0.5), (200, 0.9), (400, 0.95)]] * 2 + [[(40, 0.5), (150, 0.9), (390, 0.95)]]
     done = made((5, 10, 20), {"uniform": random, "crowded": crowded}, 1.0)
-    answer = report(done)
+    answer = report(done).as_dict()
     found = answer["strategies"]["crowded"]
     assert answer["full"] == {"labels": 50, "objects": 500, "ap50": 1.0, "per_class": {"cell": 1.0}}
     assert found["labels"] == [5, 10, 20]
@@ -234,14 +234,14 @@ def test_savings_are_counted_in_images_and_in_objects(tmp_path: Path) -> None:
 def test_the_verdict_tells_better_from_worse_and_says_when_nothing_can_be_saved() -> None:
     random = [[(50, 0.3), (100, 0.5), (200, 0.7)]] * 2
     good, bad = [[(50, 0.3), (80, 0.95), (90, 1.0)]] * 2, [[(50, 0.3), (300, 0.5), (600, 0.9)]] * 2
-    answer = report(made((5, 10, 20), {"uniform": random, "bad": bad, "good": good}, 0.9))
+    answer = report(made((5, 10, 20), {"uniform": random, "bad": bad, "good": good}, 0.9)).as_dict()
     assert "took random more than was replayed" in answer["verdict"]
     assert "fewer objects than random" in answer["verdict"].split("; ")[1]
     assert "more objects than random" in answer["verdict"].split("; ")[2]
     assert "give --seeds 3" in answer["verdict"]
-    easy = report(made((5, 10, 20), {"uniform": good, "bad": bad}, 0.3))
+    easy = report(made((5, 10, 20), {"uniform": good, "bad": bad}, 0.3)).as_dict()
     assert "nothing can be saved" in easy["verdict"]
-    alone = report(made((5, 10, 20), {"uniform": good}, 1.0))
+    alone = report(made((5, 10, 20), {"uniform": good}, 1.0)).as_dict()
     assert "Only random" in alone["verdict"]
 
 

@@ -13,7 +13,7 @@ from ml_backend.errors import BadRequest
 from ml_backend.experiments.replay.engine import Replayed, checked, replay
 from ml_backend.experiments.replay.head import Projection, probabilities
 from ml_backend.experiments.replay.plot import plot
-from ml_backend.experiments.replay.report import area_gap, labels_needed, report, saved, steadied
+from ml_backend.experiments.replay.report import Gap, Saved, area_gap, labels_needed, report, saved, steadied
 from ml_backend.experiments.replay.source import LabelledSet, group_numbers, hold_out
 from strategies.base import StrategyError
 from tests.strategies.contracts.pools import unit
@@ -53,7 +53,7 @@ def test_one_group_cannot_be_split() -> None:
 @pytest.mark.slow
 def test_curves_rise_and_the_answer_has_its_form() -> None:
     done = replay(clusters(), None, ["entropy", "auto"], 2, [10, 30, 60, 9999])
-    answer = report(done)
+    answer = report(done).as_dict()
     assert list(answer) == ["full", "strategies", "verdict"]
     assert set(answer["full"]) == {"labels", "macro_f1", "accuracy"}
     assert list(answer["strategies"]) == ["uniform", "entropy", "auto"]
@@ -144,7 +144,7 @@ def known_curves() -> Replayed:
 
 
 def test_savings_and_verdict_say_what_the_curves_show() -> None:
-    answer = report(known_curves())
+    answer = report(known_curves()).as_dict()
     found = answer["strategies"]["margin"]["saved_vs_uniform"]
     # Random needs 37.5 labels for 0.475, margin 18.75.
     assert found["percent"] == pytest.approx(50, abs=3)
@@ -162,13 +162,13 @@ def test_five_seeds_are_believed_less_than_fifty() -> None:
         full_by_seed=np.full(50, 0.5),
     )
     assert _width(saved(few, "margin")) > 3 * _width(saved(many, "margin"))
-    assert _width(vars(area_gap(few, "margin"))) > 3 * _width(vars(area_gap(many, "margin")))
+    assert _width(area_gap(few, "margin")) > 3 * _width(area_gap(many, "margin"))
 
 
-def _width(interval: dict[str, float | None]) -> float:
-    assert interval["high"] is not None
-    assert interval["low"] is not None
-    return interval["high"] - interval["low"]
+def _width(interval: Gap | Saved) -> float:
+    assert interval.high is not None
+    assert interval.low is not None
+    return interval.high - interval.low
 
 
 def test_one_seed_has_no_interval() -> None:
@@ -176,7 +176,7 @@ def test_one_seed_has_no_interval() -> None:
     one = dataclasses.replace(
         every, macro_f1={name: scores[:1] for name, scores in every.macro_f1.items()}, full_by_seed=np.array([0.5])
     )
-    answer = report(one)
+    answer = report(one).as_dict()
     assert answer["strategies"]["margin"]["saved_vs_uniform"]["low"] is None
     assert "margin scored more than random with the only seed" in answer["verdict"]
     assert "One or two seeds say little" in answer["verdict"]
@@ -185,9 +185,9 @@ def test_one_seed_has_no_interval() -> None:
 def test_what_the_numbers_cannot_say_is_said() -> None:
     every = known_curves()
     low = dataclasses.replace(every, full={**every.full, "macro_f1": 0.9}, full_by_seed=np.full(5, 0.9))
-    assert "give larger --budgets" in report(low)["verdict"]
+    assert "give larger --budgets" in report(low).verdict
     easy = dataclasses.replace(every, full={**every.full, "macro_f1": 0.2}, full_by_seed=np.full(5, 0.2))
-    assert "nothing can be saved" in report(easy)["verdict"]
+    assert "nothing can be saved" in report(easy).verdict
 
 
 def test_the_picture_is_written(tmp_path: Path) -> None:
