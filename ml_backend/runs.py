@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from ml_backend.errors import Conflict, NotFound
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import RunRow
-from ml_backend.state.rows.runs import Asked
+from ml_backend.state.rows.runs import Asked, RunRows
+from ml_backend.state.store import Store
 from training.classification.base import MODEL_FILE
 from training.detection.plan import PLAN
 from training.jobs.classes import CHECKPOINT
@@ -26,39 +27,38 @@ SKEW: Final = 60.0
 ahead, and counts as due."""
 
 
-def request_run(services: Services, project_id: int, *, kind: str, reason: str) -> RunRow:
+def request_run(store: Store, project_id: int, *, kind: str, reason: str, now: float) -> RunRow:
     """Open a run, or let it follow the one that is open, which is answered then.
 
     Args:
-        services: the parts of the process.
+        store: the database.
         project_id: Label Studio's project id.
         kind: "train" for all steps, "rank" for a new order from the model that is active.
         reason: why, in words; a lead reads it.
+        now: unix seconds.
     """
-    run, is_it = services.store.runs.ask(project_id, _asked(services, project_id, kind, reason), services.clock())
+    run, is_it = store.runs.ask(project_id, _asked(store, project_id, kind, reason), now)
     words = "takes in" if is_it else "is followed by"
     log.info("run %d of project %d %s what was asked for: %s", run.id, project_id, words, reason)
     return run
 
 
-def open_wished_run(services: Services, project_id: int) -> RunRow | None:
+def open_wished_run(store: Store, project_id: int, now: float) -> RunRow | None:
     """Open the run that was asked for while another was open, now that none is; None where there is nothing to open."""
-    store = services.store
     if store.runs.wish(project_id) is None:
         return None
     seed, change = store.projects.settings(project_id).seed, store.labels.last_change(project_id)
-    opened = store.runs.open_wished(project_id, seed, change, services.clock())
+    opened = store.runs.open_wished(project_id, seed, change, now)
     if opened is not None:
         log.info("run %d of project %d opened, as it was asked for: %s", opened.id, project_id, opened.reason)
     return opened
 
 
-def _asked(services: Services, project_id: int, kind: str, reason: str, **request: int) -> Asked:
-    store = services.store
+def _asked(store: Store, project_id: int, kind: str, reason: str, **request: int) -> Asked:
     return Asked(kind, reason, store.projects.settings(project_id).seed, store.labels.last_change(project_id), request)
 
 
-def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
+def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: float) -> RunRow:
     """Make an earlier model the active one and publish its predictions and order.
 
     An open run is ended: the lead has just said that its incumbent is not wanted. Between its end and the start of the
@@ -68,7 +68,6 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
         NotFound: no such run in this project.
         Conflict: no roll-back to that run is possible; see `why_no_rollback`.
     """
-    store = services.store
     target = store.runs.one(run_id)
     if target.project_id != project_id:
         raise NotFound(
@@ -77,34 +76,34 @@ def rollback(services: Services, project_id: int, run_id: int) -> RunRow:
             project=project_id,
             run=run_id,
         )
-    obstacle = why_no_rollback(services, target)
+    obstacle = why_no_rollback(files, target)
     if obstacle:
         raise Conflict(obstacle, code="run.no_rollback", run=run_id)
     reason = f"Roll-back to the model of run {run_id}."
-    asked = _asked(services, project_id, "rank", reason, model_run=run_id)
-    return store.runs.replace_open(project_id, f"Ended by a roll-back to run {run_id}.", asked, services.clock())
+    asked = _asked(store, project_id, "rank", reason, model_run=run_id)
+    return store.runs.replace_open(project_id, f"Ended by a roll-back to run {run_id}.", asked, now)
 
 
-def why_no_rollback(services: Services, run: RunRow) -> str:
+def why_no_rollback(files: DataDir, run: RunRow) -> str:
     """Why the model of a run cannot be made the active one again, in words; empty where it can."""
     if run.decision != "promoted":
         return f"Run {run.id} has no promoted model; choose one that `paploop runs {run.project_id}` shows as promoted."
     if run.is_open:
         return f"Run {run.id} is still publishing its model; wait until it has finished, or choose another run."
-    if not has_model(services, run.id):
+    if not has_model(files, run.id):
         return f"The model of run {run.id} is lost, so nothing was rolled back; choose another run."
     return ""
 
 
-def fail(services: Services, run_id: int, reason: str) -> None:
+def fail(runs: RunRows, run_id: int, reason: str, now: float) -> None:
     """End an open run with a readable reason; labels and the active model stay as they are."""
-    if services.store.runs.end(run_id, reason, services.clock()):
+    if runs.end(run_id, reason, now):
         log.error("run %d failed: %s", run_id, reason)
 
 
-def has_model(services: Services, run_id: int) -> bool:
+def has_model(files: DataDir, run_id: int) -> bool:
     """Whether a run's model lies where it was written; a web process asks, which loads none."""
-    folder = services.files.run_dir(run_id) / CHECKPOINT
+    folder = files.run_dir(run_id) / CHECKPOINT
     return any((folder / name).is_file() for name in (MODEL_FILE, PLAN))
 
 
@@ -127,7 +126,7 @@ def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
     return None if is_over(until, now, pause + SKEW) else until
 
 
-def is_paused(services: Services, project_id: int, kinds: Sequence[str] = ("train",)) -> bool:
+def is_paused(runs: RunRows, project_id: int, kinds: Sequence[str] = ("train",), *, now: float) -> bool:
     """Whether runs of these kinds wait after failures before one starts by itself."""
-    failed = services.store.runs.failed_in_a_row(project_id, kinds=kinds)
-    return paused_until(failed, services.clock()) is not None
+    failed = runs.failed_in_a_row(project_id, kinds=kinds)
+    return paused_until(failed, now) is not None

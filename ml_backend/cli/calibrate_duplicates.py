@@ -76,7 +76,9 @@ def _scored(project: int | None, target: str) -> tuple[list[ScoredPair], float]:
         with opened() as services:
             project = chosen_project(services, project)
             present = services.store.projects.settings(project).duplicate_share
-            return pairs_of_project(services, project, stage), present
+            return pairs_of_project(
+                services.store.items, services.files, services.images, project, stage, threads=services.threads
+            ), present
 
 
 def _answers(

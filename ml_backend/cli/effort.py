@@ -35,8 +35,8 @@ def register(app: typer.Typer) -> None:
 
         with opened() as services:
             project_id = chosen_project(services, project)
-            record_effort(services, project_id)
-            report = effort_report(services, project_id)
+            record_effort(services.store, project_id)
+            report = effort_report(services.store, project_id)
             limits = limits_of(services.store, project_id) if report.finds_objects else None
         if as_json:
             print_json({**report.as_dict(), "thresholds": limits.as_dict() if limits else None})

@@ -138,7 +138,7 @@ def _write_coco(
     from ml_backend.labels.coco_export import coco_of
     from ml_backend.state.files import write_atomic
 
-    content = coco_of(services, project_id, job, outlines.value)
+    content = coco_of(services.store, services.images, project_id, job, outlines.value, now=services.clock())
     problems = content.pop("problems")
     write_atomic(target, json.dumps(content, allow_nan=False) + "\n")
     objects = sum(not entry["iscrowd"] for entry in content["annotations"])

@@ -50,17 +50,19 @@ def register(app: typer.Typer) -> None:
         with opened() as services:
             project_id = chosen_project(services, project)
             if merge or split:
-                correct(services, project_id, merge=merge or (), split=split or ())
+                correct(services.store, services.files, project_id, merge=merge or (), split=split or ())
             if search:
                 from ml_backend.duplicates.thorough import search_project
                 from ml_backend.operations.screen import stages
 
                 with stages() as stage:
-                    search_project(services, project_id, stage)
+                    search_project(
+                        services.store, services.files, services.images, project_id, stage, threads=services.threads
+                    )
             if recheck:
                 _recheck(services, project_id, apply, as_json)
                 return
-            rows = [row for row in group_list(services, project_id) if row["conflict"] or not conflicts]
+            rows = [row for row in group_list(services.store, project_id) if row["conflict"] or not conflicts]
         if as_json:
             print_json(rows)
             return
@@ -80,7 +82,15 @@ def _recheck(services: Services, project_id: int, apply: bool, as_json: bool) ->
     from ml_backend.operations.screen import stages
 
     with stages() as stage:
-        doubts = recheck(services, project_id, stage("Compare pixels"), apply=apply)
+        doubts = recheck(
+            services.store,
+            services.files,
+            services.images,
+            project_id,
+            stage("Compare pixels"),
+            apply=apply,
+            max_pixels=services.settings.max_image_pixels,
+        )
     if as_json:
         print_json([asdict(doubt) for doubt in doubts])
         return

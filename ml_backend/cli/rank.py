@@ -32,9 +32,11 @@ def register(app: typer.Typer) -> None:
         with opened() as services:
             project_id = chosen_project(services, project)
             if show:
-                items = next_items(services, project_id, show)
+                items = next_items(services.store, services.settings, project_id, show)
                 rows = [(item["position"], item["task"], item["name"], item["why"]) for item in items]
                 print_json(items) if as_json else print_table(("position", "task", "image", "why"), rows)
                 return
-            run = request_run(services, project_id, kind="rank", reason="Requested on the command line.")
+            run = request_run(
+                services.store, project_id, kind="rank", reason="Requested on the command line.", now=services.clock()
+            )
             answer_run(followed(services, run, wait), as_json)

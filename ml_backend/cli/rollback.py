@@ -25,7 +25,8 @@ def register(app: typer.Typer) -> None:
         from ml_backend.runs import rollback as roll_back
 
         with opened() as services:
-            started = roll_back(services, services.store.runs.one(run).project_id, run)
+            project = services.store.runs.one(run).project_id
+            started = roll_back(services.store, services.files, project, run, now=services.clock())
             if not as_json:
                 say(f"Opened run {started.id}: {started.reason}")
             answer_run(followed(services, started, wait), as_json)

@@ -28,7 +28,7 @@ def _standing(services: Services, number: int, asked: int | None) -> dict[str, A
     from ml_backend.reports.overview import overview
 
     try:
-        return overview(services, number).as_dict()
+        return overview(services.store, number, now=services.clock()).as_dict()
     except PapLoopError as error:
         if asked is not None:
             raise

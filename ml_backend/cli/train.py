@@ -19,5 +19,7 @@ def register(app: typer.Typer) -> None:
 
         with opened() as services:
             project_id = chosen_project(services, project)
-            run = request_run(services, project_id, kind="train", reason="Requested on the command line.")
+            run = request_run(
+                services.store, project_id, kind="train", reason="Requested on the command line.", now=services.clock()
+            )
             answer_run(followed(services, run, wait), as_json)

@@ -13,9 +13,12 @@ from ml_backend.duplicates.reading import image_files, read_all
 from ml_backend.duplicates.search import TOO_FEW
 from ml_backend.duplicates.shelf import Shelf
 from ml_backend.errors import BadRequest, ImageError
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import is_local
 from ml_backend.progress import Stage
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
+from ml_backend.state.rows.items import ItemRows
+from ml_backend.state.vectors import Vectors
 from strategies.near_duplicates.calibration import Calibration, boundary_pairs, calibrate
 from strategies.near_duplicates.candidates import propose_pairs
 from strategies.near_duplicates.index import VectorIndex
@@ -60,34 +63,36 @@ def pairs_of_folder(folder: Path, stage: Stage, threads: int = 2) -> list[Scored
         return _scored(pairs, names, [reading.picture for reading in readings], shelf, stage)
 
 
-def pairs_of_project(services: Services, project_id: int, stage: Stage) -> list[ScoredPair]:
+def pairs_of_project(
+    rows: ItemRows, files: DataDir, images: ImageFiles, project_id: int, stage: Stage, threads: int = 2
+) -> list[ScoredPair]:
     """The nearest pairs of a project's embeddings, with their measure; paths are those of the files.
 
     Raises:
         BadRequest: fewer than two images are embedded.
     """
-    ready = services.store.items.all(project_id, states=("ready",))
+    ready = rows.all(project_id, states=("ready",))
     encoder = next((item.encoder for item in reversed(ready) if item.encoder), "")
     items = [item for item in ready if item.encoder == encoder and item.vector_row is not None and is_local(item)]
     if len(items) < 2:
         raise BadRequest(TOO_FEW)
-    vectors = services.vectors(encoder).rows([item.vector_row or 0 for item in items])
+    vectors = Vectors.of(files, encoder).rows([item.vector_row or 0 for item in items])
     near = _nearest(vectors)
     used = sorted({place for pair in near for place in pair})
-    files: list[Path] = []
+    paths: list[Path] = []
     places: list[int] = []
     for place in used:
         try:
-            files.append(services.image_path(items[place]))
+            paths.append(images.of(items[place]))
             places.append(place)
         except ImageError:
             continue
     with Shelf() as shelf:
-        readings = read_all(files, shelf, stage("Read images"), services.threads)
+        readings = read_all(paths, shelf, stage("Read images"), threads)
         row = {place: number for number, place in enumerate(places) if not readings[number].reason}
         pairs = [(row[a], row[b]) for a, b in near if a in row and b in row]
         pairs = [(a, b) for a, b in pairs if readings[a].pixels_hash != readings[b].pixels_hash]
-        return _scored(pairs, [str(file) for file in files], [r.picture for r in readings], shelf, stage)
+        return _scored(pairs, [str(path) for path in paths], [r.picture for r in readings], shelf, stage)
 
 
 def _nearest(vectors: FloatArray) -> list[tuple[int, int]]:

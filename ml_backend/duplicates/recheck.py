@@ -9,9 +9,11 @@ from ml_backend.duplicates.confirming import PixelCheck
 from ml_backend.duplicates.earlier import CHECKED, joined
 from ml_backend.duplicates.regroup import correct, groups_lock
 from ml_backend.errors import BadRequest
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import display_name
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
+from ml_backend.state.store import Store
 from strategies.near_duplicates.verification.pairs import Rules
 from strategies.near_duplicates.version import GROUPS_VERSION
 from training.types import Progress
@@ -34,25 +36,35 @@ class Doubt:
     shown: str
 
 
-def recheck(services: Services, project_id: int, progress: Progress, *, apply: bool = False) -> list[Doubt]:
+def recheck(
+    store: Store,
+    files: DataDir,
+    images: ImageFiles,
+    project_id: int,
+    progress: Progress,
+    *,
+    max_pixels: int,
+    apply: bool = False,
+) -> list[Doubt]:
     """Compare every image that joined a group with those that lead it; groups made by hand keep their leaders.
 
     Images that are confirmed are noted as joined by the present check.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        files: holds the lock on the groups.
+        images: local files of items.
         project_id: Label Studio's project id.
         progress: told how far it is.
+        max_pixels: larger images are not compared.
         apply: take those that are not confirmed out of their group; each gets a task of its own with the next run.
 
     Returns:
         Pairs that are not confirmed. Equal files always are.
     """
-    items = {item.id: item for item in services.store.items.all(project_id, states=("ready",))}
-    share = services.store.projects.settings(project_id).duplicate_share
-    check = PixelCheck(
-        lambda item_id: services.image_path(items[item_id]), services.settings.max_image_pixels, Rules(share=share)
-    )
+    items = {item.id: item for item in store.items.all(project_id, states=("ready",))}
+    share = store.projects.settings(project_id).duplicate_share
+    check = PixelCheck(lambda item_id: images.of(items[item_id]), max_pixels, Rules(share=share))
     members = joined(items.values())
     doubts, confirmed = [], []
     for number, (item, leads) in enumerate(members, 1):
@@ -61,20 +73,20 @@ def recheck(services: Services, project_id: int, progress: Progress, *, apply: b
         else:
             doubts.append(Doubt(item.group_id or item.id, item.id, display_name(item), display_name(leads[0])))
         progress(number / len(members), f"{len(doubts)} of {number} not confirmed")
-    _note(services, project_id, confirmed)
+    _note(store, files, project_id, confirmed)
     for doubt in doubts if apply else ():
         try:
-            correct(services, project_id, split=[doubt.item])
+            correct(store, files, project_id, split=[doubt.item])
         except BadRequest:
             # corrected by hand meanwhile
             continue
     return doubts
 
 
-def _note(services: Services, project_id: int, confirmed: Sequence[ItemRow]) -> None:
-    with services.files.lock(groups_lock(project_id)):
-        now = services.store.items.by_id(project_id, [item.id for item in confirmed])
-        services.store.items.update(
+def _note(store: Store, files: DataDir, project_id: int, confirmed: Sequence[ItemRow]) -> None:
+    with files.lock(groups_lock(project_id)):
+        now = store.items.by_id(project_id, [item.id for item in confirmed])
+        store.items.update(
             [
                 {"id": item.id, "meta": {**now[item.id].meta, CHECKED: GROUPS_VERSION}}
                 for item in confirmed

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.records import ItemRow
 from ml_backend.state.store import Store
 
@@ -33,7 +33,9 @@ def groups_lock(project_id: int) -> str:
     return f"groups-{project_id:06d}"
 
 
-def correct(services: Services, project_id: int, *, merge: Sequence[int] = (), split: Sequence[int] = ()) -> int:
+def correct(
+    store: Store, files: DataDir, project_id: int, *, merge: Sequence[int] = (), split: Sequence[int] = ()
+) -> int:
     """Merge groups, or split items off one; see `merge_groups` and `split_group`.
 
     Returns:
@@ -44,10 +46,10 @@ def correct(services: Services, project_id: int, *, merge: Sequence[int] = (), s
             "Name items whose groups are to be merged, or items to split off, one of the two at a time.",
             code="groups.unclear",
         )
-    with services.files.lock(groups_lock(project_id)):
+    with files.lock(groups_lock(project_id)):
         if merge:
-            return merge_groups(services.store, project_id, merge)
-        return split_group(services.store, project_id, split)
+            return merge_groups(store, project_id, merge)
+        return split_group(store, project_id, split)
 
 
 def is_founder(item: ItemRow) -> bool:

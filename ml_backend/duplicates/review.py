@@ -10,8 +10,9 @@ from ml_backend.duplicates.regroup import groups_of
 from ml_backend.errors import LabelConfigError
 from ml_backend.images.items import display_name
 from ml_backend.labels.project import ProjectLabels, project_labels
-from ml_backend.services import Services
 from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.state.rows.items import ItemRows
+from ml_backend.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -67,13 +68,13 @@ def explain_offers(entries: Sequence[RankingEntry], offered: Mapping[int, Offer]
     return [replace(entry, why=offered[entry.item_id].why) if entry.item_id in offered else entry for entry in entries]
 
 
-def conflict_list(services: Services, project_id: int) -> list[dict[str, Any]]:
+def conflict_list(store: Store, project_id: int) -> list[dict[str, Any]]:
     """Every group with different confirmed labels: its number and the tasks with image and label.
 
     Only items with a confirmed label are read, so that a page can ask at any time.
     """
-    labels = confirmed_labels(services, project_id)
-    items = services.store.items.by_task(project_id, labels)
+    labels = confirmed_labels(store, project_id)
+    items = store.items.by_task(project_id, labels)
     return [
         {
             "group": conflict.group,
@@ -92,9 +93,9 @@ def copies_of(ready: Sequence[ItemRow]) -> list[ItemRow]:
     return [i for i in ready if i.task_id is None and i.group_id != i.id and i.group_id in known]
 
 
-def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
+def copy_list(rows: ItemRows, project_id: int, limit: int) -> list[dict[str, Any]]:
     """The newest images without a task of their own, each with the image that is asked about in its place."""
-    items = {item.id: item for item in services.store.items.all(project_id, states=("ready",))}
+    items = {item.id: item for item in rows.all(project_id, states=("ready",))}
     copies = copies_of(list(items.values()))
     shown = [(copy, items[copy.group_id or copy.id]) for copy in copies[: -limit - 1 : -1]]
     return [
@@ -102,10 +103,10 @@ def copy_list(services: Services, project_id: int, limit: int) -> list[dict[str,
     ]
 
 
-def group_list(services: Services, project_id: int) -> list[dict[str, Any]]:
+def group_list(store: Store, project_id: int) -> list[dict[str, Any]]:
     """Every group of two or more items: members with task, image, split, confirmed label or the one offered."""
-    labels = confirmed_labels(services, project_id)
-    items = services.store.items.all(project_id)
+    labels = confirmed_labels(store, project_id)
+    items = store.items.all(project_id)
     clashing = {conflict.group for conflict in label_conflicts(items, labels)}
     offered = offers(items, labels)
     return [
@@ -129,15 +130,15 @@ def group_list(services: Services, project_id: int) -> list[dict[str, Any]]:
     ]
 
 
-def confirmed_labels(services: Services, project_id: int) -> Mapping[int, str]:
+def confirmed_labels(store: Store, project_id: int) -> Mapping[int, str]:
     """Task id -> class of a classification project; nothing for projects of other kinds."""
     try:
-        labels = project_labels(services, project_id)
+        labels = project_labels(store, project_id)
     except LabelConfigError:
         return {}
     return labels.labels if labels.job.kind == "classification" else {}
 
 
-def offers_of(services: Services, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
+def offers_of(rows: ItemRows, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
     """The offers that follow from labels; none where objects are drawn: a copy's boxes lie elsewhere."""
-    return offers(services.store.items.all(project_id, states=("ready",)), labels.labels) if labels.labels else {}
+    return offers(rows.all(project_id, states=("ready",)), labels.labels) if labels.labels else {}

@@ -9,9 +9,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from ml_backend.predictions.thresholds import METRIC
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import RunRow
+from ml_backend.state.rows.projects import ProjectRows
+from ml_backend.state.store import Store
 from training.data.detection_set import LabelledImage
 from training.evaluation.correction_parts import Costs, Part, Tally
 from training.evaluation.corrections import Evidence, choose, in_words, seen_on
@@ -40,7 +42,8 @@ def rule_of(settings: ProjectSettings) -> Rule:
 
 
 def judge_thresholds(
-    services: Services,
+    projects: ProjectRows,
+    files: DataDir,
     run: RunRow,
     found: Sequence[Detections],
     truth: Sequence[LabelledImage],
@@ -49,7 +52,8 @@ def judge_thresholds(
     """Choose for a detector that was just measured; what the choice rests on stays in the run's folder.
 
     Args:
-        services: the parts of the process.
+        projects: the project's settings.
+        files: holds the run's folder.
         run: the run that trained the detector.
         found: its answers on images that it did not learn from, background last.
         truth: these images.
@@ -66,20 +70,20 @@ def judge_thresholds(
         "places": evidence.places,
         "groups": evidence.groups,
     }
-    services.files.write_atomic(services.files.run_dir(run.id) / EVIDENCE, json.dumps(kept))
-    return _choice(services.store.projects.settings(run.project_id), evidence, classes)
+    files.write_atomic(files.run_dir(run.id) / EVIDENCE, json.dumps(kept))
+    return _choice(projects.settings(run.project_id), evidence, classes)
 
 
-def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
+def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int) -> bool:
     """Choose again where what a project decides by was changed since; answers whether anything was renewed."""
-    run, settings = services.store.runs.one(run_id), services.store.projects.settings(project_id)
+    run, settings = store.runs.one(run_id), store.projects.settings(project_id)
     chosen = run.metrics.get(METRIC)
     if not isinstance(chosen, Mapping):
         return False
     if chosen.get("rule") == asdict(rule_of(settings)):
         return False
     try:
-        kept = json.loads((services.files.run_dir(run_id) / EVIDENCE).read_bytes())
+        kept = json.loads((files.run_dir(run_id) / EVIDENCE).read_bytes())
         evidence = Evidence(
             tuple(_part(part) for part in kept["parts"]),
             int(kept["images"]),
@@ -91,7 +95,7 @@ def renew_thresholds(services: Services, project_id: int, run_id: int) -> bool:
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the thresholds of run %d stay as they are, %s cannot be read: %s", run_id, EVIDENCE, error)
         return False
-    services.store.runs.update(run_id, metrics={**run.metrics, METRIC: renewed})
+    store.runs.update(run_id, metrics={**run.metrics, METRIC: renewed})
     return True
 
 

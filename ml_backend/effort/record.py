@@ -10,8 +10,8 @@ from ml_backend.effort.marks import marks_of
 from ml_backend.effort.shown import ELSEWHERE, Proposals
 from ml_backend.errors import LabelConfigError, PapLoopError
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
-from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EffortRow
+from ml_backend.state.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -19,29 +19,26 @@ MEANINGLESS = 0.0
 """Scripts hand in a time of 0."""
 
 
-def record_effort(services: Services, project_id: int) -> int:
+def record_effort(store: Store, project_id: int) -> int:
     """Look at every finished annotation that was not looked at in its present state; answers how many these were.
 
     Raises:
         NotFound: PapLoop does not know the project.
     """
-    store = services.store
     try:
         job = parse_label_config(store.projects.one(project_id).label_config)
     except LabelConfigError:
         return 0
     seen = 0
     while waiting := store.effort.missing(project_id):
-        store.effort.save(project_id, list(_rows(services, project_id, job, waiting)))
+        store.effort.save(project_id, list(_rows(store, project_id, job, waiting)))
         seen += len(waiting)
     return seen
 
 
-def _rows(
-    services: Services, project_id: int, job: LabelingJob, annotations: Sequence[AnnotationRow]
-) -> Iterator[EffortRow]:
-    items = services.store.items.by_task(project_id, {row.task_id for row in annotations})
-    proposals = Proposals(services, project_id, job)
+def _rows(store: Store, project_id: int, job: LabelingJob, annotations: Sequence[AnnotationRow]) -> Iterator[EffortRow]:
+    items = store.items.by_task(project_id, {row.task_id for row in annotations})
+    proposals = Proposals(store, project_id, job)
     for annotation in annotations:
         item = items.get(annotation.task_id)
         try:

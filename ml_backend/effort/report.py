@@ -11,8 +11,8 @@ from ml_backend.effort.seconds import CONFIDENCE, Costs, Saved, Work, typical
 from ml_backend.effort.shown import ELSEWHERE, PROPOSAL
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_studio.config import parse_label_config
-from ml_backend.services import Services
 from ml_backend.state.records import EffortRow
+from ml_backend.state.store import Store
 from ml_backend.times import duration
 
 
@@ -97,18 +97,18 @@ class EffortReport:
         return {**plain, **parts, "lacks": self.lacks, "confidence": CONFIDENCE, "summary": summary(self)}
 
 
-def effort_report(services: Services, project_id: int) -> EffortReport:
+def effort_report(store: Store, project_id: int) -> EffortReport:
     """Read what was recorded; `ml_backend.effort.record` is what looks at new annotations.
 
     Raises:
         NotFound: PapLoop does not know the project.
     """
-    project = services.store.projects.one(project_id)
+    project = store.projects.one(project_id)
     try:
         kind = str(parse_label_config(project.label_config).kind)
     except LabelConfigError:
         kind = ""
-    return report_of(project_id, kind, tuple(services.store.effort.all(project_id)))
+    return report_of(project_id, kind, tuple(store.effort.all(project_id)))
 
 
 @lru_cache(maxsize=64)

@@ -16,9 +16,9 @@ from ml_backend.label_studio.regions.ids import Proposal, proposal_of
 from ml_backend.labels.classes import age
 from ml_backend.predictions.packing import unpack
 from ml_backend.predictions.thresholds import thresholds_of
-from ml_backend.services import Services
 from ml_backend.state.class_probs import likeliest
 from ml_backend.state.records import AnnotationRow
+from ml_backend.state.store import Store
 
 PROPOSAL, NOTHING, ELSEWHERE = "proposal", "nothing", "elsewhere"
 LONGEST = 1800.0
@@ -44,13 +44,13 @@ class Proposals:
     """What the models of a project proposed.
 
     Args:
-        services: the parts of the process.
+        store: what models said, and when their orders were in force.
         project_id: Label Studio's project id.
         job: what its labeling config asks.
     """
 
-    def __init__(self, services: Services, project_id: int, job: LabelingJob) -> None:
-        self._services = services
+    def __init__(self, store: Store, project_id: int, job: LabelingJob) -> None:
+        self._store = store
         self._project = project_id
         self._job = job
 
@@ -83,15 +83,15 @@ class Proposals:
 
     def _marks(self, run: int, item: int) -> Sequence[Mark] | None:
         if self._job.finds_objects:
-            content = self._services.store.detections.of(run, [item]).get(item)
+            content = self._store.detections.of(run, [item]).get(item)
             if content is None:
                 return None
             try:
-                limits = thresholds_of(self._services.store, self._project, run)
+                limits = thresholds_of(self._store, self._project, run)
                 return proposed_objects(run, item, unpack(content), self._job, limits)
             except PapLoopError:
                 return None
-        stored = self._services.store.answers.of(run, [item])
+        stored = self._store.answers.of(run, [item])
         if not len(stored.ids):
             return None
         answer = likeliest(stored.classes, stored.probs[0], stored.classes)
@@ -100,11 +100,12 @@ class Proposals:
     @cached_property
     def _timeline(self) -> list[tuple[float, int | None]]:
         """When each order came into force, and the run whose model spoke in it."""
-        store = self._services.store
         ended = {
-            run.id: run.finished_at for run in store.runs.latest(self._project, limit=100_000) if run.state == "done"
+            run.id: run.finished_at
+            for run in self._store.runs.latest(self._project, limit=100_000)
+            if run.state == "done"
         }
-        orders = [(ended.get(row.opened_by), row.run_id) for row in store.rankings.all(self._project)]
+        orders = [(ended.get(row.opened_by), row.run_id) for row in self._store.rankings.all(self._project)]
         return sorted(((end, run) for end, run in orders if end is not None), key=lambda entry: entry[0])
 
     def _run_at(self, moment: float) -> int | None:

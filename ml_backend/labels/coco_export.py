@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from ml_backend.errors import ImageError
+from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import display_name
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions.results import Region, read_results
@@ -22,8 +23,8 @@ from ml_backend.label_studio.regions.shapes import (
 )
 from ml_backend.labels.object_regions import drawn_upright, foreign, readable
 from ml_backend.labels.objects import confirm
-from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, ItemRow
+from ml_backend.state.store import Store
 from training.data.images import ImageDecodeError, image_size, orientation_of
 from training.data.values import Unusable, whole
 from training.geometry.polygons import outline
@@ -35,7 +36,9 @@ EXACT = 0.002
 """Share of IoU that a brush mask may lose as a polygon."""
 
 
-def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Outlines = "auto") -> dict[str, Any]:
+def coco_of(
+    store: Store, images: ImageFiles, project_id: int, job: LabelingJob, outlines: Outlines = "auto", *, now: float
+) -> dict[str, Any]:
     """All images with confirmed objects, or with the confirmed word that there are none.
 
     Images carry `task`, `split`, `group` (patient or slide), `duplicate_group` and `state`; `checked` where only parts
@@ -45,18 +48,19 @@ def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Out
     looks for crowds class by class. A class keeps its category id for the life of the project, see `category_numbers`.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        images: local files of items, for those of unknown size.
         project_id: Label Studio's project id, in which objects are drawn.
         job: its labeling job.
         outlines: "auto": as they were drawn, brush as runs; "polygons" or "runs": all of them so.
+        now: unix seconds.
     """
-    store = services.store
     project = store.projects.one(project_id)
     rows = store.labels.all(project_id)
     confirmed = confirm(rows, job)
     chosen = {row.task_id: row for row in rows if not row.was_cancelled}
     numbers = store.categories.numbers(project_id, job.classes)
-    written = _Written(services, job, numbers, outlines)
+    written = _Written(images, job, numbers, outlines)
     for item in store.items.all(project_id):
         task = item.task_id or -1
         said = chosen.get(task)
@@ -64,7 +68,7 @@ def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Out
     return {
         "info": {
             "description": project.title,
-            "date_created": datetime.fromtimestamp(services.clock(), UTC).isoformat(timespec="seconds"),
+            "date_created": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
             "paploop": {"project": project_id, "model_run": project.active_run_id, "version": project.active_version},
         },
         "images": written.images,
@@ -78,8 +82,8 @@ def coco_of(services: Services, project_id: int, job: LabelingJob, outlines: Out
 class _Written:
     """The lists of the file while they are filled."""
 
-    def __init__(self, services: Services, job: LabelingJob, numbers: Mapping[str, int], outlines: Outlines) -> None:
-        self._services, self._job, self._numbers, self._outlines = services, job, numbers, outlines
+    def __init__(self, files: ImageFiles, job: LabelingJob, numbers: Mapping[str, int], outlines: Outlines) -> None:
+        self._files, self._job, self._numbers, self._outlines = files, job, numbers, outlines
         self.images: list[dict[str, Any]] = []
         self.annotations: list[dict[str, Any]] = []
         self.left_out: list[dict[str, Any]] = []
@@ -89,7 +93,7 @@ class _Written:
         self, item: ItemRow, results: Sequence[Mapping[str, Any]] | None, reason: str, said: AnnotationRow | None
     ) -> None:
         """One image: with its objects where they are confirmed and its size is known, else among those left out."""
-        size = _size(self._services, item, results)
+        size = _size(self._files, item, results)
         if results is None:
             self.left_out.append(_image(item, size, said) | {"left_out": reason})
         elif size is None:
@@ -104,7 +108,7 @@ class _Written:
     def _add_regions(self, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> list[list[float]] | None:
         """The boxes that were searched; None: the whole image was."""
         results, controls = readable(results, self._job)
-        reading = read_results(results, controls, size, orientation=_orientation(self._services, item, results, size))
+        reading = read_results(results, controls, size, orientation=_orientation(self._files, item, results, size))
         lost = list(reading.left_out)
         searched = []
         for region in reading.regions:
@@ -148,14 +152,14 @@ def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict
     return image
 
 
-def _size(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]] | None) -> Size | None:
+def _size(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]] | None) -> Size | None:
     """The sides of an image; one without labels (None) is not fetched only to be left out with its size."""
     if item.width and item.height:
         return item.height, item.width
     if results is None:
         return None
     try:
-        return image_size(services.image_path(item))
+        return image_size(files.of(item))
     except (ImageDecodeError, ImageError):
         return next(filter(None, map(_stated, results)), None)
 
@@ -169,11 +173,11 @@ def _stated(result: Mapping[str, Any]) -> Size | None:
     return size if min(size) > 0 else None
 
 
-def _orientation(services: Services, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
+def _orientation(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
     if drawn_upright(results, size):
         return 1
     try:
-        return orientation_of(services.image_path(item))
+        return orientation_of(files.of(item))
     except (ImageDecodeError, ImageError):
         return 1
 

@@ -10,7 +10,7 @@ from typing import Any
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.labels.classes import consensus
 from ml_backend.labels.objects import confirm, count_objects
-from ml_backend.services import Services
+from ml_backend.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class ProjectLabels:
         return {name: counted[name] for name in self.job.classes}
 
 
-def project_labels(services: Services, project_id: int) -> ProjectLabels:
+def project_labels(store: Store, project_id: int) -> ProjectLabels:
     """Read the annotations of a project by the stated rule.
 
     Raises:
         LabelConfigError: the label config has no control that PapLoop can drive.
     """
-    job = parse_label_config(services.store.projects.one(project_id).label_config)
-    annotations = services.store.labels.all(project_id)
+    job = parse_label_config(store.projects.one(project_id).label_config)
+    annotations = store.labels.all(project_id)
     touched = frozenset(row.task_id for row in annotations if not row.was_cancelled)
     if job.finds_objects:
         drawn = confirm(annotations, job)

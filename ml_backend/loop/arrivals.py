@@ -16,7 +16,7 @@ def ask_for_order(services: Services, project_id: int, reason: str) -> tuple[Run
     Returns:
         The open run, which is this one or is followed by it, and one or two sentences.
     """
-    run = request_run(services, project_id, kind="rank", reason=reason)
+    run = request_run(services.store, project_id, kind="rank", reason=reason, now=services.clock())
     try:
         works = services.queue.workers() > 0
     except QueueUnavailable as error:

@@ -45,7 +45,7 @@ def execute(services: Services, run_id: int) -> RunRow:
             return run
         while (run := store.runs.one(run_id)).is_open:
             if run.attempts >= services.settings.retry_attempts:
-                fail(services, run_id, _no_end(run))
+                fail(services.store.runs, run_id, _no_end(run), now=services.clock())
                 break
             store.runs.update(run_id, attempts=run.attempts + 1)
             if not _attempt(services, store.runs.one(run_id)):
@@ -73,18 +73,19 @@ def _attempt(services: Services, run: RunRow) -> bool:
     except (Busy, Unavailable) as error:
         _wait(services, run, str(error))
     except (PapLoopError, TrainingError, StrategyError) as error:
-        fail(services, run.id, str(error))
+        fail(services.store.runs, run.id, str(error), now=services.clock())
     except OSError as error:
         if error.errno in FULL:
             _wait(services, run, "The disk is full; free some space below the data directory.")
         else:
-            fail(services, run.id, _system_error(error))
+            fail(services.store.runs, run.id, _system_error(error), now=services.clock())
     except Exception as error:
         log.exception("run %d: unexpected error in %s", run.id, run.state)
         fail(
-            services,
+            services.store.runs,
             run.id,
             f"Unexpected {type(error).__name__} in {run.state}: {error}. Please report it with the log.",
+            now=services.clock(),
         )
     return False
 

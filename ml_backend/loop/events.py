@@ -93,7 +93,13 @@ def _project_updated(services: Services, project_id: int, body: Body) -> None:
 
 
 def _start_training(services: Services, project_id: int, _body: Body) -> None:
-    request_run(services, project_id, kind="train", reason="Start Training was pressed in Label Studio.")
+    request_run(
+        services.store,
+        project_id,
+        kind="train",
+        reason="Start Training was pressed in Label Studio.",
+        now=services.clock(),
+    )
 
 
 HANDLERS: Mapping[str, Callable[[Services, int, Body], None]] = {

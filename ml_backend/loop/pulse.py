@@ -111,7 +111,7 @@ def beat(services: Services, care: Care | None = None) -> None:
         for project in services.store.projects.all():
             if project.id in touched:
                 with care(f"Recording the effort of project {project.id}"):
-                    record_effort(services, project.id)
+                    record_effort(services.store, project.id)
 
 
 @contextmanager
@@ -133,13 +133,16 @@ def open_due_runs(services: Services, care: Care) -> None:
     store = services.store
     for project in _there(services):
         with care(f"Opening a run of project {project.id}"):
-            if store.runs.open_of(project.id) is not None or open_wished_run(services, project.id) is not None:
+            if (
+                store.runs.open_of(project.id) is not None
+                or open_wished_run(services.store, project.id, now=services.clock()) is not None
+            ):
                 continue
             reason = due_run(services, project.id)
             if reason:
-                request_run(services, project.id, kind="train", reason=reason)
+                request_run(services.store, project.id, kind="train", reason=reason, now=services.clock())
             elif reason := order_due(services, project.id):
-                request_run(services, project.id, kind="rank", reason=reason)
+                request_run(services.store, project.id, kind="rank", reason=reason, now=services.clock())
 
 
 def queue_open_runs(services: Services, care: Care) -> None:

@@ -83,7 +83,7 @@ def reconcile(services: Services, project_id: int, *, full: bool = False) -> Rep
         if drift is not None:
             store.projects.update(project_id, drift=json.dumps(drift))
     store.projects.update(project_id, reconciled_until=found.until, reconciled_at=started)
-    record_effort(services, project_id)
+    record_effort(services.store, project_id)
     return Report(new, gone, found.changed, found.deleted + deleted, full)
 
 

@@ -68,6 +68,6 @@ def _earlier(services: Services, run: RunRow, known: Mapping[int, Score]) -> lis
         and other.state == "done"
         and other.decision
         and finds_objects(other) == finds_objects(run)
-        and has_model(services, other.id)
+        and has_model(services.files, other.id)
     ]
     return sorted(found, key=lambda other: (other.decision != "promoted", -other.id))

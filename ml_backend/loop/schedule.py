@@ -53,7 +53,7 @@ def due_run(services: Services, project_id: int) -> str | None:
         settings=store.projects.settings(project_id),
         now=now,
     )
-    return None if reason is None or is_paused(services, project_id) else reason
+    return None if reason is None or is_paused(services.store.runs, project_id, now=services.clock()) else reason
 
 
 def order_due(services: Services, project_id: int) -> str | None:
@@ -70,6 +70,6 @@ def order_due(services: Services, project_id: int) -> str | None:
         parse_label_config(store.projects.one(project_id).label_config)
     except LabelConfigError:
         return None
-    if is_paused(services, project_id, ("train", "rank")):
+    if is_paused(services.store.runs, project_id, ("train", "rank"), now=services.clock()):
         return None
     return "Images came in that the present order does not hold." if ranking is not None else "There is no order yet."

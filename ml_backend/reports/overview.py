@@ -15,8 +15,10 @@ from ml_backend.images.media_url import media_url
 from ml_backend.labels.project import project_labels
 from ml_backend.reports.validation_score import validation_score
 from ml_backend.runs import paused_until
-from ml_backend.services import Services
+from ml_backend.settings import Settings
 from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
+from ml_backend.state.rows.runs import RunRows
+from ml_backend.state.store import Store
 from ml_backend.times import utc_minute
 
 
@@ -73,15 +75,14 @@ class Overview:
         return asdict(self)
 
 
-def overview(services: Services, project_id: int) -> Overview:
+def overview(store: Store, project_id: int, now: float) -> Overview:
     """Look at a project; a handful of queries, nothing is changed.
 
     Raises:
         NotFound: PapLoop does not know the project.
     """
-    store = services.store
     project = store.projects.one(project_id)
-    problem, labels, left_out, touched = _labels(services, project_id)
+    problem, labels, left_out, touched = _labels(store, project_id)
     problem = _gone(project) or problem
     ready = store.items.all(project_id, states=("ready",))
     ranking = store.rankings.active(project_id)
@@ -98,12 +99,12 @@ def overview(services: Services, project_id: int) -> Overview:
         groups_note=earlier_note(project_id, ready),
         unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
         active_run=project.active_run_id,
-        active_why=_why(services, project.active_run_id),
+        active_why=_why(store.runs, project.active_run_id),
         version=project.active_version,
         strategy=ranking.strategy if ranking is not None else "",
         strategy_note=str(ranking.provenance.get("note") or "") if ranking is not None else "",
         changed=changed,
-        waits_for=_waits_for(services, project_id, changed, open_run, wished),
+        waits_for=_waits_for(store, project_id, changed, open_run, wished, now),
         open_run=open_run.id if open_run is not None else None,
         wished=wished.kind if wished is not None else "",
         waiting_events=store.events.count_open(),
@@ -112,23 +113,25 @@ def overview(services: Services, project_id: int) -> Overview:
     )
 
 
-def next_items(services: Services, project_id: int, limit: int) -> list[dict[str, Any]]:
+def next_items(store: Store, settings: Settings, project_id: int, limit: int) -> list[dict[str, Any]]:
     """The head of the active order: what annotators see next, and why.
 
     Args:
-        services: the parts of the process.
+        store: the database.
+        settings: where PapLoop's own images are served.
         project_id: Label Studio's project id.
         limit: at most this many.
     """
-    ranking = services.store.rankings.active(project_id)
-    return ranked_items(services, project_id, ranking.id, limit, skip_labelled=True) if ranking is not None else []
+    ranking = store.rankings.active(project_id)
+    return (
+        ranked_items(store, settings, project_id, ranking.id, limit, skip_labelled=True) if ranking is not None else []
+    )
 
 
 def ranked_items(
-    services: Services, project_id: int, ranking_id: int, limit: int, *, skip_labelled: bool = False
+    store: Store, settings: Settings, project_id: int, ranking_id: int, limit: int, *, skip_labelled: bool = False
 ) -> list[dict[str, Any]]:
     """Items of one ranking in order, with position, utility and the reason for their place."""
-    store = services.store
     touched = {row.task_id for row in store.labels.all(project_id)} if skip_labelled else set()
     answer: list[dict[str, Any]] = []
     # Twice the limit is read first, since annotators have usually finished only the head of the order.
@@ -145,7 +148,7 @@ def ranked_items(
                 "score": entry.score,
                 "utility": entry.utility,
                 "why": entry.why,
-                "image": image_address(services, item),
+                "image": image_address(settings, item),
             }
             for entry, item in known
             if item.task_id not in touched
@@ -155,9 +158,9 @@ def ranked_items(
     return answer
 
 
-def image_address(services: Services, item: ItemRow) -> str:
+def image_address(settings: Settings, item: ItemRow) -> str:
     """Where a browser finds an item's image, empty when only Label Studio has it."""
-    return media_url(services.settings, item.project_id, item.id, display_name(item)) if is_local(item) else ""
+    return media_url(settings, item.project_id, item.id, display_name(item)) if is_local(item) else ""
 
 
 def run_summary(run: RunRow) -> dict[str, Any]:
@@ -190,9 +193,9 @@ def run_summary(run: RunRow) -> dict[str, Any]:
     }
 
 
-def _labels(services: Services, project_id: int) -> tuple[str, dict[str, int], dict[str, int], frozenset[int]]:
+def _labels(store: Store, project_id: int) -> tuple[str, dict[str, int], dict[str, int], frozenset[int]]:
     try:
-        labels = project_labels(services, project_id)
+        labels = project_labels(store, project_id)
     except LabelConfigError as error:
         return str(error), {}, {}, frozenset()
     return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
@@ -208,17 +211,17 @@ def _gone(project: ProjectRow) -> str:
     )
 
 
-def _why(services: Services, run_id: int | None) -> str:
+def _why(runs: RunRows, run_id: int | None) -> str:
     if run_id is None:
         return "No model yet: the order comes from the images alone."
-    run = services.store.runs.one(run_id)
+    run = runs.one(run_id)
     return run.decision_reason or run.reason
 
 
 def _waits_for(
-    services: Services, project_id: int, changed: int, open_run: RunRow | None, wished: WishRow | None
+    store: Store, project_id: int, changed: int, open_run: RunRow | None, wished: WishRow | None, now: float
 ) -> str:
-    settings = services.store.projects.settings(project_id)
+    settings = store.projects.settings(project_id)
     follows = ""
     if wished is not None:
         what = "a training run" if wished.kind == "train" else "a new order"
@@ -227,13 +230,13 @@ def _waits_for(
         return f"Run {open_run.id} is under way.{follows}"
     if follows:
         return follows.strip()
-    failed = services.store.runs.failed_in_a_row(project_id)
+    failed = store.runs.failed_in_a_row(project_id)
     said = f"Run {failed[0].id} failed and used no label. " if failed else ""
     if not settings.auto_train:
         return f"{said}Retraining by itself is off; start a run by hand."
-    until = paused_until(failed, services.clock())
+    until = paused_until(failed, now)
     if until is not None:
-        minutes = max(1, round((until - services.clock()) / 60))
+        minutes = max(1, round((until - now) / 60))
         said = f"Run {failed[0].id} failed and used no label; none starts by itself for {minutes} minutes. "
     return (
         f"{said}{changed} of {settings.retrain_labels} new or changed labels; "

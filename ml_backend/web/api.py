@@ -46,7 +46,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>")
     def project(project_id: int) -> Response:
-        return jsonify(overview(services, project_id).as_dict())
+        return jsonify(overview(services.store, project_id, now=services.clock()).as_dict())
 
     @routes.get("/projects/<int:project_id>/settings")
     def settings(project_id: int) -> Response:
@@ -113,7 +113,7 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/projects/<int:project_id>/next")
     def following(project_id: int) -> Response:
         store.projects.one(project_id)
-        return jsonify(items=next_items(services, project_id, _limit(20)))
+        return jsonify(items=next_items(services.store, services.settings, project_id, _limit(20)))
 
     @routes.get("/projects/<int:project_id>/rankings")
     def rankings(project_id: int) -> Response:
@@ -130,21 +130,26 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
                 project=project_id,
                 ranking=ranking_id,
             )
-        return jsonify({**_ranking(row), "items": ranked_items(services, project_id, ranking_id, _limit(100))})
+        return jsonify(
+            {
+                **_ranking(row),
+                "items": ranked_items(services.store, services.settings, project_id, ranking_id, _limit(100)),
+            }
+        )
 
 
 def ask_run(services: Services, project_id: int, kind: str, reason: str) -> dict[str, object]:
     """Open a run, or answer the one that is open."""
     from ml_backend.runs import request_run
 
-    return run_summary(request_run(services, project_id, kind=kind, reason=reason))
+    return run_summary(request_run(services.store, project_id, kind=kind, reason=reason, now=services.clock()))
 
 
 def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, object]:
     """Make an earlier model the active one."""
     from ml_backend.runs import rollback
 
-    return run_summary(rollback(services, project_id, run_id))
+    return run_summary(rollback(services.store, services.files, project_id, run_id, now=services.clock()))
 
 
 def ask_reconcile(projects: ProjectRows, project_id: int) -> None:

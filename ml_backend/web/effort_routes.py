@@ -14,6 +14,6 @@ def effort_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>/effort")
     def effort(project_id: int) -> Response:
-        report = effort_report(services, project_id)
+        report = effort_report(services.store, project_id)
         limits = limits_of(services.store, project_id).as_dict() if report.finds_objects else None
         return jsonify({**report.as_dict(), "thresholds": limits})

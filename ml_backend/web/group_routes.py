@@ -18,22 +18,22 @@ def group_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/projects/<int:project_id>/groups")
     def groups(project_id: int) -> Response:
         services.store.projects.one(project_id)
-        return jsonify(groups=group_list(services, project_id))
+        return jsonify(groups=group_list(services.store, project_id))
 
     @routes.get("/projects/<int:project_id>/groups/conflicts")
     def conflicts(project_id: int) -> Response:
         services.store.projects.one(project_id)
-        return jsonify(conflicts=conflict_list(services, project_id))
+        return jsonify(conflicts=conflict_list(services.store, project_id))
 
     @routes.post("/projects/<int:project_id>/groups/merge")
     def merge(project_id: int) -> Response:
         services.store.projects.one(project_id)
-        return jsonify(group=correct(services, project_id, merge=_items()))
+        return jsonify(group=correct(services.store, services.files, project_id, merge=_items()))
 
     @routes.post("/projects/<int:project_id>/groups/split")
     def split(project_id: int) -> Response:
         services.store.projects.one(project_id)
-        return jsonify(group=correct(services, project_id, split=_items()))
+        return jsonify(group=correct(services.store, services.files, project_id, split=_items()))
 
 
 def _items() -> list[int]:

@@ -99,7 +99,7 @@ def _push(services: Services, project: int) -> dict[str, Any]:
     data = {"image": "http://127.0.0.1/none.png", "name": "none"}
     client.import_tasks(project, [{"data": data} for _ in range(PUSHED - len(client.task_ids(project)))])
     tasks = sorted(client.task_ids(project))[:PUSHED]
-    request_run(services, project, kind="rank", reason="Benchmark.")
+    request_run(services.store, project, kind="rank", reason="Benchmark.", now=services.clock())
     with services.files.lock(project_lock(project)):
         bare, ours = [], []
         for repeat in range(REPEATS):

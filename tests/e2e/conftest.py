@@ -99,7 +99,9 @@ class RealStack:
 
 def run_to_end(stack: RealStack, project: int, kind: str) -> RunRow:
     """Open a run, wait for it, and make sure that it ended well."""
-    run = request_run(stack.services, project, kind=kind, reason="The test asks for it.")
+    run = request_run(
+        stack.services.store, project, kind=kind, reason="The test asks for it.", now=stack.services.clock()
+    )
     stack.settled(project)
     ended = stack.services.store.runs.one(run.id)
     assert ended.state == "done", ended.error

@@ -73,7 +73,13 @@ class Story:
     def caught_in(self, state: str, kind: str, strike: str) -> RunRow:
         """Start runs until one is caught in `state`, and do to the stack what `strike` says; the run must end well."""
         for _ in range(5):
-            run = request_run(self.services, self.project, kind=kind, reason=f"The test strikes in {state}.")
+            run = request_run(
+                self.services.store,
+                self.project,
+                kind=kind,
+                reason=f"The test strikes in {state}.",
+                now=self.services.clock(),
+            )
             if self.stack.in_state(self.project, state, seconds=120) == run.id:
                 if strike == "kill":
                     self.stack.kill_worker()

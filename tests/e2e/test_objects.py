@@ -107,13 +107,15 @@ class Story:
         keep(editor.page, name)
         self.is_what_was_sent(editor.results(), sent, regions)
 
-        accepted = effort_report(self.services, self.project).total.accepted
+        accepted = effort_report(self.services.store, self.project).total.accepted
         editor.submit()
         assert editor.task_after(first) == second
         (annotation,) = self.stack.label_studio.task_annotations(first)
         self.is_what_was_sent(annotation["result"], sent, regions)
         expected = accepted + len(regions)
-        wait_for(lambda: effort_report(self.services, self.project).total.accepted == expected, "regions accepted")
+        wait_for(
+            lambda: effort_report(self.services.store, self.project).total.accepted == expected, "regions accepted"
+        )
         return regions
 
     def is_what_was_sent(

@@ -101,7 +101,7 @@ def services(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_worker_takes_the_job_to_the_use_case(services: Services) -> None:
     """A project without images needs no Label Studio, so its run ends well though there is none."""
-    run = request_run(services, 1, kind="rank", reason="A test.")
+    run = request_run(services.store, 1, kind="rank", reason="A test.", now=services.clock())
     services.queue.put("run_job", run.id, key=f"run-{run.id}")
     services.queue.put("run_job", run.id, key="again", lane=LONG)
     work(services, burst=True)
@@ -117,7 +117,7 @@ def test_an_order_does_not_wait_for_a_long_job_and_a_dead_lane_comes_back(servic
     worker = subprocess.Popen([sys.executable, "-m", "ml_backend.cli", "worker"])
     try:
         eventually(lambda: started.count == 1, "the long job began")
-        run = request_run(services, 1, kind="rank", reason="A test.")
+        run = request_run(services.store, 1, kind="rank", reason="A test.", now=services.clock())
         eventually(lambda: services.store.runs.one(run.id).state == "done", "the order was made")
         assert started.count == 1, "beside the long job"
         (lane,) = [pid for pid in kin.descendants(worker.pid) if "--lane" in command_of(pid)]
@@ -141,8 +141,8 @@ def command_of(pid: int) -> str:
 
 
 def test_training_goes_into_the_long_lane_and_what_follows_it_does_not(services: Services) -> None:
-    run = request_run(services, 1, kind="train", reason="A test.")
-    request_run(services, 2, kind="rank", reason="A test.")
+    run = request_run(services.store, 1, kind="train", reason="A test.", now=services.clock())
+    request_run(services.store, 2, kind="rank", reason="A test.", now=services.clock())
     beat(services)
     assert (services.queue.long.count, services.queue.queue.count) == (1, 1)
     services.queue.long.empty()

@@ -72,7 +72,9 @@ def killed(name: str) -> Fault:
 
 def _job_killed(scene: Scene, project: int, rng: np.random.Generator) -> None:
     """SIGKILL of the process that works on a run."""
-    request_run(scene.services, project, kind="rank", reason="The soak kills this run's job.")
+    request_run(
+        scene.services.store, project, kind="rank", reason="The soak kills this run's job.", now=scene.services.clock()
+    )
     worker = scene.stack.pid("worker")
     jobs: list[int] = []
 

@@ -82,7 +82,9 @@ class Session:
 
     def _order(self) -> None:
         """A first order, waited for."""
-        run = request_run(self.services, self.project, kind="rank", reason="Before the soak.")
+        run = request_run(
+            self.services.store, self.project, kind="rank", reason="Before the soak.", now=self.services.clock()
+        )
         wait_for(lambda: self.store.runs.one(run.id).state in ENDED, "the first order")
 
     def run(self) -> Report:

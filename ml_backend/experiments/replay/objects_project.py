@@ -25,7 +25,7 @@ def draws_objects(services: Services, project_id: int) -> bool:
         NotFound: there is no such project.
         LabelConfigError: PapLoop cannot drive its labeling interface.
     """
-    return project_labels(services, project_id).job.finds_objects
+    return project_labels(services.store, project_id).job.finds_objects
 
 
 def project_material(services: Services, project_id: int, fraction: float, progress: Progress) -> Material:
@@ -41,7 +41,7 @@ def project_material(services: Services, project_id: int, fraction: float, progr
         NotFound: there is no such project.
         BadRequest: too few images are labeled.
     """
-    labels = project_labels(services, project_id)
+    labels = project_labels(services.store, project_id)
     ready = services.store.items.all(project_id, states=("ready",))
     samples, omitted, told = object_samples(services, ready, labels)
     if len(samples) < FEWEST:

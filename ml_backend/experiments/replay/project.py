@@ -23,7 +23,7 @@ def project_set(services: Services, project_id: int) -> LabelledSet:
         NotFound: there is no such project.
         BadRequest: too few labels, or of one class only.
     """
-    labels = project_labels(services, project_id)
+    labels = project_labels(services.store, project_id)
     known = {task: name for task, name in labels.labels.items() if name in labels.job.classes}
     ready = services.store.items.all(project_id, states=("ready",))
     mine = [item for item in ready if item.task_id in known and item.vector_row is not None]

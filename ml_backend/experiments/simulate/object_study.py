@@ -116,7 +116,7 @@ def _contend(
 ) -> ObjectCurve:
     progress, project_id = stage(f"{curve.strategy}, seed {curve.seed}"), curve.project
     ingest(services, project_id, pool, stage=lambda title: lambda *_: progress(0.0, title))
-    request_run(services, project_id, kind="rank", reason="First order of a simulation.")
+    request_run(services.store, project_id, kind="rank", reason="First order of a simulation.", now=services.clock())
     wait_until_settled(services, project_id, study.patience)
     truth = {image.path.name: image for image in material.pool.images}
     oracle = ObjectOracle(material.pool.classes, truth)

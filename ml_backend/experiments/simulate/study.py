@@ -188,7 +188,7 @@ def _contend(
 ) -> Curve:
     progress = stage(f"{strategy}, seed {seed}")
     ingest(services, project_id, bench.pool, stage=lambda title: lambda *_: progress(0.0, title))
-    request_run(services, project_id, kind="rank", reason="First order of a simulation.")
+    request_run(services.store, project_id, kind="rank", reason="First order of a simulation.", now=services.clock())
     wait_until_settled(services, project_id, study.patience)
     expert = Expert(services, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))
     curve = Curve(strategy, seed, project_id)
@@ -217,7 +217,13 @@ def digest(services: Services, study: Study, project_id: int, annotated: int) ->
     wait_until_settled(services, project_id, study.patience)
     store = services.store
     if store.labels.changes_since(project_id, store.runs.covered_change(project_id)):
-        request_run(services, project_id, kind="train", reason="A simulation asks for a run after its labels.")
+        request_run(
+            services.store,
+            project_id,
+            kind="train",
+            reason="A simulation asks for a run after its labels.",
+            now=services.clock(),
+        )
         wait_until_settled(services, project_id, study.patience)
 
 

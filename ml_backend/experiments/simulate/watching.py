@@ -77,4 +77,8 @@ def _due(services: Services, project_id: int) -> bool:
     store = services.store
     settings = store.projects.settings(project_id)
     changed = store.labels.changes_since(project_id, store.runs.covered_change(project_id))
-    return settings.auto_train and changed >= settings.retrain_labels and not is_paused(services, project_id)
+    return (
+        settings.auto_train
+        and changed >= settings.retrain_labels
+        and not is_paused(services.store.runs, project_id, now=services.clock())
+    )

@@ -145,7 +145,13 @@ def import_labels(
         progress = stage("Adding pre-annotations")
         store.proposals.save(project_id, {each.item.id: each.said.results for each in proposed}, services.clock())
         if proposed:
-            request_run(services, project_id, kind="rank", reason=f"{len(proposed)} pre-annotations were imported.")
+            request_run(
+                services.store,
+                project_id,
+                kind="rank",
+                reason=f"{len(proposed)} pre-annotations were imported.",
+                now=services.clock(),
+            )
         progress(1.0, f"{len(proposed)} images")
     counted = [sentence.format(count=count) for sentence, count in problems.items()]
     doubtful = sum(not each.said.whole for each in fresh)

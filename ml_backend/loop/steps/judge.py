@@ -67,7 +67,7 @@ def judge(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     )
     assert new is not None
     verdict = verdict_on(truth, new, old, held.classes, seed=run.seed, groups=groups, absent=absent)
-    labels = project_labels(services, run.project_id)
+    labels = project_labels(services.store, run.project_id)
     evidence = {**verdict.evidence, "incumbent_run": before, "conflicts": len(labels.left_out)}
     if seen.any():
         evidence[CURVE] = _curve(services, run, held, seen, {run.id: new, before: old})

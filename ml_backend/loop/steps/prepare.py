@@ -33,7 +33,7 @@ def prepare(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     settings = store.projects.settings(run.project_id)
     encoder = _take_in(services, run)
     change = store.labels.last_change(run.project_id)
-    labels = project_labels(services, run.project_id)
+    labels = project_labels(services.store, run.project_id)
     if run.kind == "rank":
         return "publish", {"change": change, "request": {**run.request, "encoder": encoder.key}}
     names = {"encoder": encoder.key, "encoder_name": settings.encoder}

@@ -41,13 +41,13 @@ VERSION_PREFIX = "paploop-"
 
 def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
-    labels = project_labels(services, run.project_id)
+    labels = project_labels(services.store, run.project_id)
     model_run = _model_run(services, run, labels.job)
     speaks = model_run is not None and _speaks(services, run, model_run)
     if model_run is not None and speaks:
         look = look_at_pool if labels.job.finds_objects else _predict_pool
         look(services, run, model_run, labels)
-    offered = offers_of(services, run.project_id, labels)
+    offered = offers_of(services.store.items, run.project_id, labels)
     ranking = services.store.rankings.of_run(run.id)
     if ranking is None or ranking.state != "prepared":
         ranking = _rank(services, run, model_run, labels, offered, speaks=speaks)

@@ -176,7 +176,7 @@ def _first_order(services: Services, project_id: int, progress: Progress) -> Non
     Raises:
         PapLoopError: the run failed; the message is its reason.
     """
-    run = request_run(services, project_id, kind="rank", reason="New images were added.")
+    run = request_run(services.store, project_id, kind="rank", reason="New images were added.", now=services.clock())
     while (run := services.store.runs.one(run.id)).is_open:
         progress(run.progress, run.message or run.state)
         time.sleep(0.2)

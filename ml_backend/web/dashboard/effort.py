@@ -58,7 +58,7 @@ class EffortPanel:
 
 def effort_panel(services: Services, project_id: int) -> EffortPanel:
     """Read the section of a project."""
-    report = effort_report(services, project_id)
+    report = effort_report(services.store, project_id)
     limits = limits_of(services.store, project_id) if report.finds_objects else None
     return panel_of(report, limits)
 

@@ -73,7 +73,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         project_id: Label Studio's project id.
         media_root: path below which this application is mounted; thumbnails are asked for from the page's own host.
     """
-    view = overview(services, project_id)
+    view = overview(services.store, project_id, now=services.clock())
     runs = services.store.runs.latest(project_id, limit=RUNS_DRAWN)
     compared = comparison(runs)
     now = services.clock()
@@ -85,7 +85,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
             "image": thumbnail_url(media_root + entry["image"].removeprefix(public)) if entry["image"] else "",
             "link": f"{base}/projects/{project_id}/data?task={entry['task']}",
         }
-        for entry in next_items(services, project_id, NEXT_SHOWN)
+        for entry in next_items(services.store, services.settings, project_id, NEXT_SHOWN)
     ]
     return ProjectPage(
         now=utc_minute(now),
@@ -97,8 +97,8 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         compared=compared,
         runs=[run_line(services, run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,
-        conflicts=conflict_list(services, project_id)[:CONFLICTS_SHOWN],
-        copies=copy_list(services, project_id, CONFLICTS_SHOWN) if view.copies else [],
+        conflicts=conflict_list(services.store, project_id)[:CONFLICTS_SHOWN],
+        copies=copy_list(services.store.items, project_id, CONFLICTS_SHOWN) if view.copies else [],
         effort=effort_panel(services, project_id),
         label_studio=f"{base}/projects/{project_id}/data",
         is_busy=view.open_run is not None or view.waiting_events > 0,
@@ -141,7 +141,7 @@ def run_line(services: Services, run: RunRow, active_run: int | None, now: float
         outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
         started=utc_minute(run.created_at),
         took=duration(max(0.0, (run.finished_at or now) - run.created_at)),
-        can_go_back=run.id != active_run and not why_no_rollback(services, run),
+        can_go_back=run.id != active_run and not why_no_rollback(services.files, run),
     )
 
 

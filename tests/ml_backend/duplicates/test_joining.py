@@ -121,9 +121,9 @@ def apply(services: Services, verb: str, ids: list[int]) -> None:
     before = {item.source: item.split for item in here.values()}
     try:
         if verb == "merge":
-            correct(services, 1, merge=[i for i in ids if i in here])
+            correct(services.store, services.files, 1, merge=[i for i in ids if i in here])
         else:
-            correct(services, 1, split=[i for i in ids if i in here])
+            correct(services.store, services.files, 1, split=[i for i in ids if i in here])
     except BadRequest:
         return
     for source, (_, split) in state(services).items():
@@ -166,8 +166,8 @@ def test_a_search_finds_what_ingest_did_not_propose_and_leaves_what_was_split(te
         new = [NewItem(source=str(tmp_path / f"{name}.png"), data={"root": str(tmp_path)}) for name in "abc"]
         first, second, third = made.store.items.add(1, new, 0.0)
         made.store.items.update([{"id": i, "group_id": i, "state": "ready"} for i in (first, second, third)])
-        assert search_project(made, 1, quiet) == [first]
+        assert search_project(made.store, made.files, made.images, 1, quiet) == [first]
         assert sorted(groups_of(made.store.items.all(1))) == [first, third]
-        correct(made, 1, split=[second])
-        assert search_project(made, 1, quiet) == []
+        correct(made.store, made.files, 1, split=[second])
+        assert search_project(made.store, made.files, made.images, 1, quiet) == []
         assert sorted(groups_of(made.store.items.all(1))) == [first, second, third]

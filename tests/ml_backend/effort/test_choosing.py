@@ -41,7 +41,9 @@ def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
     run, _ = project(services, OBJECTS)
     services.files.make(services.files.run_dir(run))
     found, truth = seen(cells, nuclei)
-    metric = judge_thresholds(services, services.store.runs.one(run), [found], [truth], NAMES)
+    metric = judge_thresholds(
+        services.store.projects, services.files, services.store.runs.one(run), [found], [truth], NAMES
+    )
     services.store.runs.update(run, metrics={"judgement": {}, METRIC: metric})
     return run
 
@@ -75,12 +77,12 @@ def test_a_lead_overrides_one_class_or_all(services: Services) -> None:
 
 def test_changed_costs_choose_again(services: Services) -> None:
     run = judged(services)
-    assert not renew_thresholds(services, 7, run)
+    assert not renew_thresholds(services.store, services.files, 7, run)
     change_settings(services, 7, {"cost_delete": 50.0})
-    assert renew_thresholds(services, 7, run)
+    assert renew_thresholds(services.store, services.files, 7, run)
     assert limits_of(services.store, 7).numbers["costs"]["delete"] == 50.0
     assert "judgement" in services.store.runs.one(run).metrics
-    assert not renew_thresholds(services, 7, run)
+    assert not renew_thresholds(services.store, services.files, 7, run)
 
 
 def test_what_the_choice_rests_on_may_be_gone(services: Services, caplog: pytest.LogCaptureFixture) -> None:
@@ -88,7 +90,7 @@ def test_what_the_choice_rests_on_may_be_gone(services: Services, caplog: pytest
     before = thresholds_of(services.store, 7)
     (services.files.run_dir(run) / EVIDENCE).write_text("{")
     change_settings(services, 7, {"cost_add": 9.0})
-    assert not renew_thresholds(services, 7, run)
+    assert not renew_thresholds(services.store, services.files, 7, run)
     assert thresholds_of(services.store, 7) == before
     assert "stay as they are" in caplog.text
 
@@ -108,4 +110,4 @@ def test_before_the_first_detector(services: Services) -> None:
 
 def test_a_run_without_a_choice_has_nothing_to_renew(services: Services) -> None:
     run, _ = project(services, CLASSES)
-    assert not renew_thresholds(services, 7, run)
+    assert not renew_thresholds(services.store, services.files, 7, run)

@@ -21,7 +21,7 @@ def as_the_editor_does(prediction: dict[str, Any], label: str) -> list[dict[str,
 
 
 def test_effort_of_a_first_model(loop: Loop) -> None:
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     client = loop.services.label_studio
     for _ in range(24):
@@ -29,7 +29,7 @@ def test_effort_of_a_first_model(loop: Loop) -> None:
         assert task is not None
         client.create_annotation(task["id"], choice(loop.truth[task["id"]], "class", "image"), 6.0)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     run = loop.settle()
     assert run.decision == "promoted", run
     right = 0
@@ -42,7 +42,7 @@ def test_effort_of_a_first_model(loop: Loop) -> None:
         right += result[0]["origin"] == "prediction"
         client.create_annotation(task["id"], result, 2.0 if number else 9000.0, parent_prediction=int(prediction["id"]))
     loop.settle()
-    report = effort_report(loop.services, loop.project)
+    report = effort_report(loop.services.store, loop.project)
     assert (report.total.images, report.total.accepted, report.total.relabeled) == (12, right, 12 - right)
     assert [part.run for part in report.runs] == [run.id]
     assert (report.by_hand["images"], report.by_hand["seconds"]) == (24, 6.0)

@@ -82,8 +82,8 @@ def annotate(services: Services, task: int, result: list[dict[str, Any]], at: fl
 
 
 def rows(services: Services) -> dict[int, EffortRow]:
-    record_effort(services, 7)
-    assert record_effort(services, 7) == 0
+    record_effort(services.store, 7)
+    assert record_effort(services.store, 7) == 0
     return {row.annotation_id: row for row in services.store.effort.all(7)}
 
 
@@ -100,7 +100,7 @@ def test_classes_by_id_by_time_by_hand_and_from_elsewhere(services: Services) ->
     assert (found[2].run_id, found[2].relabeled) == (run, 1)
     assert (found[3].run_id, found[3].added, found[3].seconds) == (None, 1, 5.0)
     assert found[4].seconds is None
-    assert "1 of 2 proposed classes" in summary(effort_report(services, 7))
+    assert "1 of 2 proposed classes" in summary(effort_report(services.store, 7))
 
 
 def test_a_parent_before_the_first_model_proposed_nothing(services: Services) -> None:
@@ -159,5 +159,5 @@ def test_the_worker_writes_it_down_when_a_webhook_comes(services: Services) -> N
 def test_a_config_that_nobody_can_read_is_passed_over(services: Services) -> None:
     services.store.projects.upsert(7, "Cells", "<View/>", NOW)
     annotate(services, 1, [choice("Cat")])
-    assert record_effort(services, 7) == 0
-    assert effort_report(services, 7).kind == ""
+    assert record_effort(services.store, 7) == 0
+    assert effort_report(services.store, 7).kind == ""

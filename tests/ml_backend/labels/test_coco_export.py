@@ -65,7 +65,14 @@ def world(tmp_path: Path, config: str = ALL) -> ImportWorld:
 @pytest.mark.parametrize("form", ["auto", "polygons", "runs"])
 def test_everything_that_was_confirmed(tmp_path: Path, form: Any) -> None:
     made = world(tmp_path)
-    content = coco_of(made.services, made.project, parse_label_config(ALL), form)
+    content = coco_of(
+        made.services.store,
+        made.services.images,
+        made.project,
+        parse_label_config(ALL),
+        form,
+        now=made.services.clock(),
+    )
     first, second = content["images"]
     (third,) = content["left_out"]
     assert (first["file_name"], first["width"], first["height"], first["checked"]) == ("cell0.png", 80, 60, [])
@@ -99,7 +106,14 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
     )
     assert made.put(source).added == 1
     for form in ("auto", "runs"):
-        content = coco_of(made.services, made.project, parse_label_config(OUTLINES), form)  # type: ignore[arg-type]
+        content = coco_of(
+            made.services.store,
+            made.services.images,
+            made.project,
+            parse_label_config(OUTLINES),
+            form,
+            now=made.services.clock(),
+        )  # type: ignore[arg-type]
         target = tmp_path / f"{form}.json"
         target.write_text(json.dumps(content))
         again = read_coco_file(target, lambda name: made.images[0].parent / name)
@@ -127,6 +141,8 @@ def test_the_command_writes_coco_or_a_table(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_project_without_any_label(tmp_path: Path) -> None:
     made = make(tmp_path, BOXES)
-    content = coco_of(made.services, made.project, parse_label_config(BOXES))
+    content = coco_of(
+        made.services.store, made.services.images, made.project, parse_label_config(BOXES), now=made.services.clock()
+    )
     assert (content["images"], content["annotations"], len(content["left_out"])) == ([], [], 3)
     made.services.store.close()

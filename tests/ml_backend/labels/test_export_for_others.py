@@ -41,7 +41,13 @@ def annotate(world: ImportWorld, results: dict[int, list[Any]], cancelled: tuple
 
 
 def exported(world: ImportWorld, labels: str = TWO) -> dict[str, Any]:
-    return coco_of(world.services, world.project, parse_label_config(config(labels)))
+    return coco_of(
+        world.services.store,
+        world.services.images,
+        world.project,
+        parse_label_config(config(labels)),
+        now=world.services.clock(),
+    )
 
 
 def test_a_class_keeps_its_number_whatever_the_config_does(tmp_path: Path) -> None:

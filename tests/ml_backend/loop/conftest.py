@@ -30,11 +30,11 @@ def loop(tmp_path: Path, cells: Path) -> Iterator[Loop]:
 def labelled(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Studio]:
     """A project with 30 labels and a run that nobody has begun; a file of tests may give its own."""
     loop = make_loop(tmp_path_factory.mktemp("labelled") / "state", cells)
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     loop.label(30)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     yield loop
     loop.store.close()
 

@@ -53,7 +53,7 @@ def configure(loop: Loop, names: Sequence[str]) -> None:
 
 def walk(loop: Loop, kind: str, moment: str, change: Callable[[], None]) -> RunRow:
     """Do a run step by step, with a change before one of the steps."""
-    run = request_run(loop.services, loop.project, kind=kind, reason="Test.")
+    run = request_run(loop.services.store, loop.project, kind=kind, reason="Test.", now=loop.services.clock())
     while run.is_open:
         if run.state == moment:
             change()
@@ -147,7 +147,7 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
         assert walk(scene, "train", "publish", keep).decision == "kept"
     assert scene.store.projects.one(scene.project).active_run_id == before
     shares(right_answers(scene, after), pushed(scene))
-    rollback(scene.services, scene.project, before)
+    rollback(scene.services.store, scene.services.files, scene.project, before, now=scene.services.clock())
     scene.settle()
     shares(right_answers(scene, after), pushed(scene))
     shares(right_answers(scene, after), answered(scene))

@@ -30,7 +30,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, cells: object) -> Iterator[tu
     for _ in range(3):
         loop.label(20)
         loop.apply()
-        request_run(loop.services, loop.project, kind="train", reason="More labels.")
+        request_run(loop.services.store, loop.project, kind="train", reason="More labels.", now=loop.services.clock())
         trained.append(loop.settle())
     assert all(run.state == "done" and run.decision for run in trained)
     yield loop, trained

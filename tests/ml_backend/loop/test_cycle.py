@@ -16,7 +16,7 @@ from tests.ml_backend.loop.classes import Loop
 
 
 def test_an_order_without_a_model_comes_first(loop: Loop) -> None:
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     run = loop.settle()
     assert (run.state, run.error) == ("done", "")
     ranking = loop.store.rankings.active(loop.project)
@@ -30,7 +30,7 @@ def test_an_order_without_a_model_comes_first(loop: Loop) -> None:
 
 
 def test_labels_give_a_model_and_a_new_order(loop: Loop) -> None:
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     loop.label(20)
     run = loop.settle()
@@ -51,7 +51,7 @@ def test_one_class_is_no_error(loop: Loop) -> None:
     name = next(iter(loop.truth.values()))
     for task_id in [task for task, truth in loop.truth.items() if truth == name][:12]:
         loop.fake.annotate(task_id, None)
-    run = request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    run = request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     ended = loop.settle()
     assert ended.id == run.id
     assert (ended.state, ended.decision) == ("done", "kept")
@@ -73,7 +73,7 @@ def test_roll_back_brings_the_old_model_and_its_predictions(loop: Loop) -> None:
     second = loop.settle()
     assert second.id != first.id
     loop.store.projects.update(loop.project, active_run_id=second.id)
-    rollback(loop.services, loop.project, first.id)
+    rollback(loop.services.store, loop.services.files, loop.project, first.id, now=loop.services.clock())
     loop.settle()
     assert loop.store.projects.one(loop.project).active_run_id == first.id
     ranking = loop.store.rankings.active(loop.project)

@@ -41,9 +41,9 @@ def by_name(loop: Loop, name: str) -> ItemRow:
 def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop: Loop, copies: list[ItemRow]) -> None:
     turned = by_name(loop, "/a.png")
     assert (turned.group_id, turned.split) == (copies[0].group_id, copies[0].split)
-    correct(loop.services, loop.project, split=[turned.id])
+    correct(loop.services.store, loop.services.files, loop.project, split=[turned.id])
     tasks = len(loop.fake.state.tasks_of(loop.project))
-    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="Test.", now=loop.services.clock())
     loop.settle()
     assert len(loop.fake.state.tasks_of(loop.project)) == tasks + 1
     assert by_name(loop, "/a.png").task_id is not None
@@ -60,55 +60,98 @@ def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_ask
     unlike = [item for item in loop.store.items.all(project) if item.task_id is not None][5]
     # as the check of the pixels' agreement alone had joined it
     loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id}])
-    doubts = recheck(services, project, quiet(""))
+    doubts = recheck(
+        services.store,
+        services.files,
+        services.images,
+        project,
+        quiet(""),
+        max_pixels=services.settings.max_image_pixels,
+    )
     assert [(doubt.item, doubt.group) for doubt in doubts] == [(unlike.id, copies[0].id)]
     assert loop.store.items.one(unlike.id).group_id == copies[0].id
-    assert recheck(services, project, quiet(""), apply=True) == doubts
+    assert (
+        recheck(
+            services.store,
+            services.files,
+            services.images,
+            project,
+            quiet(""),
+            apply=True,
+            max_pixels=services.settings.max_image_pixels,
+        )
+        == doubts
+    )
     assert loop.store.items.one(unlike.id).group_id == unlike.id
     assert by_name(loop, "/a.png").group_id == copies[0].id
-    assert recheck(services, project, quiet("")) == []
+    assert (
+        recheck(
+            services.store,
+            services.files,
+            services.images,
+            project,
+            quiet(""),
+            max_pixels=services.settings.max_image_pixels,
+        )
+        == []
+    )
 
 
 def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
     loop: Loop, copies: list[ItemRow]
 ) -> None:
     services, project = loop.services, loop.project
-    assert overview(services, project).groups_note == ""
+    assert overview(services.store, project, now=services.clock()).groups_note == ""
     unlike = [item for item in loop.store.items.all(project) if item.task_id is not None][5]
     turned = by_name(loop, "/a.png")
     # as a version before the mark left them
     unmarked = {key: value for key, value in turned.meta.items() if key != CHECKED}
     loop.store.items.update([{"id": turned.id, "meta": unmarked}])
     loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
-    note = overview(services, project).groups_note
+    note = overview(services.store, project, now=services.clock()).groups_note
     assert note.startswith("2 images joined a group by an earlier")
     assert f"groups {project} --recheck" in note
-    recheck(services, project, quiet(""))
+    recheck(
+        services.store,
+        services.files,
+        services.images,
+        project,
+        quiet(""),
+        max_pixels=services.settings.max_image_pixels,
+    )
     assert by_name(loop, "/a.png").meta == turned.meta
-    assert overview(services, project).groups_note.startswith("1 image joined")
-    recheck(services, project, quiet(""), apply=True)
-    assert overview(services, project).groups_note == ""
+    assert overview(services.store, project, now=services.clock()).groups_note.startswith("1 image joined")
+    recheck(
+        services.store,
+        services.files,
+        services.images,
+        project,
+        quiet(""),
+        apply=True,
+        max_pixels=services.settings.max_image_pixels,
+    )
+    assert overview(services.store, project, now=services.clock()).groups_note == ""
 
 
 def test_what_is_not_asked_about_is_counted_with_its_pair(loop: Loop, copies: list[ItemRow]) -> None:
-    view = overview(loop.services, loop.project)
+    view = overview(loop.services.store, loop.project, now=loop.services.clock())
     assert view.copies == len([i for i in loop.store.items.all(loop.project) if i.group_id != i.id])
-    pairs = copy_list(loop.services, loop.project, 50)
+    pairs = copy_list(loop.services.store.items, loop.project, 50)
     assert len(pairs) == view.copies >= 2
     pair = next(pair for pair in pairs if pair["name"].endswith("a.png"))
     assert (pair["task"], pair["shown"]) == (copies[0].task_id, copies[0].data["name"])
-    assert len(copy_list(loop.services, loop.project, 1)) == 1
+    assert len(copy_list(loop.services.store.items, loop.project, 1)) == 1
 
 
 def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
     first, second, third = [i for i in loop.store.items.all(loop.project, states=("ready",)) if i.task_id is not None][
         :3
     ]
-    correct(loop.services, loop.project, merge=[first.id, second.id])
+    correct(loop.services.store, loop.services.files, loop.project, merge=[first.id, second.id])
     name = loop.truth[int(first.task_id or 0)]
     loop.services.label_studio.create_annotation(int(first.task_id or 0), choice(name, "class", "image"), 1.0)
     loop.apply()
-    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="Test.", now=loop.services.clock())
     loop.settle()
     ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None

@@ -24,7 +24,7 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
     loop.settle()
     loop.label(30)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="First model.")
+    request_run(loop.services.store, loop.project, kind="train", reason="First model.", now=loop.services.clock())
     first = loop.settle()
     assert first.decision == "promoted"
     for number in range(30):
@@ -43,7 +43,7 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
         assert old is not None
         loop.store.rankings.set_state(old.id, "retired")
     for _ in range(4):
-        request_run(loop.services, loop.project, kind="rank", reason="Again.")
+        request_run(loop.services.store, loop.project, kind="rank", reason="Again.", now=loop.services.clock())
         loop.settle()
     assert rows(loop, ranking_entries, "ranking_id") <= 2
     assert rows(loop, predictions, "run_id") <= 2
@@ -51,7 +51,7 @@ def test_thirty_orders_and_runs_leave_what_serves(loop: Loop) -> None:
     assert len(left) <= KEPT + 1
     assert loop.services.files.run_dir(first.id).name in left
     loop.store.answers.delete(first.id)
-    back = rollback(loop.services, loop.project, first.id)
+    back = rollback(loop.services.store, loop.services.files, loop.project, first.id, now=loop.services.clock())
     assert loop.settle().state == "done"
     assert loop.store.runs.one(back.id).state == "done"
     assert len(loop.store.answers.of(first.id).ids) > 0

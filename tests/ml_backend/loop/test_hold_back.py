@@ -26,11 +26,11 @@ def weak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     root = tmp_path_factory.mktemp("weak")
     loop = make_object_loop(root / "state", root / "images", BOXES)
     change_settings(loop.services, loop.project, {**HARMFUL, "train_steps": 30})
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     loop.draw(12)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     run = loop.settle()
     assert (run.state, run.decision) == ("done", "promoted"), run
     yield loop
@@ -48,7 +48,9 @@ def shown(loop: ObjectLoop) -> list[list[dict[str, Any]]]:
 
 def ranked_again(loop: ObjectLoop, changes: dict[str, Any]) -> list[list[dict[str, Any]]]:
     change_settings(loop.services, loop.project, changes)
-    request_run(loop.services, loop.project, kind="rank", reason="The settings changed.")
+    request_run(
+        loop.services.store, loop.project, kind="rank", reason="The settings changed.", now=loop.services.clock()
+    )
     assert loop.settle().state == "done"
     return shown(loop)
 

@@ -68,11 +68,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory, cells: Path) -> Iterator[Loo
 @pytest.fixture
 def active(scene: Loop) -> int:
     """A sound model that serves."""
-    run = request_run(scene.services, scene.project, kind="train", reason="A sound model.")
+    run = request_run(
+        scene.services.store, scene.project, kind="train", reason="A sound model.", now=scene.services.clock()
+    )
     assert scene.settle().state == "done"
     scene.store.projects.update(scene.project, active_run_id=run.id)
     scene.store.runs.update(run.id, decision="promoted")
-    request_run(scene.services, scene.project, kind="rank", reason="Its order.")
+    request_run(scene.services.store, scene.project, kind="rank", reason="Its order.", now=scene.services.clock())
     assert scene.settle().state == "done"
     return run.id
 
@@ -84,13 +86,13 @@ def checkpoint(scene: Loop, run: int) -> Path:
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_the_next_model_takes_over_and_the_decision_says_why(scene: Loop, active: int, damage: str) -> None:
     DAMAGES[damage](checkpoint(scene, active))
-    run = request_run(scene.services, scene.project, kind="train", reason="Test.")
+    run = request_run(scene.services.store, scene.project, kind="train", reason="Test.", now=scene.services.clock())
     ended = scene.settle()
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "promoted"), ended
     assert f"the model of run {active} cannot be read any more and counts as absent" in ended.decision_reason
     assert "no model served before" not in ended.decision_reason
     assert scene.store.projects.one(scene.project).active_run_id == run.id
-    assert overview(scene.services, scene.project).active_why == ended.decision_reason
+    assert overview(scene.services.store, scene.project, now=scene.services.clock()).active_why == ended.decision_reason
 
 
 @pytest.mark.parametrize("damage", ["gone", "cut"])
@@ -98,10 +100,10 @@ def test_a_new_order_keeps_the_proposals_that_are_stored(scene: Loop, active: in
     before = shown(scene)
     assert sum(map(bool, before.values())) > 40
     DAMAGES[damage](checkpoint(scene, active))
-    request_run(scene.services, scene.project, kind="rank", reason="Test.")
+    request_run(scene.services.store, scene.project, kind="rank", reason="Test.", now=scene.services.clock())
     ended = scene.settle()
     assert (ended.state, ended.error) == ("done", "")
-    note = overview(scene.services, scene.project).strategy_note
+    note = overview(scene.services.store, scene.project, now=scene.services.clock()).strategy_note
     assert note.startswith(f"The model of run {active} cannot be read any more and counts as absent; train again.")
     assert shown(scene) == before
 
@@ -109,12 +111,14 @@ def test_a_new_order_keeps_the_proposals_that_are_stored(scene: Loop, active: in
 @pytest.mark.parametrize("damage", ["gone", "cut"])
 def test_nobody_rolls_back_to_it(scene: Loop, active: int, damage: str) -> None:
     lost = active
-    run = request_run(scene.services, scene.project, kind="train", reason="Its successor.")
+    run = request_run(
+        scene.services.store, scene.project, kind="train", reason="Its successor.", now=scene.services.clock()
+    )
     scene.settle()
     scene.store.projects.update(scene.project, active_run_id=run.id)
     DAMAGES[damage](checkpoint(scene, lost))
     try:
-        rollback(scene.services, scene.project, lost)
+        rollback(scene.services.store, scene.services.files, scene.project, lost, now=scene.services.clock())
     except Conflict as error:
         said = str(error)
     else:
@@ -137,7 +141,7 @@ def test_fine_tuning_does_not_go_on_from_it(scene: Loop, active: int) -> None:
         scene.store.projects.save_settings(scene.project, settings.changed(method=method))
         if damage:
             DAMAGES[damage](checkpoint(scene, active))
-        run = request_run(scene.services, scene.project, kind="train", reason="Test.")
+        run = request_run(scene.services.store, scene.project, kind="train", reason="Test.", now=scene.services.clock())
         _, fields = prepare(scene.services, run)
         assert bool(fields["request"]["init"]) is wanted
         scene.store.runs.update(run.id, state="failed")

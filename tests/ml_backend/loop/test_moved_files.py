@@ -41,7 +41,9 @@ def test_a_run_goes_on_after_the_data_directory_was_moved(tmp_path: Path, cells:
     loop: Loop = make_loop(tmp_path / "state", cells)
     loop.label(24)
     loop.apply()
-    run = request_run(loop.services, loop.project, kind="train", reason="A test asks for it.")
+    run = request_run(
+        loop.services.store, loop.project, kind="train", reason="A test asks for it.", now=loop.services.clock()
+    )
     assert prepare(loop.services, run)[0] == "train"
     folder = loop.services.files.run_dir(run.id).relative_to(tmp_path / "state")
     loop.store.close()

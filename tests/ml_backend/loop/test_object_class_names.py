@@ -71,7 +71,7 @@ def test_objects_keep_their_class(scene: ObjectLoop, change: str, strategy: str)
     tasks = scene.fake.state.tasks_of(scene.project)
     answers: list[Any] = serving_of(scene.services).predict(scene.project, tasks)
     assert [labels_in(answer) for answer in answers] == [right] * len(tasks)
-    request_run(scene.services, scene.project, kind="rank", reason="Test.")
+    request_run(scene.services.store, scene.project, kind="rank", reason="Test.", now=scene.services.clock())
     assert scene.settle().state == "done"
     active = scene.fake.state.projects[scene.project]["model_version"]
     for task in tasks:

@@ -29,11 +29,11 @@ def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     """A project whose first detector was promoted."""
     root = tmp_path_factory.mktemp("boxes")
     loop = make_object_loop(root / "state", root / "images", BOXES)
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     assert loop.settle().state == "done"
     loop.draw(14)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     run = loop.settle()
     assert (run.state, run.kind, run.decision) == ("done", "train", "promoted"), run
     yield loop
@@ -82,14 +82,16 @@ def test_a_task_that_no_run_has_seen_is_looked_at(boxes: ObjectLoop) -> None:
 
 
 def test_where_the_project_stands(boxes: ObjectLoop) -> None:
-    view = overview(boxes.services, boxes.project)
+    view = overview(boxes.services.store, boxes.project, now=boxes.services.clock())
     assert view.problem == ""
     drawn = [boxes.drawn[row.task_id] for row in boxes.store.labels.all(boxes.project)]
     assert sum(view.labels.values()) == sum(len(image.boxes) for image in drawn)
     summary = run_summary(boxes.store.runs.latest(boxes.project)[0])
     assert summary["measure"] == "AP50"
     assert 0.3 < summary["score"] <= 1
-    assert any("object" in item["why"] for item in next_items(boxes.services, boxes.project, 5))
+    assert any(
+        "object" in item["why"] for item in next_items(boxes.services.store, boxes.services.settings, boxes.project, 5)
+    )
 
 
 def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(boxes: ObjectLoop) -> None:
@@ -99,7 +101,7 @@ def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(
     boxes.store.projects.save_settings(
         boxes.project, boxes.store.projects.settings(boxes.project).changed(train_steps=5)
     )
-    request_run(boxes.services, boxes.project, kind="train", reason="By hand.")
+    request_run(boxes.services.store, boxes.project, kind="train", reason="By hand.", now=boxes.services.clock())
     run = boxes.settle()
     assert run.state == "done", run
     assert run.metrics["training"]["settings"]["warm_start_tensors"] > 50
@@ -116,7 +118,9 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
     store = boxes.store
     for name in ("box_disagreement", "class_quota"):
         change_settings(boxes.services, boxes.project, {"strategy": name})
-        request_run(boxes.services, boxes.project, kind="rank", reason=f"Now by {name}.")
+        request_run(
+            boxes.services.store, boxes.project, kind="rank", reason=f"Now by {name}.", now=boxes.services.clock()
+        )
         run = boxes.settle()
         assert (run.state, run.error) == ("done", ""), run
         ranking = store.rankings.active(boxes.project)
@@ -129,7 +133,7 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
 
 def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> None:
     change_settings(boxes.services, boxes.project, {"strategy": "auto", "window": 3})
-    request_run(boxes.services, boxes.project, kind="rank", reason="A small window.")
+    request_run(boxes.services.store, boxes.project, kind="rank", reason="A small window.", now=boxes.services.clock())
     assert boxes.settle().state == "done"
     ranking = boxes.store.rankings.active(boxes.project)
     assert ranking is not None
@@ -142,7 +146,7 @@ def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> 
 
 def test_roll_back_and_pages(boxes: ObjectLoop) -> None:
     first = next(run for run in reversed(boxes.store.runs.latest(boxes.project)) if run.decision == "promoted")
-    rollback(boxes.services, boxes.project, first.id)
+    rollback(boxes.services.store, boxes.services.files, boxes.project, first.id, now=boxes.services.clock())
     assert boxes.settle().state == "done"
     assert boxes.store.projects.one(boxes.project).active_run_id == first.id
     assert boxes.store.detections.runs(boxes.project) == [first.id]
@@ -155,7 +159,7 @@ def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
     services, store = boxes.services, boxes.store
     active = store.projects.one(boxes.project).active_run_id
     assert active is not None
-    run = request_run(services, boxes.project, kind="train", reason="Test.")
+    run = request_run(services.store, boxes.project, kind="train", reason="Test.", now=services.clock())
     _, prepared = prepare(services, run)
     assert prepared["request"]["init"]
     shutil.copytree(services.files.run_dir(active), services.files.run_dir(run.id), dirs_exist_ok=True)
@@ -182,7 +186,9 @@ def test_when_the_config_asks_for_classes_the_detector_is_not_asked(boxes: Objec
     config = BOXES.replace("RectangleLabels", "Choices").replace("<Label ", "<Choice ")
     boxes.store.projects.upsert(boxes.project, "Blobs", config, boxes.services.clock())
     boxes.fake.state.projects[boxes.project]["label_config"] = config
-    run = request_run(boxes.services, boxes.project, kind="train", reason="The config changed.")
+    run = request_run(
+        boxes.services.store, boxes.project, kind="train", reason="The config changed.", now=boxes.services.clock()
+    )
     ended = boxes.settle()
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "kept"), ended
     assert "Nothing to learn" in ended.decision_reason

@@ -27,11 +27,11 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     store.projects.save_settings(
         loop.project, store.projects.settings(loop.project).changed(train_steps=2, **everything)
     )
-    request_run(loop.services, loop.project, kind="rank", reason="First order.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     loop.draw(7)
     loop.apply()
-    request_run(loop.services, loop.project, kind="train", reason="By hand.")
+    request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
     yield loop
     loop.store.close()
 

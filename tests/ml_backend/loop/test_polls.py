@@ -137,11 +137,14 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
     beat(polled.services)
     assert polled.jobs == []
     assert polled.store.runs.all_open() == []
-    assert f"`paploop connect {polled.project}` takes it up again" in overview(polled.services, polled.project).problem
+    assert (
+        f"`paploop connect {polled.project}` takes it up again"
+        in overview(polled.services.store, polled.project, now=polled.services.clock()).problem
+    )
     state.projects[polled.project] = kept
     settings = polled.services.settings.model_copy(update={"insecure_no_auth": True})
     attach(polled.store, polled.services.label_studio, settings, polled.project, clock.now)
-    assert overview(polled.services, polled.project).problem == ""
+    assert overview(polled.services.store, polled.project, now=polled.services.clock()).problem == ""
     beat(polled.services)
     assert ("reconcile_job", (polled.project,)) in polled.jobs
 

@@ -23,7 +23,9 @@ from tests.ml_backend.loop.conftest import Loop
 def test_the_button_and_the_command_allow_the_same(
     scene: Loop, decision: str, state: str, has_model: bool, said: str
 ) -> None:
-    run_id = request_run(scene.services, scene.project, kind="train", reason="Test.").id
+    run_id = request_run(
+        scene.services.store, scene.project, kind="train", reason="Test.", now=scene.services.clock()
+    ).id
     scene.store.runs.update(run_id, decision=decision, state=state)
     if has_model:
         model = scene.services.files.run_dir(run_id) / "checkpoint" / "model.json"
@@ -32,6 +34,11 @@ def test_the_button_and_the_command_allow_the_same(
     assert run_line(scene.services, scene.store.runs.one(run_id), None, 0.0).can_go_back is (said == "")
     if said:
         with pytest.raises(Conflict, match=said):
-            rollback(scene.services, scene.project, run_id)
+            rollback(scene.services.store, scene.services.files, scene.project, run_id, now=scene.services.clock())
     else:
-        assert rollback(scene.services, scene.project, run_id).request["model_run"] == run_id
+        assert (
+            rollback(
+                scene.services.store, scene.services.files, scene.project, run_id, now=scene.services.clock()
+            ).request["model_run"]
+            == run_id
+        )

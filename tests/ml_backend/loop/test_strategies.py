@@ -27,7 +27,9 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
     for name in usable():
         parameters = {PARAMETERS[name]: some} if name in PARAMETERS else {}
         change_settings(trained.services, trained.project, {"strategy": name, "strategy_params": parameters})
-        request_run(trained.services, trained.project, kind="rank", reason=f"Now by {name}.")
+        request_run(
+            trained.services.store, trained.project, kind="rank", reason=f"Now by {name}.", now=trained.services.clock()
+        )
         run = trained.settle()
         assert (run.state, run.error) == ("done", ""), name
         ranking = store.rankings.active(trained.project)
@@ -50,13 +52,13 @@ def test_a_strategy_for_detectors_is_refused_in_words(loop: Loop) -> None:
 @pytest.mark.parametrize(("goal", "why"), [("similar", "No example is chosen"), ("exclude", "Nothing is excluded")])
 def test_a_goal_without_examples_is_named_by_what_orders_in_its_place(loop: Loop, goal: str, why: str) -> None:
     change_settings(loop.services, loop.project, {"strategy": goal})
-    request_run(loop.services, loop.project, kind="rank", reason="Test.")
+    request_run(loop.services.store, loop.project, kind="rank", reason="Test.", now=loop.services.clock())
     run = loop.settle()
     ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
     assert (ranking.strategy, ranking.provenance["strategy"], ranking.provenance["asked"]) == ("auto", "auto", goal)
     assert run.metrics["publish"]["strategy"] == "auto"
-    view = overview(loop.services, loop.project)
+    view = overview(loop.services.store, loop.project, now=loop.services.clock())
     assert view.strategy == "auto"
     assert view.strategy_note.startswith(f"{why}, so auto orders the pool. No model yet")
 

@@ -76,23 +76,23 @@ def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatc
 def test_a_failed_run_is_shown_and_its_labels_still_count(scene: Loop) -> None:
     clock, failed = clock_of(scene), scene.store.runs.all_open()[0].id
     scene.store.runs.update(failed, change=scene.store.labels.last_change(scene.project))
-    fail(scene.services, failed, "A test ends it.")
+    fail(scene.services.store.runs, failed, "A test ends it.", now=scene.services.clock())
     beat(scene.services)
     assert scene.store.runs.all_open() == [], "no hot loop of runs that fail"
-    view = overview(scene.services, scene.project)
+    view = overview(scene.services.store, scene.project, now=scene.services.clock())
     assert view.changed == 30
     assert f"Run {failed} failed and used no label; none starts by itself for 5 minutes" in view.waits_for
     clock.now += FIRST_PAUSE
     beat(scene.services)
     again = scene.store.runs.all_open()[0]
     assert "30 new or changed labels" in again.reason
-    fail(scene.services, again.id, "A test ends it again.")
+    fail(scene.services.store.runs, again.id, "A test ends it again.", now=scene.services.clock())
     clock.now += FIRST_PAUSE
     beat(scene.services)
     assert scene.store.runs.all_open() == [], "the pause grows"
     clock.now += FIRST_PAUSE
     assert scene.settle().state == "done"
-    assert overview(scene.services, scene.project).changed == 0
+    assert overview(scene.services.store, scene.project, now=scene.services.clock()).changed == 0
 
 
 def test_a_damaged_file_ends_the_run_with_its_own_sentence(scene: Loop) -> None:
@@ -124,7 +124,7 @@ def test_a_clock_that_jumps_back_a_week_holds_nothing_up(scene: Loop) -> None:
     clock.now -= WEEK
     beat(scene.services)
     assert set(taken(scene)) == {("run_job", (run_id,)), ("reconcile_job", (scene.project,))}
-    fail(scene.services, run_id, "A test ends it.")
+    fail(scene.services.store.runs, run_id, "A test ends it.", now=scene.services.clock())
     clock.now -= WEEK
     beat(scene.services)
     assert [run.kind for run in scene.store.runs.all_open()] == ["train"], (

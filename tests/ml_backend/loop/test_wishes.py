@@ -36,22 +36,30 @@ def renamed(loop: Loop) -> None:
 def test_a_run_that_nobody_has_begun_takes_in_what_is_asked_for(scene: Loop) -> None:
     run = scene.store.runs.open_of(scene.project)
     assert run is not None
-    assert request_run(scene.services, scene.project, kind="train", reason="Again.").id == run.id
-    assert request_run(scene.services, scene.project, kind="rank", reason="Order.").id == run.id
+    assert (
+        request_run(scene.services.store, scene.project, kind="train", reason="Again.", now=scene.services.clock()).id
+        == run.id
+    )
+    assert (
+        request_run(scene.services.store, scene.project, kind="rank", reason="Order.", now=scene.services.clock()).id
+        == run.id
+    )
     assert scene.store.runs.wish(scene.project) is None
 
 
 @pytest.mark.parametrize("end", ["done", "failed", "rolled back"])
 def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> None:
     open_run = begun(scene)
-    request_run(scene.services, scene.project, kind="rank", reason="An order.")
-    request_run(scene.services, scene.project, kind="train", reason="Now with everything.")
-    request_run(scene.services, scene.project, kind="rank", reason="An order again.")
+    request_run(scene.services.store, scene.project, kind="rank", reason="An order.", now=scene.services.clock())
+    request_run(
+        scene.services.store, scene.project, kind="train", reason="Now with everything.", now=scene.services.clock()
+    )
+    request_run(scene.services.store, scene.project, kind="rank", reason="An order again.", now=scene.services.clock())
     wished = scene.store.runs.wish(scene.project)
     assert wished is not None
     assert (wished.kind, wished.reason) == ("train", "Now with everything.")
     if end == "failed":
-        fail(scene.services, open_run.id, "A test ends it.")
+        fail(scene.services.store.runs, open_run.id, "A test ends it.", now=scene.services.clock())
     elif end == "rolled back":
         # A promoted run to go back to; its model is not asked for, since training follows at once.
         past = scene.store.runs.latest(scene.project)[-1]
@@ -59,7 +67,11 @@ def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> No
         model = scene.services.files.run_dir(past.id) / "checkpoint" / "model.json"
         model.parent.mkdir(parents=True)
         model.write_text("{}")
-        scene.store.runs.end(rollback(scene.services, scene.project, past.id).id, "A test ends it.", 1.0)
+        scene.store.runs.end(
+            rollback(scene.services.store, scene.services.files, scene.project, past.id, now=scene.services.clock()).id,
+            "A test ends it.",
+            1.0,
+        )
     newest = scene.settle()
     assert (newest.kind, newest.reason, newest.state) == ("train", "Now with everything.", "done")
     assert newest.id > open_run.id
@@ -69,8 +81,8 @@ def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> No
 @pytest.mark.parametrize("after", [False, True])
 def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     open_run = begun(scene)
-    request_run(scene.services, scene.project, kind="train", reason="Once more.")
-    fail(scene.services, open_run.id, "A test ends it.")
+    request_run(scene.services.store, scene.project, kind="train", reason="Once more.", now=scene.services.clock())
+    fail(scene.services.store.runs, open_run.id, "A test ends it.", now=scene.services.clock())
     with killed(scene.store.runs, "open_wished", after=after):
         beat(scene.services)
     beat(scene.services)
@@ -98,7 +110,7 @@ def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop, monkeypatch: py
     with killed(scene.store.projects, "upsert", after=after):
         reconcile(scene.services, scene.project)
     reconcile(scene.services, scene.project)
-    fail(scene.services, open_run.id, "A test ends it.")
+    fail(scene.services.store.runs, open_run.id, "A test ends it.", now=scene.services.clock())
     beat(scene.services)
     opened = scene.store.runs.open_of(scene.project)
     assert opened is not None
@@ -123,7 +135,7 @@ def test_a_roll_back_opens_its_run_with_the_model_it_names(scene: Loop, monkeypa
 
     with monkeypatch.context() as patch:
         patch.setattr(type(scene.store.database), "write", watched)
-        run = rollback(scene.services, scene.project, first.id)
+        run = rollback(scene.services.store, scene.services.files, scene.project, first.id, now=scene.services.clock())
     assert seen == [("train", None)], "one transaction"
     assert run.request["model_run"] == first.id
     assert scene.store.runs.one(ended.id).error == f"Ended by a roll-back to run {first.id}."
@@ -138,7 +150,7 @@ def test_a_run_that_is_ended_at_the_very_switch_makes_no_model_the_active_one(sc
 
     def end(method: str, path: str) -> None:
         if method == "PATCH" and path.endswith(f"/projects/{scene.project}/"):
-            fail(scene.services, run.id, "A roll-back ended it.")
+            fail(scene.services.store.runs, run.id, "A roll-back ended it.", now=scene.services.clock())
 
     scene.fake.faults.on_call = end
     execute(scene.services, run.id)

@@ -84,10 +84,10 @@ def test_nothing_is_lost_by_the_migration(cells: Loop) -> None:
     ("project", "labels", "waiting"), [(CELLS, {"long": 6, "round": 6}, 4), (BLOBS, {"dark": 6, "pale": 4}, 2)]
 )
 def test_a_lead_sees_the_project_as_it_stood(cells: Loop, project: int, labels: dict[str, int], waiting: int) -> None:
-    view = overview(cells.services, project)
+    view = overview(cells.services.store, project, now=cells.services.clock())
     assert view.problem == ""
     assert view.labels == labels
-    rows = next_items(cells.services, project, 5)
+    rows = next_items(cells.services.store, cells.services.settings, project, 5)
     assert len(rows) == waiting
     assert all(row["why"] for row in rows)
 
@@ -118,7 +118,7 @@ def test_the_loop_goes_on(cells: Loop) -> None:
     cells.apply()
     assert len(cells.store.labels.all(CELLS)) == 14, "the label that waited, and the new one"
     assert cells.store.events.all_open() == []
-    asked = request_run(cells.services, CELLS, kind="train", reason="By hand.")
+    asked = request_run(cells.services.store, CELLS, kind="train", reason="By hand.", now=cells.services.clock())
     run = cells.settle()
     assert (run.id, run.state, run.error) == (asked.id, "done", "")
     assert run.metrics["judgement"]["incumbent_run"] == NEWEST
@@ -130,7 +130,7 @@ def test_the_loop_goes_on(cells: Loop) -> None:
 
 
 def test_a_roll_back_to_the_first_model(cells: Loop) -> None:
-    rollback(cells.services, CELLS, FIRST)
+    rollback(cells.services.store, cells.services.files, CELLS, FIRST, now=cells.services.clock())
     assert cells.settle().state == "done"
     project = cells.store.projects.one(CELLS)
     assert project.active_run_id == FIRST
@@ -146,7 +146,7 @@ def test_training_goes_on_from_the_old_detector(blobs: Studio) -> None:
     assert task is not None
     blobs.services.label_studio.create_annotation(task["id"], [], 1.0)
     blobs.apply()
-    asked = request_run(blobs.services, BLOBS, kind="train", reason="By hand.")
+    asked = request_run(blobs.services.store, BLOBS, kind="train", reason="By hand.", now=blobs.services.clock())
     blobs.settle()
     run = store.runs.one(asked.id)
     assert (run.state, run.error) == ("done", "")

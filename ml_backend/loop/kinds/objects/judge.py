@@ -61,7 +61,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         named = [(ids[place], _named(validation.images[place], classes)) for place in seen]
         models = {run.id: answers} if old is None or before is None else {run.id: answers, before: old}
         evidence[CURVE] = _curve(services, run, truth, named, models, report)
-    chosen = judge_thresholds(services, run, answers, truth.images, classes)
+    chosen = judge_thresholds(services.store.projects, services.files, run, answers, truth.images, classes)
     serves = verdict.decision == "promoted" and services.store.projects.settings(run.project_id).hold_back
     held_back = held_back_by(chosen, run.id) if serves else ""
     return {

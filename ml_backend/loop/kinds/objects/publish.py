@@ -69,7 +69,7 @@ def pre_annotations(
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
     """What is shown for each entry, in order; nothing where no detector has looked at the image."""
     if model_run is not None:
-        renew_thresholds(services, project_id, model_run)
+        renew_thresholds(services.store, services.files, project_id, model_run)
     style = style_of(services.store, project_id, model_run)
     nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object is likely enough"
     for start in range(0, len(entries), READ_AT_ONCE):

@@ -128,7 +128,7 @@ def test_what_people_did_is_never_touched(classes: ImportWorld, tmp_path: Path) 
     assert [len(made) for made in classes.annotations().values()] == [1, 1, 1]
     assert classes.annotations()[1][0]["result"][0]["value"]["choices"] == ["Dog"]
     assert classes.annotations()[3][0]["result"][0]["value"]["choices"] == ["Cat"]
-    record_effort(classes.services, classes.project)
+    record_effort(classes.services.store, classes.project)
     assert [row.start for row in classes.services.store.effort.all(classes.project)] == ["elsewhere"]
 
 
