@@ -8,8 +8,6 @@ from ml_backend.effort.report import effort_report
 from ml_backend.runs import request_run
 from tests.fakes.label_studio import choice
 from tests.ml_backend.loop.classes import Loop
-from tests.ml_backend.loop.conftest import cells as cells
-from tests.ml_backend.loop.conftest import loop as loop
 
 
 def as_the_editor_does(prediction: dict[str, Any], label: str) -> list[dict[str, Any]]:

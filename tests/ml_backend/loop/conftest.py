@@ -5,25 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ml_backend.operations.demo.cells import write_cells
 from ml_backend.runs import request_run
-from tests.fakes.progress import silent
 from tests.fakes.world import Studio
-from tests.ml_backend.loop.classes import Loop, make_loop
-
-
-@pytest.fixture(scope="session")
-def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cells")
-    write_cells(folder, silent, count=90)
-    return folder
-
-
-@pytest.fixture
-def loop(tmp_path: Path, cells: Path) -> Iterator[Loop]:
-    made = make_loop(tmp_path / "state", cells)
-    yield made
-    made.store.close()
+from tests.ml_backend.loop.classes import make_loop
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,7 @@ import pytest
 from ml_backend.errors import Conflict
 from ml_backend.runs import request_run, rollback
 from ml_backend.web.dashboard.page import run_line
-from tests.ml_backend.loop.conftest import Loop
+from tests.ml_backend.loop.classes import Loop
 
 
 @pytest.mark.parametrize(

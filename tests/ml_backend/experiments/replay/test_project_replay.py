@@ -11,9 +11,6 @@ from ml_backend.errors import BadRequest
 from ml_backend.experiments.replay.engine import replay
 from ml_backend.experiments.replay.project import project_set
 from tests.ml_backend.loop.classes import make_loop
-from tests.ml_backend.loop.conftest import cells
-
-__all__ = ["cells"]
 
 
 def test_confirmed_labels_are_replayed(tmp_path: Path, cells: Path) -> None:

@@ -15,7 +15,9 @@ from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
 from tests.fakes.machine import fill_the_disk
 from tests.fakes.progress import silent
-from tests.ml_backend.state.backups import elsewhere, filled, save, settings
+from tests.ml_backend.operations.backups import elsewhere, filled, save, settings
+from tests.ml_backend.state.conftest import store as store
+from tests.ml_backend.state.conftest import url as url
 
 __all__ = ["filled", "settings"]
 

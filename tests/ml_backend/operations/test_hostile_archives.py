@@ -13,7 +13,7 @@ from ml_backend.operations.backup import restore
 from ml_backend.settings import Settings
 from ml_backend.state.archive import Member, read_archive, write_archive
 from tests.fakes.progress import silent
-from tests.ml_backend.state.backups import elsewhere, filled, save, settings
+from tests.ml_backend.operations.backups import elsewhere, filled, save, settings
 
 __all__ = ["filled", "settings"]
 
