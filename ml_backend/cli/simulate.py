@@ -76,10 +76,10 @@ def register(app: typer.Typer) -> None:
             with opened() as services, stages() as stage:
                 summary = session.run_study(services, study, stage, plot)
             if as_json:
-                print_json(summary)
+                print_json(summary.as_dict())
                 return
-            print_table(*session.table(summary))
-            say(summary["verdict"])
+            print_table(*summary.table())
+            say(summary.verdict)
             return
         with opened() as services, stages() as stage:
             project_id = chosen_project(services, project)

@@ -48,7 +48,7 @@ def test_a_class_is_never_swapped(real_stack: RealStack, tmp_path: Path) -> None
     change_settings(services, project, {"auto_train": False})
     ingest(services, project, tmp_path / "cells", stage=silent)
     run_to_end(real_stack, project, "rank")
-    expert = Expert(services, project, project_oracle(services, project), Manner())
+    expert = Expert(services.label_studio, project, project_oracle(services.store.items, project), Manner())
     assert expert.label(LABELS, lambda _: None) == LABELS
     wait_for_labels(services, project, LABELS, PATIENCE)
     run_to_end(real_stack, project, "train")

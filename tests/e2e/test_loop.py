@@ -46,7 +46,9 @@ class Story:
         report = ingest(self.services, self.project, self.folder, stage=silent)
         assert (report.found, report.new, report.unreadable) == (CELLS, CELLS, {})
         assert report.tasks == CELLS - report.near_duplicates
-        self.expert = Expert(self.services, self.project, project_oracle(self.services, self.project), Manner())
+        self.expert = Expert(
+            self.services.label_studio, self.project, project_oracle(self.services.store.items, self.project), Manner()
+        )
         self.run("rank")
 
     def ingest_again_changes_nothing(self) -> None:

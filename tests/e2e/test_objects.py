@@ -62,7 +62,7 @@ class Story:
         change_settings(self.services, self.project, {**SMALL, "retrain_labels": 1000})
         assert ingest(self.services, self.project, folder, stage=silent).tasks == fields
         run_to_end(stack, self.project, "rank")
-        self.expert = Drawer(self.services, self.project, ObjectOracle(CLASSES, self.truth), Manner())
+        self.expert = Drawer(self.services.label_studio, self.project, ObjectOracle(CLASSES, self.truth), Manner())
 
     def trained_by_itself(self, labels: int, steps: int) -> RunRow:
         """Label what Label Studio hands out until a run becomes due; answers that run when it has ended."""

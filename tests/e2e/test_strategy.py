@@ -38,7 +38,9 @@ class Project:
         change_settings(self.services, self.id, {"auto_train": False, "strategy": "uniform"})
         ingest(self.services, self.id, folder, stage=silent)
         run_to_end(stack, self.id, "rank")
-        self.expert = Expert(self.services, self.id, project_oracle(self.services, self.id), Manner())
+        self.expert = Expert(
+            self.services.label_studio, self.id, project_oracle(self.services.store.items, self.id), Manner()
+        )
         self.label(LABELS)
         run_to_end(stack, self.id, "train")
 

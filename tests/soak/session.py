@@ -111,7 +111,7 @@ class Session:
     def _people(self) -> list[Annotator]:
         settings = self.services.settings
         job = parse_label_config(self.store.projects.one(self.project).label_config)
-        oracle = project_oracle(self.services, self.project)
+        oracle = project_oracle(self.services.store.items, self.project)
         work = Work(self.project, job, oracle, self.ledger, self.plan.think, self.scene.is_calm)
         token = settings.label_studio_token.get_secret_value()
         first = LabelStudio(settings.label_studio_url, token, timeout=IMPATIENCE)

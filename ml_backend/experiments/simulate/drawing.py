@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,17 +14,18 @@ from ml_backend.effort.compare import TOUCHED, UNMOVED, UNTOUCHED
 from ml_backend.errors import BadRequest
 from ml_backend.experiments.simulate.expert import Annotator, Manner
 from ml_backend.experiments.simulate.oracle import mistaken
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.regions.results import Region, read_results
 from ml_backend.label_studio.regions.shapes import bounding_box
 from ml_backend.predictions.packing import Found
 from ml_backend.predictions.rendering import Style, shown
-from ml_backend.services import Services
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.importers.objects import read_objects
 from training.data.names import NameIndex
 from training.data.reading import vouches
 from training.geometry.boxes import iou
-from training.types import Detections
+from training.types import Detections, FloatArray
 
 TAKEN_OVER = 0.5
 """IoU from which a proposed region is corrected; anything farther off is deleted and drawn anew."""
@@ -78,7 +78,7 @@ class Drawer(Annotator):
     A proposed region that lies on an object is corrected and keeps its name, as in the editor; others are deleted.
 
     Args:
-        services: the parts of the process.
+        client: of Label Studio.
         project_id: Label Studio's project id.
         oracle: knows the truth.
         manner: how the expert works; errors are wrong classes of single objects.
@@ -87,15 +87,15 @@ class Drawer(Annotator):
         BadRequest: in this project no objects are drawn, or it lacks a class.
     """
 
-    def __init__(self, services: Services, project_id: int, oracle: ObjectOracle, manner: Manner) -> None:
-        super().__init__(services, project_id, oracle.classes(), manner)
+    def __init__(self, client: LabelStudio, project_id: int, oracle: ObjectOracle, manner: Manner) -> None:
+        super().__init__(client, project_id, oracle.classes(), manner)
         if not self.job.finds_objects:
             raise BadRequest(
                 f"In project {project_id} whole images are named and no objects are drawn; give a class folder."
             )
         self.oracle = oracle
 
-    def answer(self, task: Mapping[str, Any]) -> bool:
+    def answer(self, task: Json) -> bool:
         """Draw the true objects of a task, or skip it when they are not known."""
         started = time.monotonic()
         if self.manner.think_seconds:
@@ -113,7 +113,7 @@ class Drawer(Annotator):
         self.tally.objects += len(truth.boxes)
         return True
 
-    def _proposed(self, task: Mapping[str, Any], truth: LabelledImage) -> tuple[int | None, list[Region]]:
+    def _proposed(self, task: Json, truth: LabelledImage) -> tuple[int | None, list[Region]]:
         """The prediction that is shown, its id and regions."""
         for prediction in task.get("predictions") or []:
             regions = read_results(prediction.get("result") or [], self.job.controls, truth.size).regions
@@ -122,7 +122,7 @@ class Drawer(Annotator):
                 return int(prediction["id"]), list(regions)
         return None, []
 
-    def _drawn(self, task_id: int, truth: LabelledImage, proposed: list[Region]) -> list[dict[str, Any]]:
+    def _drawn(self, task_id: int, truth: LabelledImage, proposed: list[Region]) -> list[Json]:
         """The objects as results, best matches of proposals under their names."""
         classes = self.job.classes
         labels = [mistaken(self.oracle.names[n], classes, self.manner.error_rate, self.rng) for n in truth.classes]
@@ -146,12 +146,13 @@ class Drawer(Annotator):
         ]
 
 
-def matches(truth: LabelledImage, boxes: list[Any]) -> dict[int, tuple[int, float]]:
+def matches(truth: LabelledImage, boxes: Sequence[FloatArray | None]) -> dict[int, tuple[int, float]]:
     """Object -> (proposed box `(4,)` or None, IoU), each used once, the closest pairs first."""
     usable = [place for place, box in enumerate(boxes) if box is not None]
+    there = [box for box in boxes if box is not None]
     if not usable or not len(truth.boxes):
         return {}
-    close = iou(truth.boxes.astype(np.float32), np.stack([boxes[place] for place in usable]).astype(np.float32))
+    close = iou(truth.boxes.astype(np.float32), np.stack(there).astype(np.float32))
     found: dict[int, tuple[int, float]] = {}
     taken: set[int] = set()
     for flat in np.argsort(-close, axis=None, kind="stable"):

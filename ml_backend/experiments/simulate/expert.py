@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
 from ml_backend.experiments.simulate.oracle import Oracle, mistaken
+from ml_backend.label_studio.client import LabelStudio
+from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.regions.choices import choice_result, label_of
-from ml_backend.services import Services
 
 ATTEMPTS = 6
 
@@ -57,7 +57,7 @@ class Annotator(ABC):
     """One annotator of one project.
 
     Args:
-        services: the parts of the process; its token says who the annotator is.
+        client: of Label Studio; its token says who the annotator is.
         project_id: Label Studio's project id.
         classes: that the annotator will use.
         manner: how the expert works.
@@ -66,8 +66,8 @@ class Annotator(ABC):
         BadRequest: the project lacks one of the classes.
     """
 
-    def __init__(self, services: Services, project_id: int, classes: Sequence[str], manner: Manner) -> None:
-        self.client = services.label_studio
+    def __init__(self, client: LabelStudio, project_id: int, classes: Sequence[str], manner: Manner) -> None:
+        self.client = client
         self.project_id = project_id
         self.manner = manner
         self.rng = np.random.default_rng(manner.seed)
@@ -101,13 +101,13 @@ class Annotator(ABC):
         return given
 
     @abstractmethod
-    def answer(self, task: Mapping[str, Any]) -> bool:
+    def answer(self, task: Json) -> bool:
         """Submit the truth of a task, or skip it and answer False when it is not known."""
 
     def _submit(
         self,
         task_id: int,
-        result: list[dict[str, Any]],
+        result: list[Json],
         lead_time: float,
         *,
         was_cancelled: bool = False,
@@ -130,17 +130,17 @@ class Expert(Annotator):
     """An annotator who names whole images.
 
     Args:
-        services: the parts of the process.
+        client: of Label Studio.
         project_id: Label Studio's project id.
         oracle: knows the truth.
         manner: how the expert works.
     """
 
-    def __init__(self, services: Services, project_id: int, oracle: Oracle, manner: Manner) -> None:
-        super().__init__(services, project_id, oracle.classes(), manner)
+    def __init__(self, client: LabelStudio, project_id: int, oracle: Oracle, manner: Manner) -> None:
+        super().__init__(client, project_id, oracle.classes(), manner)
         self.oracle = oracle
 
-    def answer(self, task: Mapping[str, Any]) -> bool:
+    def answer(self, task: Json) -> bool:
         """Submit the true label of a task, or skip it when the truth is not known."""
         started = time.monotonic()
         if self.manner.think_seconds:
@@ -159,7 +159,7 @@ class Expert(Annotator):
         self.tally.tasks.append(task_id)
         return True
 
-    def _look(self, task: Mapping[str, Any], truth: str) -> int | None:
+    def _look(self, task: Json, truth: str) -> int | None:
         """Compare the pre-annotation with the truth; answers the prediction's id where there was one."""
         predictions = task.get("predictions") or []
         for prediction in predictions:

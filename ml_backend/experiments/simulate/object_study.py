@@ -18,6 +18,8 @@ from ml_backend.intake.projects import label_config
 from ml_backend.predictions.detectors import detector_of, load_detector
 from ml_backend.runs import request_run
 from ml_backend.services import Services
+from ml_backend.state.models import Models
+from ml_backend.state.store import Store
 from training.data.detection_set import DetectionSet, renumbered
 from training.evaluation.detection import evaluate
 from training.types import Progress
@@ -120,7 +122,7 @@ def _contend(
     wait_until_settled(services, project_id, study.patience)
     truth = {image.path.name: image for image in material.pool.images}
     oracle = ObjectOracle(material.pool.classes, truth)
-    expert = Drawer(services, project_id, oracle, Manner(study.error_rate, 0.0, curve.seed))
+    expert = Drawer(services.label_studio, project_id, oracle, Manner(study.error_rate, 0.0, curve.seed))
     given = 0
     while given < study.labels:
         answered = expert.label(min(study.step, study.labels - given), lambda _: None)
@@ -129,24 +131,28 @@ def _contend(
         given += answered
         progress(given / study.labels, f"{given} images, training")
         digest(services, study, project_id, given + expert.tally.skipped)
-        curve.points.append(_measure(services, material, project_id, given, expert.tally.objects))
+        curve.points.append(
+            _measure(services.store, services.models, material, project_id, given, expert.tally.objects)
+        )
     curve.proposed, curve.right = expert.tally.shown, expert.tally.agreed
     progress(1.0, f"{given} images")
     return curve
 
 
-def _measure(services: Services, material: Material, project_id: int, labels: int, objects: int) -> ObjectPoint:
-    run = next(run for run in services.store.runs.latest(project_id, limit=50) if run.kind == "train")
-    candidate = _ap50(services, material, run.id)
-    active_run = services.store.projects.one(project_id).active_run_id
-    active = candidate if active_run == run.id else _ap50(services, material, active_run)
+def _measure(
+    store: Store, models: Models, material: Material, project_id: int, labels: int, objects: int
+) -> ObjectPoint:
+    run = next(run for run in store.runs.latest(project_id, limit=50) if run.kind == "train")
+    candidate = _ap50(models, material, run.id)
+    active_run = store.projects.one(project_id).active_run_id
+    active = candidate if active_run == run.id else _ap50(models, material, active_run)
     return ObjectPoint(labels, objects, run.id, run.decision or run.state, active, candidate)
 
 
-def _ap50(services: Services, material: Material, run_id: int | None) -> float | None:
-    if run_id is None or detector_of(services.models, run_id) is None:
+def _ap50(models: Models, material: Material, run_id: int | None) -> float | None:
+    if run_id is None or detector_of(models, run_id) is None:
         return None
-    detector = load_detector(services.models, run_id)
+    detector = load_detector(models, run_id)
     test = renumbered(material.test, detector.plan.classes)
     found = list(detector.predict([image.path for image in test.images]))
     value = evaluate(test, found)["AP50"]

@@ -15,7 +15,7 @@ from ml_backend.images.items import display_name
 from ml_backend.intake.ingest import names_below
 from ml_backend.intake.label_files.reading import Source, read_source
 from ml_backend.intake.seed import folder_classes
-from ml_backend.services import Services
+from ml_backend.state.rows.items import ItemRows
 from training.data.class_folders import ClassFolders
 from training.data.names import NameIndex
 
@@ -87,13 +87,13 @@ def oracle_of(labels: Source, source: Path) -> Oracle:
     return _checked({name: next(iter(found)) for name, found in said.items() if len(found) == 1}, source)
 
 
-def project_oracle(services: Services, project_id: int) -> Oracle:
+def project_oracle(rows: ItemRows, project_id: int) -> Oracle:
     """The truth from the class folders that a project's images were ingested from.
 
     Raises:
         BadRequest: they lay in no class folders.
     """
-    items = services.store.items.all(project_id)
+    items = rows.all(project_id)
     said = folder_classes(items)
     truth = {display_name(item): said[item.id] for item in items if item.id in said}
     if not truth:

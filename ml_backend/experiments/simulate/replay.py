@@ -11,7 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
+from ml_backend.state.rows.runs import RunRows
+from ml_backend.state.vectors import Vectors
 from training.data.manifest import read_manifest
 from training.encoders import embed_files, load_encoder
 from training.jobs.classes import load_model
@@ -21,11 +23,11 @@ STRENGTH = 10.0
 """Inverse regularisation of the plain model on unit vectors."""
 
 
-def embed(services: Services, encoder: str, files: Sequence[Path], progress: Progress) -> FloatArray:
+def embed(encoder: str, files: Sequence[Path], progress: Progress, *, threads: int, max_pixels: int) -> FloatArray:
     """Embeddings `(n, d)` float32 of files that are no part of any project; all of them can be read."""
-    network = load_encoder(encoder, threads=services.threads)
+    network = load_encoder(encoder, threads=threads)
     vectors = np.zeros((len(files), network.dimension), dtype=np.float32)
-    for done, answer in enumerate(embed_files(network, list(files), max_pixels=services.settings.max_image_pixels)):
+    for done, answer in enumerate(embed_files(network, list(files), max_pixels=max_pixels)):
         if answer.vector is not None:
             vectors[answer.index] = answer.vector
         progress((done + 1) / len(files), f"{done + 1} of {len(files)} test images")
@@ -49,12 +51,12 @@ def plain_score(vectors: FloatArray, labels: IntArray, test: FloatArray, truth: 
     return macro_f1(truth, np.asarray(model.predict(test), dtype=np.int64), classes)
 
 
-def run_vectors(services: Services, run_id: int, classes: Sequence[str]) -> tuple[FloatArray, IntArray]:
+def run_vectors(runs: RunRows, files: DataDir, run_id: int, classes: Sequence[str]) -> tuple[FloatArray, IntArray]:
     """Embeddings `(n, d)` and class indices `(n,)` of the training samples of a run."""
-    request = services.store.runs.one(run_id).request
-    samples = [s for s in read_manifest(services.files.run_dir(run_id) / "manifest.jsonl") if s.split == "train"]
+    request = runs.one(run_id).request
+    samples = [s for s in read_manifest(files.run_dir(run_id) / "manifest.jsonl") if s.split == "train"]
     rows = np.array([sample.vector_row for sample in samples], dtype=np.int64)
-    vectors = services.vectors(str(request["encoder"]), int(request["dimension"])).rows(rows)
+    vectors = Vectors.of(files, str(request["encoder"]), int(request["dimension"])).rows(rows)
     return vectors, np.array([classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.experiments.simulate.drawing import Drawer, read_object_oracle
 from ml_backend.experiments.simulate.expert import Annotator, Expert, Manner
-from ml_backend.experiments.simulate.object_report import object_rows, plot_objects, summarise_objects
+from ml_backend.experiments.simulate.object_report import ObjectSummary, summarise_objects
 from ml_backend.experiments.simulate.object_study import compare_objects
 from ml_backend.experiments.simulate.oracle import oracle_of, project_oracle, read_oracle
-from ml_backend.experiments.simulate.report import plot as draw
-from ml_backend.experiments.simulate.report import rows, summarise
+from ml_backend.experiments.simulate.report import Summary, summarise
 from ml_backend.experiments.simulate.study import Study, compare
 from ml_backend.experiments.simulate.watching import wait_for_labels, wait_until_settled
 from ml_backend.intake.label_files.exported import exported_file, labels_in, set_of
@@ -121,7 +119,7 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
         BadRequest: the oracle does not fit the project.
     """
     if oracle is not None and oracle.is_dir() and is_object_folder(oracle):
-        return Drawer(services, project_id, read_object_oracle(oracle), manner)
+        return Drawer(services.label_studio, project_id, read_object_oracle(oracle), manner)
     config = str(services.label_studio.project(project_id).get("label_config") or "")
     job = parse_label_config(config)
     file = None if oracle is None else exported_file(oracle)
@@ -129,38 +127,27 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
         matcher = Matcher(services.images, services.store.items.all(project_id))
         labels = read_source(file, "auto", matcher, matcher.words(job))
         if labels.has_objects or not labels.entries:
-            return Drawer(services, project_id, read_object_oracle(set_of(labels, file)), manner)
+            return Drawer(services.label_studio, project_id, read_object_oracle(set_of(labels, file)), manner)
         if not job.finds_objects:
-            return Expert(services, project_id, oracle_of(labels, file), manner)
+            return Expert(services.label_studio, project_id, oracle_of(labels, file), manner)
     if job.finds_objects:
         raise BadRequest(
             f"In project {project_id} objects are drawn; name a folder that knows them (images/, annotations.json)."
         )
-    truth = project_oracle(services, project_id) if oracle is None else read_oracle(oracle)
-    return Expert(services, project_id, truth, manner)
+    truth = project_oracle(services.store.items, project_id) if oracle is None else read_oracle(oracle)
+    return Expert(services.label_studio, project_id, truth, manner)
 
 
 def run_study(
     services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
-) -> dict[str, Any]:
+) -> Summary | ObjectSummary:
     """Compare strategies and write the picture where one is wanted."""
     given = labels_in(study.folder)
+    summary: Summary | ObjectSummary
     if isinstance(given, DetectionSet) or (isinstance(given, Path) and given.is_dir() and is_object_folder(given)):
-        material, drawn = compare_objects(services, study, stage)
-        summary = summarise_objects(study, material, drawn)
-        if target is not None:
-            plot_objects(summary, target)
-        return summary
-    bench, curves = compare(services, study, stage)
-    summary = summarise(study, bench, curves)
+        summary = summarise_objects(study, *compare_objects(services, study, stage))
+    else:
+        summary = summarise(study, *compare(services, study, stage))
     if target is not None:
-        draw(summary, target)
+        summary.plot(target)
     return summary
-
-
-def table(summary: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """The columns and rows of a summary."""
-    if summary.get("kind") == "objects":
-        return ("strategy", "images", "objects", "AP50, active model", "candidate"), object_rows(summary)
-    columns = ("strategy", "labels", "macro-F1, active model", "candidate", "plain scikit-learn")
-    return columns, rows(summary["strategies"])

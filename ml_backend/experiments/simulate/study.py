@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,9 @@ from ml_backend.intake.projects import attach, label_config
 from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.runs import request_run
 from ml_backend.services import Services
+from ml_backend.settings import Settings
+from ml_backend.state.files import DataDir
+from ml_backend.state.store import Store
 from training.data.class_list import ClassList
 from training.jobs.classes import CHECKPOINT
 from training.types import FloatArray, IntArray, Progress
@@ -59,7 +61,7 @@ class Study:
     error_rate: float = 0.0
     patience: float = 300.0
     keep: bool = False
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Bench:
     truth: IntArray
 
 
-def prepare(services: Services, study: Study, encoder: str, progress: Progress) -> Bench:
+def prepare(files: DataDir, settings: Settings, threads: int, study: Study, progress: Progress) -> Bench:
     """Split the folder, lay out the pool, embed the test part.
 
     Raises:
@@ -123,12 +125,13 @@ def prepare(services: Services, study: Study, encoder: str, progress: Progress) 
     labels = [oracle.truth[name] for name in names]
     groups = leak_groups(names, study.group_pattern, study.group_gap)
     parts = given_parts(names, oracle.folders) or split(names, labels, groups, study.test_fraction, seed=0)
-    pool = services.files.root / "simulate" / root.name
+    pool = files.root / "simulate" / root.name
     lay_out(below, parts.pool, pool)
     classes = tuple(oracle.classes())
-    files = tuple(below / name for name in parts.test)
+    held = tuple(below / name for name in parts.test)
     truth = np.array([classes.index(oracle.truth[name]) for name in parts.test], dtype=np.int64)
-    return Bench(pool, classes, oracle, parts, files, replay.embed(services, encoder, files, progress), truth)
+    vectors = replay.embed(settings.encoder, held, progress, threads=threads, max_pixels=settings.max_image_pixels)
+    return Bench(pool, classes, oracle, parts, held, vectors, truth)
 
 
 def compare(services: Services, study: Study, stage: Callable[[str], Progress]) -> tuple[Bench, list[Curve]]:
@@ -139,7 +142,7 @@ def compare(services: Services, study: Study, stage: Callable[[str], Progress]) 
         study: what is compared.
         stage: shows progress.
     """
-    bench = prepare(services, study, services.settings.encoder, stage("Embedding the test part"))
+    bench = prepare(services.files, services.settings, services.threads, study, stage("Embedding the test part"))
     curves = []
     for seed in range(study.seeds):
         for strategy in study.strategies:
@@ -190,7 +193,7 @@ def _contend(
     ingest(services, project_id, bench.pool, stage=lambda title: lambda *_: progress(0.0, title))
     request_run(services.store, project_id, kind="rank", reason="First order of a simulation.", now=services.clock())
     wait_until_settled(services, project_id, study.patience)
-    expert = Expert(services, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))
+    expert = Expert(services.label_studio, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))
     curve = Curve(strategy, seed, project_id)
     given = 0
     while given < study.labels:
@@ -205,7 +208,7 @@ def _contend(
         given += answered
         progress(given / study.labels, f"{given} labels, training")
         digest(services, study, project_id, given + expert.tally.skipped)
-        curve.points.append(_measure(services, bench, project_id, given))
+        curve.points.append(_measure(services.store, services.files, bench, project_id, given))
     curve.agreed = expert.tally.agreed / max(1, expert.tally.shown)
     progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be given")
     return curve
@@ -227,14 +230,13 @@ def digest(services: Services, study: Study, project_id: int, annotated: int) ->
         wait_until_settled(services, project_id, study.patience)
 
 
-def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> Point:
-    store = services.store
+def _measure(store: Store, files: DataDir, bench: Bench, project_id: int, labels: int) -> Point:
     run = next(run for run in store.runs.latest(project_id, limit=50) if run.kind == "train")
-    checkpoint = services.files.run_dir(run.id) / CHECKPOINT
+    checkpoint = files.run_dir(run.id) / CHECKPOINT
     candidate = plain = 0.0
     trained = 0
     if checkpoint.is_dir():
-        vectors, known = replay.run_vectors(services, run.id, bench.classes)
+        vectors, known = replay.run_vectors(store.runs, files, run.id, bench.classes)
         trained = len(known)
         candidate = replay.model_score(checkpoint, bench.test, bench.test_files, bench.truth, bench.classes)
         plain = replay.plain_score(vectors, known, bench.test, bench.truth, len(bench.classes))
@@ -243,7 +245,7 @@ def _measure(services: Services, bench: Bench, project_id: int, labels: int) -> 
     if active_run != run.id:
         active = 0.0
         if active_run is not None:
-            folder = services.files.run_dir(active_run) / CHECKPOINT
+            folder = files.run_dir(active_run) / CHECKPOINT
             active = replay.model_score(folder, bench.test, bench.test_files, bench.truth, bench.classes)
     return Point(labels, trained, run.id, run.decision or run.state, active, candidate, plain)
 

@@ -9,6 +9,7 @@ from ml_backend.errors import Unavailable
 from ml_backend.runs import is_paused
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
+from ml_backend.state.store import Store
 
 POLL = 0.2
 
@@ -23,21 +24,21 @@ def wait_for_labels(services: Services, project_id: int, count: int, patience: f
 
     started = time.monotonic()
     polled = False
-    while _annotated(services, project_id) < count:
+    while _annotated(services.store, project_id) < count:
         waited = time.monotonic() - started
         if waited > patience / 2 and not polled:
             reconcile(services, project_id)
             polled = True
         if waited > patience:
             raise Unavailable(
-                f"Only {_annotated(services, project_id)} of {count} labels reached PapLoop in {patience:g} s; "
+                f"Only {_annotated(services.store, project_id)} of {count} labels reached PapLoop in {patience:g} s; "
                 "is `paploop up` (or `paploop worker`) running?"
             )
         time.sleep(POLL)
 
 
-def _annotated(services: Services, project_id: int) -> int:
-    return len(services.store.labels.ids(project_id))
+def _annotated(store: Store, project_id: int) -> int:
+    return len(store.labels.ids(project_id))
 
 
 def wait_until_settled(

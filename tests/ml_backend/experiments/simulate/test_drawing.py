@@ -37,7 +37,7 @@ def oracle_of(loop: ObjectLoop) -> ObjectOracle:
 
 
 def test_boxes_are_drawn_as_they_are(boxes: ObjectLoop) -> None:
-    expert = Drawer(boxes.services, boxes.project, oracle_of(boxes), Manner())
+    expert = Drawer(boxes.services.label_studio, boxes.project, oracle_of(boxes), Manner())
     said: list[int] = []
     assert expert.label(100, said.append) == 8
     assert said == list(range(1, 9))
@@ -53,7 +53,7 @@ def test_boxes_are_drawn_as_they_are(boxes: ObjectLoop) -> None:
 
 def test_proposals_are_corrected_and_keep_their_names(boxes: ObjectLoop) -> None:
     task_id, truth = next((task, image) for task, image in boxes.drawn.items() if len(image.boxes) >= 4)
-    expert = Drawer(boxes.services, boxes.project, oracle_of(boxes), Manner())
+    expert = Drawer(boxes.services.label_studio, boxes.project, oracle_of(boxes), Manner())
     control = expert.job.controls[0]
 
     def region(name: str, index: int, shift: float, label: int) -> Region:
@@ -81,7 +81,7 @@ def test_proposals_are_corrected_and_keep_their_names(boxes: ObjectLoop) -> None
 
 def test_outlines_where_the_project_asks_for_them(tmp_path: Path) -> None:
     loop = make_object_loop(tmp_path / "state", tmp_path / "images", OUTLINES, count=2)
-    expert = Drawer(loop.services, loop.project, oracle_of(loop), Manner())
+    expert = Drawer(loop.services.label_studio, loop.project, oracle_of(loop), Manner())
     assert expert.label(1, lambda count: None) == 1
     task_id = expert.tally.tasks[0]
     (annotation,) = loop.services.label_studio.task_annotations(task_id)
@@ -97,7 +97,7 @@ def test_outlines_where_the_project_asks_for_them(tmp_path: Path) -> None:
 def test_errors_are_wrong_classes_and_unknown_images_are_skipped(boxes: ObjectLoop) -> None:
     truth = oracle_of(boxes)
     known = dict(list(truth.truth.items())[:3])
-    expert = Drawer(boxes.services, boxes.project, replace(truth, truth=known), Manner(error_rate=1.0))
+    expert = Drawer(boxes.services.label_studio, boxes.project, replace(truth, truth=known), Manner(error_rate=1.0))
     assert expert.label(8, lambda count: None) == 3
     assert expert.tally.skipped == 5
     for task_id in expert.tally.tasks:

@@ -13,7 +13,7 @@ import pytest
 from ml_backend.experiments.simulate import session
 from ml_backend.experiments.simulate.drawing import Drawer
 from ml_backend.experiments.simulate.expert import Manner
-from ml_backend.experiments.simulate.object_report import object_rows, summarise_objects
+from ml_backend.experiments.simulate.object_report import summarise_objects
 from ml_backend.experiments.simulate.object_study import ObjectCurve, ObjectPoint, object_config
 from ml_backend.experiments.simulate.study import Study
 from ml_backend.label_studio.config import parse_label_config
@@ -64,14 +64,14 @@ def test_strategies_are_compared_by_images_and_objects(loop: ObjectLoop, tmp_pat
     with worker(loop) as failed:
         summary = session.run_study(loop.services, replace(study, settings=fast), quiet, picture)
     assert failed == []
-    assert summary["kind"] == "objects"
+    assert summary.as_dict()["kind"] == "objects"
     for name in study.strategies:
-        found = summary["strategies"][name]
+        found = summary.as_dict()["strategies"][name]
         assert found["labels"] == [3, 6]
         assert 0 < found["objects"][0] < found["objects"][1]
         assert len(found["ap50"]) == 2
     assert picture.stat().st_size > 1000
-    columns, rows = session.table(summary)
+    columns, rows = summary.table()
     assert len(rows) == 4
     assert len(columns) == len(rows[0])
     # The temporary projects are gone.
@@ -95,11 +95,11 @@ def test_a_summary_averages_over_seeds(tmp_path: Path) -> None:
         for seed in range(2)
     ]
     summary = summarise_objects(Study(tmp_path, ("a",), seeds=2), Material(data, data), curves)
-    assert summary["strategies"]["a"]["objects"] == [50.0]
-    assert summary["strategies"]["a"]["ap50"] == [pytest.approx(0.5)]
-    assert summary["strategies"]["a"]["pre_annotations_right"] == pytest.approx(0.7)
-    assert "a reached AP50 0.500 with 50 objects on 5 images" in summary["verdict"]
-    assert object_rows(summary) == [("a", "5", "50", "0.500 ± 0.141", "0.000")]
+    assert summary.strategies["a"].objects == [50.0]
+    assert summary.strategies["a"].ap50 == [pytest.approx(0.5)]
+    assert summary.strategies["a"].pre_annotations_right == pytest.approx(0.7)
+    assert "a reached AP50 0.500 with 50 objects on 5 images" in summary.verdict
+    assert summary.table()[1] == [("a", "5", "50", "0.500 ± 0.141", "0.000")]
 
 
 def test_one_project_is_labeled_by_a_coco_folder(loop: ObjectLoop, tmp_path: Path) -> None:

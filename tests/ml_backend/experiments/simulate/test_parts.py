@@ -13,7 +13,7 @@ from PIL import Image
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.experiments.simulate.grouped import Parts, given_parts, lay_out, leak_groups, split
 from ml_backend.experiments.simulate.oracle import NO_PARTS, Oracle, mistaken, read_oracle
-from ml_backend.experiments.simulate.report import plot, rows, summarise, verdict
+from ml_backend.experiments.simulate.report import summarise, verdict
 from ml_backend.experiments.simulate.study import Bench, Curve, Point, Study
 
 
@@ -106,11 +106,11 @@ def test_the_summary_averages_over_seeds_and_says_who_won(tmp_path: Path) -> Non
     empty = np.zeros((0, 2), dtype=np.float32)
     bench = Bench(tmp_path, ("a", "b"), Oracle({"x": "a"}), Parts(("x",), ("y",)), (), empty, np.zeros(0, np.int64))
     summary = summarise(Study(tmp_path, ("entropy", "uniform"), seeds=2), bench, curves)
-    assert summary["strategies"]["entropy"]["macro_f1"] == pytest.approx([0.45, 0.55])
-    assert summary["strategies"]["uniform"]["sd"] == pytest.approx([0.0, 0.0])
-    assert summary["verdict"].startswith("entropy reached 0.550 after 40 labels")
-    assert len(rows(summary["strategies"])) == 4
-    plot(summary, tmp_path / "curves.png")
+    assert summary.strategies["entropy"].macro_f1 == pytest.approx([0.45, 0.55])
+    assert summary.strategies["uniform"].sd == pytest.approx([0.0, 0.0])
+    assert summary.verdict.startswith("entropy reached 0.550 after 40 labels")
+    assert len(summary.table()[1]) == 4
+    summary.plot(tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as picture:
         assert picture.size[0] > 500
     assert "more labels" in verdict({})

@@ -162,7 +162,8 @@ def test_the_expert_of_simulate_names_them(tmp_path: Path, form: str) -> None:
 def test_a_study_lays_out_the_images_of_an_export(tmp_path: Path) -> None:
     world = make(tmp_path, GRADED)
     out = exported(tmp_path / "project", GRADED, "JSON_MIN", count=8)
-    bench = prepare(world.services, Study(out, ("uniform",), test_fraction=0.5), "lite0", silent)
+    services, study = world.services, Study(out, ("uniform",), test_fraction=0.5)
+    bench = prepare(services.files, services.settings, 1, study, silent)
     assert (bench.classes, bench.test.shape[0]) == (("bright", "dark/old"), 4)
     laid = {path.relative_to(bench.pool).as_posix() for path in bench.pool.rglob("*.png")}
     assert laid == set(bench.parts.pool)
