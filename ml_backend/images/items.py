@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Any
 
 from ml_backend.state.records import ItemRow
 
@@ -50,7 +49,7 @@ def display_name(item: ItemRow) -> str:
     return PurePath(image_value(item).split("?d=")[-1].split("?")[0]).name or item.source
 
 
-def task_image(data: Mapping[str, Any], key: str) -> str:
+def task_image(data: Mapping[str, object], key: str) -> str:
     """The image URL of a task's data under the key that the label config names."""
     value = data.get(key, "")
     return value if isinstance(value, str) else ""

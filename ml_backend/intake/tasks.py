@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ml_backend.errors import LabelConfigError
 from ml_backend.images.items import task_image, task_source
@@ -36,7 +35,7 @@ def remember_tasks(
     store: Store,
     settings: Settings,
     project_id: int,
-    found: Iterable[Mapping[str, Any]],
+    found: Iterable[Mapping[str, object]],
     now: float,
     *,
     listed: bool = False,
@@ -55,17 +54,19 @@ def remember_tasks(
     Returns:
         How many tasks were not known before.
     """
-    tasks = [task for task in found if identifier(task.get("id")) is not None and isinstance(task.get("data"), Mapping)]
-    known = store.items.by_task(project_id, [task["id"] for task in tasks])
     job = _job(store, project_id)
     key = "image" if job is None else job.data_key
+    tasks = [
+        (number, task_image(data, key))
+        for task in found
+        if (number := identifier(task.get("id"))) is not None and isinstance(data := task.get("data"), Mapping)
+    ]
+    known = store.items.by_task(project_id, [task_id for task_id, _ in tasks])
     ours: dict[int, int] = {}
     foreign: list[NewItem] = []
-    for task in tasks:
-        task_id = task["id"]
+    for task_id, image in tasks:
         if task_id in known:
             continue
-        image = task_image(task["data"], key)
         item_id = item_of_url(settings, project_id, image)
         if item_id is not None and item_id not in ours:
             ours[item_id] = task_id
@@ -85,7 +86,7 @@ def remember_tasks(
         }
     fresh = {item_id: task_id for item_id, task_id in ours.items() if item_id in taken and not taken[item_id].task_id}
     store.items.set_tasks(project_id, fresh)
-    images = {task["id"]: task_image(task["data"], key) for task in tasks}
+    images = dict(tasks)
     for item_id, task_id in ours.items():
         if item_id not in fresh:
             foreign.append(_foreign(task_id, images[task_id]))

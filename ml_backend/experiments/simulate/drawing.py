@@ -16,6 +16,7 @@ from ml_backend.experiments.simulate.expert import Annotator, Manner
 from ml_backend.experiments.simulate.oracle import mistaken
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.wire import Json
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.results import Region, read_results
 from ml_backend.label_studio.regions.shapes import bounding_box
 from ml_backend.predictions.packing import Found
@@ -122,7 +123,7 @@ class Drawer(Annotator):
                 return int(prediction["id"]), list(regions)
         return None, []
 
-    def _drawn(self, task_id: int, truth: LabelledImage, proposed: list[Region]) -> list[Json]:
+    def _drawn(self, task_id: int, truth: LabelledImage, proposed: list[Region]) -> list[Result]:
         """The objects as results, best matches of proposals under their names."""
         classes = self.job.classes
         labels = [mistaken(self.oracle.names[n], classes, self.manner.error_rate, self.rng) for n in truth.classes]

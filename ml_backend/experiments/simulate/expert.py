@@ -14,6 +14,7 @@ from ml_backend.experiments.simulate.oracle import Oracle, mistaken
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.choices import choice_result, label_of
 
 ATTEMPTS = 6
@@ -107,7 +108,7 @@ class Annotator(ABC):
     def _submit(
         self,
         task_id: int,
-        result: list[Json],
+        result: list[Result],
         lead_time: float,
         *,
         was_cancelled: bool = False,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml_backend.intake.label_files.results import PREFIX
+from ml_backend.label_studio.regions import Result
 from training.types import Progress
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ class Repair:
     """
 
     annotation: int
-    results: list[dict[str, Any]]
+    results: list[Result]
 
 
-def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[dict[str, Any]]]) -> list[Repair]:
+def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[Result]]) -> list[Repair]:
     """The annotations to change so that tasks say what is wanted; tasks that people had to do with are left alone.
 
     Args:
@@ -58,7 +59,7 @@ def repair(
         progress(number / len(repairs), f"{number} of {len(repairs)} images")
 
 
-def _by_import(annotation: Mapping[str, Any], me: object) -> bool:
+def _by_import(annotation: Json, me: object) -> bool:
     """Whether an import made it and nobody touched it: the editor notes the time that a person took, an import none."""
     author = annotation.get("completed_by")
     author = author.get("id") if isinstance(author, Mapping) else author
@@ -72,6 +73,6 @@ def _by_import(annotation: Mapping[str, Any], me: object) -> bool:
     )
 
 
-def _ids(results: Sequence[Mapping[str, Any]]) -> set[str]:
+def _ids(results: Sequence[Result]) -> set[str]:
     """Ids of an import's regions, which follow from the labels."""
     return {str(region.get("id")) for region in results}

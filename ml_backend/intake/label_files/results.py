@@ -7,12 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from ml_backend.intake.label_files.reading import Entry
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.choices import choice_result
 from ml_backend.label_studio.regions.results import Region, write_results
 from ml_backend.label_studio.regions.shapes import Rectangle
@@ -72,7 +73,7 @@ class Said:
             place may hold what was left out.
     """
 
-    results: list[dict[str, Any]]
+    results: list[Result]
     whole: bool = True
 
 
@@ -96,7 +97,7 @@ def results_of(entry: Entry, classes: Sequence[str], job: LabelingJob, shown_as:
     style = Style(thresholds=0.5, shown_as=shown_as, tolerance=EXACT)
     key = _digest(entry.name, image.boxes.tolist(), image.classes.tolist(), image.masks)
     written = shown(job, _found(image, classes), style, lambda index: f"{PREFIX}{key}-{index}").results
-    results = [{name: value for name, value in result.items() if name != "score"} for result in written]
+    results: list[Result] = [{name: value for name, value in result.items() if name != "score"} for result in written]
     special, is_whole = _special(image, classes, job, key, losses)
     return Said(results + special, is_whole)
 
@@ -110,7 +111,7 @@ def _found(image: LabelledImage, classes: Sequence[str]) -> Found:
 
 def _special(
     image: LabelledImage, classes: Sequence[str], job: LabelingJob, key: str, losses: Losses
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[Result], bool]:
     """Boxes to be ignored, and boxes that were searched, with the labels that say so; whether all could be said."""
     foreign = [classes[number] not in job.classes for number in image.classes.tolist()]
     losses.classes.update(classes[number] for number in image.classes.tolist() if classes[number] not in job.classes)
@@ -127,7 +128,7 @@ def _special(
 
 def _boxes(
     boxes: Sequence[Sequence[float]], image: LabelledImage, job: LabelingJob, labels: frozenset[str], name: str
-) -> list[dict[str, Any]] | None:
+) -> list[Result] | None:
     control = next(
         (
             form.control

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import BadRequest
@@ -20,7 +20,7 @@ from training.data.names import decoded
 TAGS: Final = {kind: tag for tag, kind in TYPES.items()}
 TOOLS: Final = {tag.lower(): tag for tag in DRAWING}
 IMAGE: Final = "image"
-Entry = Mapping[str, Any]
+Entry = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,16 @@ class Task:
     annotations: tuple[AnnotationRow, ...]
 
 
-def is_full(entries: Sequence[Any]) -> bool:
+def is_full(entries: Sequence[object]) -> bool:
     """Whether this is the JSON export rather than JSON-MIN."""
     return any(isinstance(entry, Mapping) and isinstance(entry.get("data"), Mapping) for entry in entries)
 
 
-def full_tasks(entries: Sequence[Any]) -> list[Task]:
+def full_tasks(entries: Sequence[object]) -> list[Task]:
     """The tasks of a JSON export; predictions are no labels."""
     tasks = []
     for number, entry in enumerate(entries, start=1):
-        data = entry.get("data") if isinstance(entry, Mapping) else None
-        if not isinstance(data, Mapping):
+        if not isinstance(entry, Mapping) or not isinstance(data := entry.get("data"), Mapping):
             continue
         listed = entry.get("annotations", entry.get("completions"))
         found = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
@@ -55,7 +54,7 @@ def full_tasks(entries: Sequence[Any]) -> list[Task]:
     return tasks
 
 
-def short_tasks(records: Sequence[Any]) -> list[Task]:
+def short_tasks(records: Sequence[object]) -> list[Task]:
     """The tasks of a JSON-MIN export, or of a table, in which objects are drawn: one record an annotation."""
     by_image: dict[tuple[str, ...], list[AnnotationRow]] = defaultdict(list)
     for number, record in enumerate(records, start=1):
@@ -71,7 +70,7 @@ def short_tasks(records: Sequence[Any]) -> list[Task]:
     return [Task(names, tuple(rows)) for names, rows in by_image.items()]
 
 
-def has_regions(records: Iterable[Any]) -> bool:
+def has_regions(records: Iterable[object]) -> bool:
     """Whether some record holds regions."""
     return any(_regions(value) for record in records if isinstance(record, Mapping) for value in record.values())
 
@@ -163,7 +162,7 @@ def _regions(value: object) -> list[Entry]:
     return [entry for entry in entries if TAGS.keys() & entry.keys() or "original_width" in entry]
 
 
-def _result(control: str, place: int, region: Entry) -> dict[str, Any]:
+def _result(control: str, place: int, region: Entry) -> dict[str, object]:
     kind = next((kind for kind in TAGS if kind in region), "rectangle")
     own = ("original_width", "original_height", "image_rotation")
     value = {key: item for key, item in region.items() if key not in own}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ml_backend.errors import NotFound
 from ml_backend.label_studio.client.wire import Json, Wire
+from ml_backend.label_studio.regions import Result
 
 
 class Annotations(Wire):
@@ -28,14 +28,14 @@ class Annotations(Wire):
     def create_annotation(
         self,
         task_id: int,
-        result: Sequence[Json],
+        result: Sequence[Result],
         lead_time: float | None = None,
         was_cancelled: bool = False,
         parent_prediction: int | None = None,
         ground_truth: bool = False,
     ) -> Json:
         """Hand in an annotation (or a skip) as the editor does; answers it as stored."""
-        body: dict[str, Any] = {"result": list(result), "was_cancelled": was_cancelled, "ground_truth": ground_truth}
+        body: dict[str, object] = {"result": list(result), "was_cancelled": was_cancelled, "ground_truth": ground_truth}
         if lead_time is not None:
             body["lead_time"] = lead_time
         if parent_prediction is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.label_studio.client.tasks import ID_PAGE, Tasks, where
 from ml_backend.label_studio.client.wire import Json
+from ml_backend.label_studio.numbers import identifier
 
 IMPORT_CALL = 10_000
 """Predictions in one call: each recounts all predictions of the project, so few large calls are far faster."""
@@ -37,7 +37,7 @@ class UnknownTasks(NotFound):
         )
 
 
-def _checked(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
+def _checked(prediction: Mapping[str, object]) -> Mapping[str, object]:
     """Label Studio answers 201 and drops what it does not like; say so before sending."""
     score, task = prediction.get("score"), prediction.get("task")
     if not isinstance(score, (int, float)) or isinstance(score, bool) or not (math.isfinite(score) and 0 <= score <= 1):
@@ -47,13 +47,14 @@ def _checked(prediction: Mapping[str, Any]) -> Mapping[str, Any]:
     return prediction
 
 
-def _regions(prediction: Mapping[str, Any]) -> int:
-    return len(prediction["result"])
+def _regions(prediction: Mapping[str, object]) -> int:
+    result = prediction.get("result")
+    return len(result) if isinstance(result, list) else 0
 
 
-def _calls(body: Sequence[Mapping[str, Any]], call_size: int) -> Iterator[list[Mapping[str, Any]]]:
+def _calls(body: Sequence[Mapping[str, object]], call_size: int) -> Iterator[list[Mapping[str, object]]]:
     """The predictions in parts of at most `call_size`, and of not many more regions than `CALL_REGIONS`."""
-    part: list[Mapping[str, Any]] = []
+    part: list[Mapping[str, object]] = []
     regions = 0
     for prediction in body:
         if part and (len(part) >= call_size or regions >= CALL_REGIONS):
@@ -71,7 +72,7 @@ class Predictions(Tasks):
     def import_predictions(
         self,
         project_id: int,
-        predictions: Sequence[Mapping[str, Any]],
+        predictions: Sequence[Mapping[str, object]],
         progress: Callable[[float, str], None] | None = None,
         call_size: int = IMPORT_CALL,
     ) -> int:
@@ -99,13 +100,14 @@ class Predictions(Tasks):
                 progress(done / len(body), f"{done} of {len(body)} predictions")
         return created
 
-    def _import_part(self, project_id: int, part: Sequence[Mapping[str, Any]]) -> int:
+    def _import_part(self, project_id: int, part: Sequence[Mapping[str, object]]) -> int:
         path = f"api/projects/{project_id}/import/predictions"
         try:
             seconds = 60 + 0.1 * len(part) + 0.02 * sum(map(_regions, part))
             answer = self._object("POST", path, json=part, seconds=seconds)
         except BadRequest:
-            unknown = {int(prediction["task"]) for prediction in part} - self.task_ids(project_id)
+            tasks = {number for prediction in part if (number := identifier(prediction.get("task"))) is not None}
+            unknown = tasks - self.task_ids(project_id)
             if unknown:
                 raise UnknownTasks(project_id, sorted(unknown)) from None
             raise

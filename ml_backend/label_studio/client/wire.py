@@ -15,6 +15,7 @@ from ml_backend.label_studio.client.credentials import Credentials
 from ml_backend.label_studio.client.failures import failure, parsed, unreachable, unreadable
 
 Json = dict[str, Any]
+"""An object that Label Studio answers; fields are checked where they are used, as versions add and drop some."""
 
 
 class _NoQueries(logging.Filter):
@@ -59,7 +60,7 @@ class Carried(TypedDict, total=False):
         seconds: that it may take, where that is longer than the time-out of all calls.
     """
 
-    params: Mapping[str, Any]
+    params: Mapping[str, str | int]
     json: object
     seconds: float
 

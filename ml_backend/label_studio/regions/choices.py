@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
 
 NO_RESULT = "empty"
 SEVERAL = "several choices where one is expected"
 UNKNOWN = "a class that the labeling config does not have"
 
 
-def choice_result(job: LabelingJob, label: str, score: float | None, region_id: str) -> list[dict[str, Any]]:
+def choice_result(job: LabelingJob, label: str, score: float | None, region_id: str) -> list[Result]:
     """An image-level class as Label Studio's result.
 
     Args:
@@ -21,7 +21,7 @@ def choice_result(job: LabelingJob, label: str, score: float | None, region_id: 
         score: probability of the class shown beside it, or None.
         region_id: id of the region, unique within the result.
     """
-    region: dict[str, Any] = {
+    region: dict[str, object] = {
         "id": region_id,
         "type": "choices",
         "from_name": job.from_name,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.config.job import LABEL_TYPES as LABEL_TYPES
@@ -32,7 +31,7 @@ class Region:
     shape: Shape
     control: Control
     score: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def read_results(
     return Reading(tuple(regions), tuple(untouched), tuple(left_out))
 
 
-def write_results(regions: Iterable[Region], size: Size) -> list[dict[str, Any]]:
+def write_results(regions: Iterable[Region], size: Size) -> list[Result]:
     """Results for Label Studio over an upright image of `(height, width)` px."""
     return [_result(region, size) for region in regions]
 
@@ -125,11 +124,13 @@ def _stored_size(result: Result, size: Size, orientation: int) -> Size | None:
     return stored if given == stored else None
 
 
-def _result(region: Region, size: Size) -> dict[str, Any]:
+def _result(region: Region, size: Size) -> Result:
     extra = dict(region.extra)
-    more = extra.pop("value", {})
+    more = extra.pop("value", None)
+    if not isinstance(more, Mapping):
+        more = {}
     kind = region.control.type
-    result: dict[str, Any] = {
+    result: dict[str, object] = {
         "id": region.id,
         "from_name": region.control.from_name,
         "to_name": region.control.to_name,

@@ -8,9 +8,8 @@ around its upper left corner, an ellipse around its centre, both in px. The rota
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +68,7 @@ class Brush:
 Shape = Rectangle | Ellipse | Polygon | Brush
 
 
-def shape_of(value: Mapping[str, Any], size: Size) -> Shape:
+def shape_of(value: Mapping[str, object], size: Size) -> Shape:
     """The shape in the `value` of a result.
 
     Raises:
@@ -78,7 +77,8 @@ def shape_of(value: Mapping[str, Any], size: Size) -> Shape:
     height, width = size
     try:
         if "rle" in value:
-            return Brush(decode_brush(value["rle"], size))
+            code = value["rle"]
+            return Brush(decode_brush(code if isinstance(code, Sequence) else (), size))
         if "points" in value:
             return _polygon(value["points"], size)
         x, y = _px(value.get("x"), width), _px(value.get("y"), height)
@@ -108,7 +108,7 @@ def _px(percent: object, side: int) -> float:
     return share * side
 
 
-def value_of(shape: Shape, size: Size) -> dict[str, Any]:
+def value_of(shape: Shape, size: Size) -> dict[str, object]:
     """The geometry of a result's `value`, without its labels."""
     height, width = size
     match shape:
