@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ml_backend.plain_text import plain
 
@@ -32,7 +32,7 @@ def say(text: str, *, style: str = "") -> None:
     Console().print(plain(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> None:
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "") -> None:
     """Write a table for people."""
     from rich.console import Console
     from rich.table import Table
@@ -49,7 +49,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title:
     console.print(table)
 
 
-def print_facts(facts: Mapping[str, Any], *, title: str = "") -> None:
+def print_facts(facts: Mapping[str, object], *, title: str = "") -> None:
     """Write names and values for people."""
     print_table(("", ""), list(facts.items()), title=title)
 

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -59,10 +59,16 @@ def register(app: typer.Typer) -> None:
         if given is None:
             return
         found = threshold_from(pairs, given, precision, seed)
-        facts = {**asdict(found), "pairs": len(pairs), "present": present, "applied": False}
-        if apply and project is not None:
-            facts["applied"] = _apply(project, found.threshold)
-        print_json(facts) if as_json else _print(facts)
+        applied = apply and project is not None and _apply(project, found.threshold)
+        if as_json:
+            print_json({**asdict(found), "pairs": len(pairs), "present": present, "applied": applied})
+            return
+        say(f"Threshold {found.threshold:.3f}, currently {present:.3f}.")
+        precise = _interval("precision", found.precision, found.precision_interval)
+        say(f"{precise}, {_interval('recall', found.recall, found.recall_interval)},")
+        say(f"from {found.answers} answers, over {len(pairs)} candidate pairs.")
+        if applied:
+            say("Stored as the project's duplicate_share. It applies to images added from now on.")
 
 
 def _scored(project: int | None, target: str) -> tuple[list[ScoredPair], float]:
@@ -143,13 +149,6 @@ def _apply(project: int, threshold: float) -> bool:
     return True
 
 
-def _print(facts: dict[str, Any]) -> None:
-    def interval(name: str) -> str:
-        low, high = facts[f"{name}_interval"]
-        return f"{name} {facts[name]:.2f} (95 % interval {low:.2f} to {high:.2f})"
-
-    say(f"Threshold {facts['threshold']:.3f}, currently {facts['present']:.3f}.")
-    say(f"{interval('precision')}, {interval('recall')},")
-    say(f"from {facts['answers']} answers, over {facts['pairs']} candidate pairs.")
-    if facts["applied"]:
-        say("Stored as the project's duplicate_share. It applies to images added from now on.")
+def _interval(name: str, share: float, interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{name} {share:.2f} (95 % interval {low:.2f} to {high:.2f})"

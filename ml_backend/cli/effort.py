@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -66,7 +66,7 @@ def _print(report: EffortReport, limits: Limits | None) -> None:
         print_table(("class", "shown from", "why", "objects"), shown)
 
 
-def _row(name: object, part: Part) -> tuple[Any, ...]:
+def _row(name: object, part: Part) -> tuple[object, ...]:
     from ml_backend.times import duration
 
     saved = part.saved

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +21,50 @@ if TYPE_CHECKING:
     from ml_backend.label_studio.config import LabelingJob
     from ml_backend.services import Services
 
-COLUMNS = ("task", "image", "label", "left_out", "split", "source_group", "duplicate_group", "width", "height", "state")
+
+@dataclass(frozen=True)
+class Row:
+    """One image of the export; its fields are the columns.
+
+    Attributes:
+        task: Label Studio's task, None as long as there is none.
+        image: its name.
+        label: the confirmed class, or the objects in words; None where none is confirmed.
+        left_out: why.
+        split: side on which it lies.
+        source_group: its patient, slide or source image.
+        duplicate_group: its near-duplicates.
+        width: px.
+        height: px.
+        state: of the image.
+    """
+
+    task: int | None
+    image: str
+    label: str | None
+    left_out: str
+    split: str
+    source_group: str
+    duplicate_group: int | None
+    width: int
+    height: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """What went into a file: images, those of them that are labeled, and for COCO files the objects and problems."""
+
+    file: Path
+    images: int
+    labelled: int
+    objects: int | None = None
+    problems: Sequence[str] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON form."""
+        counts = {"file": self.file, "images": self.images, "labelled": self.labelled}
+        return counts if self.objects is None else {**counts, "objects": self.objects, "problems": list(self.problems)}
 
 
 class Outlines(StrEnum):
@@ -31,7 +75,7 @@ class Outlines(StrEnum):
     runs = "runs"
 
 
-def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
+def rows_of(services: Services, project_id: int) -> list[Row]:
     """One row an image: its confirmed label, or why there is none."""
     from ml_backend.images.items import display_name
     from ml_backend.label_studio.config import parse_label_config
@@ -43,22 +87,21 @@ def rows_of(services: Services, project_id: int) -> list[dict[str, Any]]:
     if labels is None:
         confirmed = consensus(store.labels.all(project_id), job)
         labels, left_out = confirmed.labels, confirmed.left_out
-    rows = []
-    for item in store.items.all(project_id):
-        values = (
-            item.task_id,
-            display_name(item),
-            labels.get(item.task_id or -1),
-            left_out.get(item.task_id or -1) or item.reason,
-            item.split,
-            item.source_group,
-            item.group_id,
-            item.width,
-            item.height,
-            item.state,
+    return [
+        Row(
+            task=item.task_id,
+            image=display_name(item),
+            label=labels.get(item.task_id or -1),
+            left_out=left_out.get(item.task_id or -1) or item.reason,
+            split=item.split,
+            source_group=item.source_group,
+            duplicate_group=item.group_id,
+            width=item.width,
+            height=item.height,
+            state=item.state,
         )
-        rows.append(dict(zip(COLUMNS, values, strict=True)))
-    return rows
+        for item in store.items.all(project_id)
+    ]
 
 
 def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Mapping[int, str], Mapping[int, str]]:
@@ -74,7 +117,7 @@ def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Map
     return said, confirmed.left_out
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
+def write_rows(rows: Sequence[Row], target: Path) -> None:
     """Write rows as CSV, JSON or JSON lines, by the ending of the name.
 
     Raises:
@@ -82,19 +125,20 @@ def write_rows(rows: Sequence[Mapping[str, Any]], target: Path) -> None:
     """
     from ml_backend.state.files import write_atomic
 
+    entries = [asdict(row) for row in rows]
     match target.suffix.lower():
         case ".csv":
             import io
 
             text = io.StringIO(newline="")
-            writer = csv.DictWriter(text, COLUMNS)
+            writer = csv.DictWriter(text, [column.name for column in fields(Row)])
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(entries)
             write_atomic(target, text.getvalue())
         case ".json":
-            write_atomic(target, json.dumps(list(rows), indent=1) + "\n")
+            write_atomic(target, json.dumps(entries, indent=1) + "\n")
         case ".jsonl":
-            write_atomic(target, "".join(json.dumps(row) + "\n" for row in rows))
+            write_atomic(target, "".join(json.dumps(entry) + "\n" for entry in entries))
         case ending:
             raise BadRequest(f"The file name ends in '{ending}'. Use .csv, .json or .jsonl.")
 
@@ -118,23 +162,20 @@ def register(app: typer.Typer) -> None:
             project_id = chosen_project(services, project)
             job = parse_label_config(services.store.projects.one(project_id).label_config)
             if job.finds_objects and target.suffix.lower() == ".json":
-                facts = _write_coco(services, project_id, job, outlines, target)
+                written = _write_coco(services, project_id, job, outlines, target)
             else:
                 rows = rows_of(services, project_id)
                 write_rows(rows, target)
-                labelled = sum(row["label"] is not None for row in rows)
-                facts = {"file": target, "images": len(rows), "labelled": labelled}
+                written = Written(target, len(rows), sum(row.label is not None for row in rows))
         if as_json:
-            print_json(facts)
+            print_json(written.as_dict())
             return
-        say(f"Wrote {facts['images']} images, {facts['labelled']} of them labeled, to {target}.")
-        for sentence in facts.get("problems", []):
+        say(f"Wrote {written.images} images, {written.labelled} of them labeled, to {target}.")
+        for sentence in written.problems:
             say(sentence, style="yellow")
 
 
-def _write_coco(
-    services: Services, project_id: int, job: LabelingJob, outlines: Outlines, target: Path
-) -> dict[str, Any]:
+def _write_coco(services: Services, project_id: int, job: LabelingJob, outlines: Outlines, target: Path) -> Written:
     from ml_backend.labels.coco_export import coco_of
     from ml_backend.state.files import write_atomic
 
@@ -143,5 +184,4 @@ def _write_coco(
     write_atomic(target, json.dumps(content, allow_nan=False) + "\n")
     objects = sum(not entry["iscrowd"] for entry in content["annotations"])
     images, left_out = len(content["images"]), len(content["left_out"])
-    counts = {"images": images + left_out, "labelled": images, "objects": objects}
-    return {"file": target, **counts, "problems": problems}
+    return Written(target, images + left_out, images, objects, problems)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print_json(report | {"problems": notes, "next": following})
         else:
-            print_facts(_counted(report), title=f"Ingested into project {project_id}")
+            print_facts(_counted(report, taken.passed_over), title=f"Ingested into project {project_id}")
             for sentence in notes:
                 say(sentence, style="yellow")
             for sentence in following:
@@ -69,13 +69,8 @@ def register(app: typer.Typer) -> None:
             raise typer.Exit(INCOMPLETE)
 
 
-def _counted(report: Mapping[str, Any]) -> dict[str, Any]:
+def _counted(report: Mapping[str, object], passed_over: Mapping[str, int]) -> dict[str, object]:
     """The report with numbers in place of lists, whose entries are named below it."""
-    return {
-        name.replace("_", " "): sum(value.values()) if name == "passed_over" else _count(value)
-        for name, value in report.items()
-    }
-
-
-def _count(value: object) -> object:
-    return len(value) if isinstance(value, Mapping) else value
+    counts = {name: len(value) if isinstance(value, Mapping) else value for name, value in report.items()}
+    counts["passed_over"] = sum(passed_over.values())
+    return {name.replace("_", " "): count for name, count in counts.items()}

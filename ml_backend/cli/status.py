@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -23,7 +23,7 @@ def _jobs_waiting(services: Services) -> int | str:
         return str(error)
 
 
-def _standing(services: Services, number: int, asked: int | None) -> dict[str, Any]:
+def _standing(services: Services, number: int, asked: int | None) -> dict[str, object]:
     """How a project stands; where that cannot be told, why, and the others are shown all the same."""
     from ml_backend.reports.overview import overview
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,13 +13,13 @@ from ml_backend.cli._options import AsJson, OneProject
 from ml_backend.errors import BadRequest
 
 
-def parse_assignments(assignments: list[str]) -> dict[str, Any]:
+def parse_assignments(assignments: list[str]) -> dict[str, object]:
     """`["a=1", "b=text"]` -> `{"a": 1, "b": "text"}`; values are JSON where they can be.
 
     Raises:
         BadRequest: an entry has no equals sign.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
