@@ -11,6 +11,6 @@ def silent(fraction: float, message: str) -> None:
     assert isinstance(message, str)
 
 
-def quiet(title: str) -> Progress:
+def quiet(_title: str) -> Progress:
     """A stage of a command that shows nothing."""
     return silent

@@ -114,7 +114,7 @@ def _annotated(case: Case, name: str, annotations: list[dict[str, Any]]) -> list
     return wrong
 
 
-def run_image(case: Case, home: Path, tmp: Path) -> list[str]:
+def run_image(case: Case, home: Path, _tmp: Path) -> list[str]:
     """Decode pictures; brightness and contrast may differ from the likeness, the picture may not."""
     wrong = []
     for entry in case["files"]:
@@ -138,7 +138,7 @@ def run_image(case: Case, home: Path, tmp: Path) -> list[str]:
     return wrong
 
 
-def run_config(case: Case, home: Path, tmp: Path) -> list[str]:
+def run_config(case: Case, home: Path, _tmp: Path) -> list[str]:
     """Parse labeling configs."""
     wrong = []
     for entry in case["configs"]:
@@ -154,7 +154,7 @@ def run_config(case: Case, home: Path, tmp: Path) -> list[str]:
     return wrong
 
 
-def run_regions(case: Case, home: Path, tmp: Path) -> list[str]:
+def run_regions(case: Case, _home: Path, _tmp: Path) -> list[str]:
     """Read annotations whose regions cannot be used."""
     job = parse_label_config(case["config"])
     wrong = []

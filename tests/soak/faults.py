@@ -63,7 +63,7 @@ def trouble(scene: Scene, name: str) -> Iterator[None]:
 def killed(name: str) -> Fault:
     """SIGKILL of a program."""
 
-    def strike(scene: Scene, project: int, rng: np.random.Generator) -> None:
+    def strike(scene: Scene, _project: int, _rng: np.random.Generator) -> None:
         before = scene.kill(name)
         wait_for(lambda: scene.is_back(name, before), f"{name} is back")
 
@@ -112,7 +112,7 @@ def paused(seconds: float, meanwhile: tuple[Fault, ...] = ()) -> Fault:
 def disk_full(seconds: float) -> Fault:
     """The disk of the data directory takes nothing for a while."""
 
-    def strike(scene: Scene, project: int, rng: np.random.Generator) -> None:
+    def strike(scene: Scene, _project: int, _rng: np.random.Generator) -> None:
         ends = time.monotonic() + seconds
         try:
             while time.monotonic() < ends:
@@ -136,7 +136,7 @@ def post_event(scene: Scene, body: dict[str, Any]) -> int:
         return 0
 
 
-def _repeated(scene: Scene, project: int, rng: np.random.Generator) -> None:
+def _repeated(scene: Scene, _project: int, rng: np.random.Generator) -> None:
     """The last events come again, twice each and in any order."""
     bodies = [body for body in stored_events(scene) if body["action"].startswith("ANNOTATION")][-REPEATED:]
     for place in rng.permutation(2 * len(bodies)).tolist():
@@ -154,7 +154,7 @@ def stored_events(scene: Scene) -> list[dict[str, Any]]:
     return [json.loads(body) if isinstance(body, str) else body for body in rows]
 
 
-def _poison(scene: Scene, project: int, rng: np.random.Generator) -> None:
+def _poison(scene: Scene, project: int, _rng: np.random.Generator) -> None:
     """Bodies with impossible numbers and wrong kinds, which must be refused or set aside."""
     for body in POISON:
         status = post_event(scene, {**body, "project": {"id": project}})
@@ -164,7 +164,7 @@ def _poison(scene: Scene, project: int, rng: np.random.Generator) -> None:
 def clock_jump(seconds: float) -> Fault:
     """The clock of web process and worker is a week ahead for a while, and then jumps back."""
 
-    def strike(scene: Scene, project: int, rng: np.random.Generator) -> None:
+    def strike(scene: Scene, _project: int, _rng: np.random.Generator) -> None:
         assert scene.clock_file is not None
         scene.clock_file.write_text(str(WEEK))
         try:

@@ -90,7 +90,7 @@ def project(shell: Shell) -> int:
 
 
 @pytest.fixture
-def fake(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelStudio]:
+def fake(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelStudio]:  # noqa: ARG001  (a command line first)
     """A Label Studio on a socket that the command line is pointed at."""
     fake = FakeLabelStudio()
     with fake.serve() as url:

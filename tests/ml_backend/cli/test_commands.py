@@ -41,7 +41,8 @@ def test_help_has_an_example(shell: Shell, command: str) -> None:
     assert f"paploop {command}" in re.sub(r"\s+", " ", shell(command, "--help"))
 
 
-def test_status(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_status(shell: Shell) -> None:
     (answer,) = shell.json("status")
     assert (answer["project"], answer["items"], answer["labels"]) == (
         7,
@@ -57,7 +58,8 @@ def test_status_without_a_project_says_what_to_do(shell: Shell) -> None:
     assert shell.json("status") == []
 
 
-def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_strategy_is_shown_changed_and_listed(shell: Shell) -> None:
     changed = shell.json("strategy", "margin", "--set", "window=50", "--set", "group_pattern=^(\\d+)-")
     assert (changed["strategy"], changed["window"], changed["group_pattern"]) == ("margin", 50, r"^(\d+)-")
     assert shell.json("strategy")["strategy"] == "margin"
@@ -65,6 +67,7 @@ def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> Non
     assert "margin" in shell("strategy")
 
 
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -80,20 +83,22 @@ def test_strategy_is_shown_changed_and_listed(shell: Shell, project: int) -> Non
         (("export", "labels.xlsx"), "Use .csv, .json or .jsonl"),
     ],
 )
-def test_mistakes_get_a_sentence(shell: Shell, project: int, words: tuple[str, ...], sentence: str) -> None:
+def test_mistakes_get_a_sentence(shell: Shell, words: tuple[str, ...], sentence: str) -> None:
     message, code = shell.fails(*words)
     assert sentence in message
     assert code == 2
 
 
-def test_a_project_must_be_named_when_there_are_several(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_a_project_must_be_named_when_there_are_several(shell: Shell) -> None:
     store = shell.store()
     store.projects.upsert(8, "Others", "", NOW)
     store.close()
     assert shell.fails("runs") == ("There are several projects; name one of them: 7 (Cells), 8 (Others).", 2)
 
 
-def test_train_and_rank_open_one_run_that_runs_shows(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_train_and_rank_open_one_run_that_runs_shows(shell: Shell) -> None:
     first = shell.json("train")
     assert (first["kind"], first["state"], first["reason"]) == ("train", "prepare", "Requested on the command line.")
     assert shell.json("rank")["id"] == first["id"]
@@ -102,12 +107,14 @@ def test_train_and_rank_open_one_run_that_runs_shows(shell: Shell, project: int)
     assert shell.json("runs", "--run", str(first["id"]))["request"] == {}
 
 
-def test_rank_show_lists_the_head_of_the_order(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_rank_show_lists_the_head_of_the_order(shell: Shell) -> None:
     assert shell.json("rank", "--show", "5") == []
 
 
+@pytest.mark.usefixtures("project")
 @pytest.mark.parametrize("ending", ["csv", "json", "jsonl"])
-def test_export(shell: Shell, project: int, tmp_path: Path, ending: str) -> None:
+def test_export(shell: Shell, tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"labels.{ending}"
     assert shell.json("export", str(target))["labelled"] == 1
     text = target.read_text()
@@ -121,7 +128,8 @@ def test_export(shell: Shell, project: int, tmp_path: Path, ending: str) -> None
     assert rows[1]["left_out"]
 
 
-def test_backup_and_restore(shell: Shell, project: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("project")
+def test_backup_and_restore(shell: Shell, tmp_path: Path) -> None:
     shell("status")
     target = tmp_path / "all.tar.gz"
     assert shell.json("backup", str(target))["projects"] == 1
@@ -132,9 +140,8 @@ def test_backup_and_restore(shell: Shell, project: int, tmp_path: Path, monkeypa
     assert shell.json("status")[0]["project"] == 7
 
 
-def test_label_studio_that_is_away_is_no_bad_request(
-    shell: Shell, project: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("project")
+def test_label_studio_that_is_away_is_no_bad_request(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAPLOOP_LABEL_STUDIO_URL", "http://127.0.0.1:1")
     message, code = shell.fails("reconcile")
     assert "127.0.0.1:1" in message
@@ -150,7 +157,8 @@ def test_connecting_a_project_that_cannot_be_driven_changes_nothing(shell: Shell
     assert not shell.store().projects.all()
 
 
-def test_connecting_a_project_that_is_not_there(shell: Shell, fake: FakeLabelStudio) -> None:
+@pytest.mark.usefixtures("fake")
+def test_connecting_a_project_that_is_not_there(shell: Shell) -> None:
     message, code = shell.fails("connect", "4711")
     assert "4711" in message
     assert code == 2
@@ -170,8 +178,9 @@ def test_exit_codes(error: Exception, code: int | None) -> None:
     assert exit_code(error) == code
 
 
+@pytest.mark.usefixtures("shell")
 def test_main_prints_one_sentence_and_no_traceback(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["paploop", "runs", "12"])
     with pytest.raises(SystemExit) as ended:

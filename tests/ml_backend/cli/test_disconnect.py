@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.fakes.label_studio import FakeLabelStudio
 from tests.fakes.runs import open_run
 from tests.ml_backend.cli.conftest import CLASSES, NOW, Shell
@@ -37,7 +39,8 @@ def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, f
     store.close()
 
 
-def test_a_project_that_label_studio_lost_can_be_let_go_of(shell: Shell, project: int, fake: FakeLabelStudio) -> None:
+@pytest.mark.usefixtures("fake")
+def test_a_project_that_label_studio_lost_can_be_let_go_of(shell: Shell, project: int) -> None:
     assert shell.json("disconnect", str(project))["done"] == ["polls and runs have ended"]
     message, code = shell.fails("disconnect", "4711")
     assert ("4711" in message, code) == (True, 2)

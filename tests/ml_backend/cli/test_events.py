@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
 from tests.ml_backend.cli.conftest import CLASSES, NOW, Shell
@@ -42,7 +43,8 @@ def test_what_was_set_aside_is_listed_applied_and_discarded(shell: Shell, projec
     assert "not both" in shell.fails("events", "--discard", "1", "--apply", "1")[0]
 
 
-def test_a_spoilt_project_takes_no_status_from_the_others(shell: Shell, project: int) -> None:
+@pytest.mark.usefixtures("project")
+def test_a_spoilt_project_takes_no_status_from_the_others(shell: Shell) -> None:
     store = shell.store()
     store.projects.upsert(8, "Spoilt", "<View/>", NOW)
     with store.database.write() as connection:

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 
 from ml_backend.cli import build_app
 from ml_backend.settings import load_settings
-from tests.ml_backend.cli.conftest import Shell
 from training.data.images import ImageDecodeError, load_rgb
 from training.data.pixel_limit import MAX_PIXELS, allow_pixels, pixels_allowed
 
@@ -31,9 +30,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cells"
 
 
+@pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize("allowed", [1199, 1200, 400_000_000])
 def test_whoever_reads_the_settings_sets_it_for_all_readers(
-    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
+    folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: int
 ) -> None:
     monkeypatch.setenv("PAPLOOP_MAX_IMAGE_PIXELS", str(allowed))
     load_settings.cache_clear()
@@ -46,12 +46,13 @@ def test_whoever_reads_the_settings_sets_it_for_all_readers(
         assert load_rgb(folder / "a" / "0.png").shape == (30, 40, 3)
 
 
+@pytest.mark.usefixtures("shell")
 @pytest.mark.parametrize(
     "words",
     [("fit", "FOLDER", "--out", "OUT"), ("duplicates", "FOLDER")],
 )
 def test_commands_without_a_project_heed_it(
-    shell: Shell, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     monkeypatch.setenv("PAPLOOP_MAX_IMAGE_PIXELS", "1199")
     load_settings.cache_clear()

@@ -139,7 +139,7 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
     def keep() -> None:
         configure(scene, after)
 
-    def kept(services: Any, run: RunRow) -> Any:
+    def kept(_services: Any, _run: RunRow) -> Any:
         return "publish", {"decision": "kept", "decision_reason": "Test."}
 
     with pytest.MonkeyPatch.context() as patch:
@@ -153,7 +153,8 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
     shares(right_answers(scene, after), answered(scene))
 
 
-def test_strategies_see_probabilities_by_name(scene: Loop, names: list[str]) -> None:
+@pytest.mark.usefixtures("names")
+def test_strategies_see_probabilities_by_name(scene: Loop) -> None:
     active = scene.store.projects.one(scene.project).active_run_id
     assert active is not None
     encoder = str(scene.store.runs.one(active).request["encoder"])

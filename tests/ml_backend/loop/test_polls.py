@@ -73,7 +73,7 @@ def test_people_who_label_during_a_poll_cause_no_full_one(polled: Loop) -> None:
     )
     cursor, busy = _a_minute_ago(polled), [False]
 
-    def label(method: str, path: str) -> None:
+    def label(_method: str, _path: str) -> None:
         if busy[0]:
             return
         busy[0] = True

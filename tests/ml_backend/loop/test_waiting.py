@@ -63,7 +63,7 @@ def _busy_database(*_: object) -> Any:
     raise Unavailable("The database stayed locked.")
 
 
-def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop) -> None:
     run_id = scene.store.runs.all_open()[0].id
     for _ in range(scene.services.settings.retry_attempts):
         with killed(scene.store.runs, "advance"):
@@ -137,7 +137,7 @@ def test_a_queue_that_is_away_costs_one_time_out_a_beat(scene: Loop, monkeypatch
     scene.store.projects.update(scene.project, reconciled_at=0.0)
     asked: list[str] = []
 
-    def away(job: str, *arguments: Any, key: str, lane: str = "short") -> bool:
+    def away(job: str, *_arguments: Any, **_options: str) -> bool:
         asked.append(job)
         raise QueueUnavailable("Redis does not answer.")
 

@@ -79,7 +79,7 @@ def test_training_follows_however_the_open_run_ends(end: str, scene: Loop) -> No
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_the_wish_is_honoured(after: bool, scene: Loop) -> None:
     open_run = begun(scene)
     request_run(scene.services.store, scene.project, kind="train", reason="Once more.", now=scene.services.clock())
     fail(scene.services.store.runs, open_run.id, "A test ends it.", now=scene.services.clock())
@@ -103,7 +103,7 @@ def test_a_change_of_classes_that_no_webhook_told_is_found_by_a_poll(scene: Loop
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_at_a_change_of_classes(after: bool, scene: Loop) -> None:
     """The new label config and the wish to train with it are one transaction."""
     open_run = begun(scene)
     renamed(scene)

@@ -123,7 +123,7 @@ def test_nothing_is_restored_under_a_running_service(filled: Settings, tmp_path:
 def test_backup_while_others_write(filled: Settings, tmp_path: Path) -> None:
     store, writer = Store.open(filled.resolved_database_url), Store.open(filled.resolved_database_url)
 
-    def progress(fraction: float, message: str) -> None:
+    def progress(_fraction: float, _message: str) -> None:
         writer.events.add(1, "X", {}, 1.0)
         Vectors(DataDir(filled.data_dir).vectors_dir("lite0-ab"), 4).append(np.zeros((1, 4), np.float32))
 

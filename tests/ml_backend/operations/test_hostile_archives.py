@@ -51,23 +51,23 @@ def add(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", listed: bool =
     return change
 
 
-def drop_last(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def drop_last(_contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     rest.pop()
 
 
-def twice(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def twice(_contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     rest.append(rest[-1])
 
 
-def other_format(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def other_format(contents: dict[str, Any], _rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     contents["format"] = 99
 
 
-def no_sizes(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def no_sizes(contents: dict[str, Any], _rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     contents["files"] = {"paploop.db": "many"}
 
 
-def broken_database(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+def broken_database(_contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo, bytes]]) -> None:
     rest[0] = (rest[0][0], rest[0][1][:4096] + b"\xff" * (len(rest[0][1]) - 4096))
 
 

@@ -75,7 +75,7 @@ def test_deleted_tasks(store: Store) -> None:
     assert store.items.count(1) == {"deleted": 2, "new": 1}
 
 
-def test_bulk_is_committed_in_parts_and_keeps_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bulk_is_committed_in_parts_and_keeps_order(store: Store) -> None:
     count = database.CHUNK * 2 + 17
     ids = store.items.add(1, [NewItem(f"{i}") for i in range(count)], 1.0)
     store.items.update([{"id": item, "width": k} for k, item in enumerate(ids)])

@@ -31,7 +31,8 @@ def test_a_project_whose_config_cannot_be_driven_says_so(world: WebWorld) -> Non
     assert state["active_run"] is None
 
 
-def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_settings_are_changed_all_or_none(world: WebWorld) -> None:
     changed = world.call("/api/projects/3/settings", {"strategy": "margin", "window": 50}, method="PATCH")
     assert (changed.json["strategy"], changed.json["window"]) == ("margin", 50)
     assert world.call("/api/projects/3/settings").json == changed.json
@@ -40,6 +41,7 @@ def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
     assert world.store.projects.settings(3).strategy == "margin"
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize(
     "body",
     [
@@ -53,7 +55,7 @@ def test_settings_are_changed_all_or_none(world: WebWorld, loop: Loop) -> None:
         {"retrain_minutes": -1},
     ],
 )
-def test_bad_settings_are_refused_in_a_sentence(world: WebWorld, loop: Loop, body: dict[str, Any]) -> None:
+def test_bad_settings_are_refused_in_a_sentence(world: WebWorld, body: dict[str, Any]) -> None:
     before = world.store.projects.settings(3)
     answer = world.call("/api/projects/3/settings", body, method="PATCH")
     assert answer.status_code == 400
@@ -61,7 +63,8 @@ def test_bad_settings_are_refused_in_a_sentence(world: WebWorld, loop: Loop, bod
     assert world.store.projects.settings(3) == before
 
 
-def test_a_new_strategy_drops_the_parameters_of_the_old_one(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_a_new_strategy_drops_the_parameters_of_the_old_one(world: WebWorld) -> None:
     settings = world.store.projects.settings(3).changed(strategy_params={"left": "over"})
     world.store.projects.save_settings(3, settings)
     assert world.call("/api/projects/3/settings", {"strategy": "margin"}, method="PATCH").json["strategy_params"] == {}
@@ -83,7 +86,8 @@ def test_runs_are_listed_with_their_scores(world: WebWorld, loop: Loop) -> None:
     assert detail["metrics"]["judgement"]["candidate"]["macro_f1"] == 0.75
 
 
-def test_asking_twice_opens_one_run(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_asking_twice_opens_one_run(world: WebWorld) -> None:
     first = world.call("/api/projects/3/train", method="POST")
     second = world.call("/api/projects/3/train", {"reason": "again"})
     assert (first.status_code, second.status_code) == (202, 202)
@@ -92,7 +96,8 @@ def test_asking_twice_opens_one_run(world: WebWorld, loop: Loop) -> None:
     assert [run.state for run in world.store.runs.latest(3)] == ["prepare", "done"]
 
 
-def test_rank_opens_a_run_of_its_kind(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_rank_opens_a_run_of_its_kind(world: WebWorld) -> None:
     assert world.call("/api/projects/3/rank", {"reason": "New images."}).json["kind"] == "rank"
     assert world.store.runs.latest(3)[0].reason == "New images."
 
@@ -103,13 +108,15 @@ def test_roll_back_asks_for_the_model_of_an_earlier_run(world: WebWorld, loop: L
     assert world.store.runs.one(answer.json["id"]).request["model_run"] == loop.run
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize(("run", "status"), [(999, 404), ("1", 400), (None, 400), (True, 400), (-1, 400)])
-def test_roll_back_to_nothing_is_refused(world: WebWorld, loop: Loop, run: Any, status: int) -> None:
+def test_roll_back_to_nothing_is_refused(world: WebWorld, run: Any, status: int) -> None:
     assert world.call("/api/projects/3/rollback", {"run": run}).status_code == status
     assert world.store.runs.open_of(3) is None
 
 
-def test_reconcile_is_left_to_the_worker(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_reconcile_is_left_to_the_worker(world: WebWorld) -> None:
     world.store.projects.update(3, reconciled_at=5.0)
     assert world.call("/api/projects/3/reconcile", method="POST").status_code == 202
     assert world.store.projects.one(3).reconciled_at == 0.0
@@ -128,11 +135,13 @@ def test_rankings_and_the_next_items_with_their_why(world: WebWorld, loop: Loop)
     assert len(world.call("/api/projects/3/next").json["items"]) == 2
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "1001", "99999999999999999999", "", "1.5"])
-def test_limits_are_checked(world: WebWorld, loop: Loop, limit: str) -> None:
+def test_limits_are_checked(world: WebWorld, limit: str) -> None:
     assert world.call(f"/api/projects/3/next?limit={limit}").status_code == 400
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize(
     "path",
     [
@@ -151,7 +160,7 @@ def test_limits_are_checked(world: WebWorld, loop: Loop, limit: str) -> None:
         f"/media/3/{10**40}/00/a.png",
     ],
 )
-def test_what_is_not_there_is_404_in_a_sentence(world: WebWorld, loop: Loop, path: str) -> None:
+def test_what_is_not_there_is_404_in_a_sentence(world: WebWorld, path: str) -> None:
     answer = world.call(path)
     assert answer.status_code == 404
     assert answer.json["error"].endswith(".")
@@ -165,6 +174,7 @@ def test_one_project_cannot_reach_into_another(world: WebWorld, loop: Loop) -> N
     assert world.call("/api/projects/4/rollback", {"run": loop.run}).status_code == 404
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -174,7 +184,7 @@ def test_one_project_cannot_reach_into_another(world: WebWorld, loop: Loop) -> N
         {"Origin": "null"},
     ],
 )
-def test_pages_of_other_sites_cannot_change_anything(world: WebWorld, loop: Loop, headers: dict[str, str]) -> None:
+def test_pages_of_other_sites_cannot_change_anything(world: WebWorld, headers: dict[str, str]) -> None:
     answer = world.call("/api/projects/3/train", method="POST", headers=headers)
     assert answer.status_code == 403
     assert world.store.runs.open_of(3) is None
@@ -191,8 +201,9 @@ def test_metrics_speak_prometheus(world: WebWorld, loop: Loop) -> None:
     assert "paploop_database_up 1.0" in page.text
 
 
+@pytest.mark.usefixtures("loop")
 def test_an_unexpected_error_is_a_sentence_with_a_mark_in_the_log(
-    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("secret detail")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ml_backend.effort.report import report_of
 from ml_backend.predictions.thresholds import METRIC, limits_of
 from ml_backend.state.records import EffortRow
 from ml_backend.web.dashboard.effort import bar, panel_of
 from tests.fakes.runs import open_run
-from tests.ml_backend.web.conftest import Loop, WebWorld, annotate
+from tests.ml_backend.web.conftest import WebWorld, annotate
 
 OBJECTS = (
     '<View><Image name="img" value="$image"/><RectangleLabels name="box" toName="img">'
@@ -22,7 +24,8 @@ def row(number: int, start: str = "proposal", **fields: int | float) -> EffortRo
     return EffortRow(number, "", 1 if start == "proposal" else None, start, **whole, seconds=seconds)
 
 
-def test_before_anything_was_done(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_before_anything_was_done(world: WebWorld) -> None:
     answer = world.call("/api/projects/3/effort")
     assert answer.status_code == 200
     assert answer.json["summary"] == "No image with a pre-annotation has been finished yet."
@@ -31,7 +34,8 @@ def test_before_anything_was_done(world: WebWorld, loop: Loop) -> None:
     assert world.call("/api/projects/99/effort").status_code == 404
 
 
-def test_classes_on_the_page(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_classes_on_the_page(world: WebWorld) -> None:
     for task in (1, 2):
         annotate(world, task, "Cat")
     world.store.effort.save(3, [row(101, accepted=1, seconds=2.0), row(102, relabeled=1, seconds=4.0)])

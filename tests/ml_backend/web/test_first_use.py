@@ -24,6 +24,8 @@ from training.types import FloatArray, TrainingError
 
 DIMENSION = 3
 
+pytestmark = pytest.mark.usefixtures("loop")
+
 
 class Model:
     """Says "Dog" as surely as the first number of the embedding."""
@@ -54,12 +56,12 @@ def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     return made
 
 
-def store_vectors(world: WebWorld, loop: Loop) -> None:
+def store_vectors(world: WebWorld) -> None:
     rows = np.array([[0.1, 0, 0], [0.2, 0, 0], [0.3, 0, 0], [0.4, 0, 0], [0.9, 0, 0]], np.float32)
     Vectors(world.services.files.vectors_dir("fake"), DIMENSION).append(rows)
 
 
-def ask(world: WebWorld, loop: Loop, numbers: Sequence[int], **data: Any) -> list[Any]:
+def ask(world: WebWorld, numbers: Sequence[int], **data: Any) -> list[Any]:
     tasks = [{"id": number, "data": data or {"image": "x"}} for number in numbers]
     return world.call("/predict", {"tasks": tasks, "project": 3, "label_config": CONFIG}).json["results"]
 
@@ -67,8 +69,8 @@ def ask(world: WebWorld, loop: Loop, numbers: Sequence[int], **data: Any) -> lis
 def test_a_known_item_without_prediction_is_answered_from_its_stored_vector(
     world: WebWorld, loop: Loop, model: Model
 ) -> None:
-    store_vectors(world, loop)
-    stored, fresh = ask(world, loop, [1, 5])
+    store_vectors(world)
+    stored, fresh = ask(world, [1, 5])
     assert stored["result"][0]["value"]["choices"] == ["Cat"]
     assert fresh["model_version"] == loop.version
     assert fresh["score"] == 1.0, "no place in the order yet: last"
@@ -82,16 +84,16 @@ def test_the_model_is_loaded_once(world: WebWorld, loop: Loop, monkeypatch: pyte
     monkeypatch.setattr(
         "training.jobs.classes.load_model", lambda folder, threads: loaded.append((folder, threads)) or Model()
     )
-    store_vectors(world, loop)
+    store_vectors(world)
     for _ in range(3):
-        ask(world, loop, [5])
+        ask(world, [5])
     assert loaded == [(world.services.files.run_dir(loop.run) / "checkpoint", world.services.threads)]
 
 
 def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: loaded.append(folder) or Model())
-    store_vectors(world, loop)
+    store_vectors(world)
     first_use = FirstUse(world.services.models, world.services.images, world.services.settings, timer=lambda: 0.0)
     runs = [loop.run]
     for _ in range(MODELS_KEPT):
@@ -105,7 +107,7 @@ def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypat
 
 
 def test_a_bad_image_yields_an_empty_element_and_one_line(
-    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
     (tmp_path / "broken.png").write_bytes(b"no image")
@@ -116,7 +118,7 @@ def test_a_bad_image_yields_an_empty_element_and_one_line(
     ]
     world.store.items.add(3, rows, 1.0)
     with caplog.at_level(logging.WARNING):
-        broken, good, gone = ask(world, loop, [61, 62, 63])
+        broken, good, gone = ask(world, [61, 62, 63])
     assert broken == []
     assert gone == []
     assert good["result"][0]["value"]["choices"] == ["Dog"]
@@ -125,37 +127,35 @@ def test_a_bad_image_yields_an_empty_element_and_one_line(
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
-def test_numbers_that_are_not_finite_never_leave(world: WebWorld, loop: Loop, model: Model, number: float) -> None:
-    store_vectors(world, loop)
+def test_numbers_that_are_not_finite_never_leave(world: WebWorld, model: Model, number: float) -> None:
+    store_vectors(world)
     model.number = number
-    assert ask(world, loop, [5]) == [[]]
+    assert ask(world, [5]) == [[]]
 
 
 @pytest.mark.parametrize("error", [TrainingError("There is no model."), OSError("disk"), RuntimeError("bug")])
 def test_a_model_that_cannot_be_loaded_costs_only_the_new_tasks(
-    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, error: Exception
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(folder: Path, threads: int) -> None:
+    def broken(*_: Path, **_options: int) -> None:
         raise error
 
     monkeypatch.setattr("training.jobs.classes.load_model", broken)
-    stored, fresh = ask(world, loop, [1, 5])
+    stored, fresh = ask(world, [1, 5])
     assert stored["result"]
     assert fresh == []
 
 
 def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
-    world: WebWorld, loop: Loop, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: WebWorld, model: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store_vectors(world, loop)
+    store_vectors(world)
     monkeypatch.setattr(model, "predict_embeddings", lambda embeddings: 1 / 0)
-    assert ask(world, loop, [5, 1])[0] == []
+    assert ask(world, [5, 1])[0] == []
     assert "1 task stays without prediction: Task 5 met an unexpected error" in caplog.text
 
 
-def test_when_label_studio_is_away_it_is_asked_once(
-    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_when_label_studio_is_away_it_is_asked_once(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
     asked: list[str] = []
 
@@ -165,12 +165,12 @@ def test_when_label_studio_is_away_it_is_asked_once(
             raise LabelStudioUnavailable("Label Studio does not answer; start it.")
 
     monkeypatch.setitem(world.services.images.__dict__, "_resolver", Images())
-    assert ask(world, loop, [71, 72, 73], image="/data/upload/a.png") == [[], [], []]
+    assert ask(world, [71, 72, 73], image="/data/upload/a.png") == [[], [], []]
     assert asked == ["/data/upload/a.png"]
 
 
 def test_unknown_tasks_are_fetched_by_their_image(
-    world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = Model("images")
     monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: model)
@@ -182,16 +182,15 @@ def test_unknown_tasks_are_fetched_by_their_image(
             return tmp_path / "a.png"
 
     monkeypatch.setitem(world.services.images.__dict__, "_resolver", Images())
-    (element,) = ask(world, loop, [71], image="/data/upload/a.png")
+    (element,) = ask(world, [71], image="/data/upload/a.png")
     assert element["score"] == 1.0
     assert element["result"][0]["value"]["choices"] == ["Dog"]
-    assert ask(world, loop, [72], text="no image here") == [[]]
+    assert ask(world, [72], text="no image here") == [[]]
 
 
-def test_what_is_not_done_in_time_is_asked_again_later(
-    world: WebWorld, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
-) -> None:
-    store_vectors(world, loop)
+@pytest.mark.usefixtures("loop", "model")
+def test_what_is_not_done_in_time_is_asked_again_later(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
+    store_vectors(world)
     clock = iter([0.0, 0.0, 1.0, 99.0, 99.0])
     serving = serving_of(world.services, deadline=10.0, timer=lambda: next(clock))
     tasks = [{"id": 5, "data": {}}, {"id": 5, "data": {}}, {"id": 5, "data": {}}]
@@ -201,8 +200,8 @@ def test_what_is_not_done_in_time_is_asked_again_later(
     assert "2 tasks stay without prediction: The time for the answer ran out" in caplog.text
 
 
-def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, loop: Loop, model: Model) -> None:
-    store_vectors(world, loop)
+def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, model: Model) -> None:
+    store_vectors(world)
     entered, leave = threading.Event(), threading.Event()
     slow = model.predict_embeddings
 
@@ -276,10 +275,9 @@ def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: P
     assert dark["result"][0]["score"] > 0.6
 
 
-def test_why_tasks_got_nothing_is_in_log_metrics_and_page(
-    world: WebWorld, loop: Loop, model: Model, caplog: pytest.LogCaptureFixture
-) -> None:
-    store_vectors(world, loop)
+@pytest.mark.usefixtures("loop", "model")
+def test_why_tasks_got_nothing_is_in_log_metrics_and_page(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
+    store_vectors(world)
     addresses = [
         "/data/upload/1/a b.png",
         "http://169.254.169.254/latest/meta-data",

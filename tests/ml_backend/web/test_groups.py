@@ -63,8 +63,9 @@ def test_a_label_is_offered_where_the_group_agrees(world: WebWorld, grouped: lis
     assert [(member["label"], member["offered"]) for member in group["members"]] == [("Cat", None), (None, "Cat")]
 
 
+@pytest.mark.usefixtures("grouped")
 @pytest.mark.parametrize("body", [{}, {"items": []}, {"items": 3}, {"items": ["1"]}, {"items": [10**9]}])
-def test_what_cannot_be_corrected_is_said(world: WebWorld, grouped: list[int], body: dict[str, Any]) -> None:
+def test_what_cannot_be_corrected_is_said(world: WebWorld, body: dict[str, Any]) -> None:
     for verb in ("merge", "split"):
         answer = world.call(f"/api/projects/3/groups/{verb}", body)
         assert answer.status_code in (400, 404)

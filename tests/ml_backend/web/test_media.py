@@ -119,7 +119,8 @@ def test_a_file_that_went_away_is_said_to_be_gone(world: WebWorld, folder: Path)
     assert (answer.status_code, "gone" in answer.json["error"]) == (404, True)
 
 
-def test_tasks_of_label_studio_have_no_file_here(world: WebWorld, folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_tasks_of_label_studio_have_no_file_here(world: WebWorld) -> None:
     world.store.projects.upsert(3, "x", "", 1.0)
     (item,) = world.store.items.add(3, [NewItem(source="task:9", task_id=9)], 1.0)
     assert world.client.get(urlsplit(media_url(world.services.settings, 3, item, "a.png")).path).status_code == 404

@@ -61,7 +61,8 @@ def test_recorded_predicts_get_one_element_a_task(world: WebWorld, name: str, is
         check_element(element, version)
 
 
-def test_stored_predictions_are_served_with_the_version_of_setup(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_stored_predictions_are_served_with_the_version_of_setup(world: WebWorld) -> None:
     body = recorded("ml_predict_batch")["request"]["body"]
     version = world.call("/setup", {"project": body["project"]}).json["model_version"]
     first, second = world.call("/predict", body).json["results"]
@@ -75,7 +76,8 @@ def test_stored_predictions_are_served_with_the_version_of_setup(world: WebWorld
     assert first["result"][0].keys() >= wanted["result"][0].keys() - {"score"}
 
 
-def test_interactive_context_is_answered_with_an_object(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_interactive_context_is_answered_with_an_object(world: WebWorld) -> None:
     body = recorded("ml_predict_interactive_keypoint")["request"]["body"]
     (element,) = world.call("/predict", body).json["results"]
     assert element["result"][0]["value"] == {"choices": ["Cat"]}
@@ -86,7 +88,8 @@ def test_interactive_context_is_answered_with_an_object(world: WebWorld, loop: L
         assert element == {"model_version": "paploop-none", "score": 1.0, "result": []}
 
 
-def test_odd_tasks_cost_nobody_else_his_prediction(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_odd_tasks_cost_nobody_else_his_prediction(world: WebWorld) -> None:
     good = {"id": 2, "data": {"image": "x"}}
     odd = [None, 7, "task", [], {}, {"id": "2"}, {"id": True}, {"id": -1}, {"id": 2**70}, {"id": 99, "data": None}]
     answer = world.call("/predict", {"tasks": [*odd, good], "project": 3, "label_config": CONFIG})
@@ -97,19 +100,22 @@ def test_odd_tasks_cost_nobody_else_his_prediction(world: WebWorld, loop: Loop) 
     assert results[-1]["result"][0]["value"] == {"choices": ["Dog"]}
 
 
-def test_a_class_that_left_the_label_config_is_not_predicted(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_a_class_that_left_the_label_config_is_not_predicted(world: WebWorld) -> None:
     renamed = CONFIG.replace("Dog", "Fox")
     element = world.call("/predict", {"tasks": [{"id": 2}], "project": 3, "label_config": renamed}).json["results"][0]
     assert element["result"] == []
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("config", ["<View/>", "not xml", "<!DOCTYPE a><View/>"])
-def test_a_config_without_choices_gives_empty_elements(world: WebWorld, loop: Loop, config: str) -> None:
+def test_a_config_without_choices_gives_empty_elements(world: WebWorld, config: str) -> None:
     answer = world.call("/predict", {"tasks": [{"id": 2}, {"id": 1}], "project": 3, "label_config": config})
     assert answer.json == {"results": [[], []]}
 
 
-def test_cold_start_carries_the_order_and_no_regions(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_cold_start_carries_the_order_and_no_regions(world: WebWorld) -> None:
     entries = world.store.rankings.entries(world.store.rankings.all(3)[0].id)
     run = open_run(world.store, 3, kind="rank")
     ranking = world.store.rankings.add(3, None, run.id, "cold", "core_set", {}, entries, 1.0)
@@ -119,7 +125,8 @@ def test_cold_start_carries_the_order_and_no_regions(world: WebWorld, loop: Loop
     assert unranked == []
 
 
-def test_no_tasks_no_results(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_no_tasks_no_results(world: WebWorld) -> None:
     assert world.call("/predict", {"tasks": [], "project": "3.1"}).json == {"results": []}
 
 

@@ -108,7 +108,7 @@ def test_the_editor_never_waits_for_a_detector_to_load(
 ) -> None:
     go_on, loads = threading.Event(), []
 
-    def load(folder: Path, **settings: Any) -> Any:
+    def load(folder: Path, **_settings: Any) -> Any:
         loads.append(folder)
         assert go_on.wait(60)
         if len(loads) == 1:

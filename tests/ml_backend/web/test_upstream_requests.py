@@ -106,6 +106,7 @@ def test_without_a_project_the_one_with_that_labeling_config_answers(world: WebW
     assert world.call("/predict", body).json["results"] == [[]], "two projects have it, so nobody knows which is meant"
 
 
-def test_one_task_may_come_without_a_list(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_one_task_may_come_without_a_list(world: WebWorld) -> None:
     (element,) = world.call("/predict", {"project": 3, "tasks": {"id": 2}}).json["results"]
     assert element["result"][0]["value"] == {"choices": ["Dog"]}

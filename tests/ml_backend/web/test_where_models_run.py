@@ -28,7 +28,7 @@ def test_the_worker_loads_it_with_the_threads_of_the_settings(
     monkeypatch.setattr(
         "ml_backend.predictions.classifiers.load_model", lambda folder, threads: told.append(threads) or Model()
     )
-    store_vectors(world, loop)
+    store_vectors(world)
     world.store.runs.update(loop.run, request={"encoder": "fake"})
     probs, classes = predict_items(services.models, services.images, loop.run, world.store.items.all(3)[:2], "fake")
     assert (told, probs.shape, classes) == ([3], (2, 2), ("Cat", "Dog"))

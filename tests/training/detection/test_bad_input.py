@@ -117,7 +117,7 @@ def empty_plan(**fields: Any) -> Plan:
 
 
 @pytest.mark.slow
-def test_pictures_of_odd_shapes(tmp_path: Path) -> None:
+def test_pictures_of_odd_shapes() -> None:
     plan = empty_plan()
     detector = Detector(plan, build(plan, pick_device("cpu"), pretrained=False))
     for size in ((1, 1), (1, 2000), (900, 3), (33, 31)):

@@ -39,7 +39,7 @@ def test_a_head_learns_and_is_read_back(tmp_path: Path) -> None:
     assert model.predict_embeddings(vectors[:0]).shape == (0, 3)
 
 
-def test_training_twice_or_after_a_kill_gives_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_twice_or_after_a_kill_gives_the_same(tmp_path: Path) -> None:
     whole = make_run(tmp_path / "a" / "run", vector_samples(LABELS), blobs(LABELS))
     fields = json.loads((whole / "request.json").read_text())
     train(whole, silent)

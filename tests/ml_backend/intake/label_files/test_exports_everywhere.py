@@ -58,7 +58,7 @@ def graded(number: int) -> list[dict[str, Any]]:
     return [result("choices", "grade", choices=[("bright", "dark/old")[number % 2]])]
 
 
-def drawn(number: int) -> list[dict[str, Any]]:
+def drawn(_number: int) -> list[dict[str, Any]]:
     # Most objects are boxes, so that all are used as boxes.
     cells = [
         result("rectanglelabels", "box", x=x, y=12.5, width=25, height=25, rotation=0, rectanglelabels=["Cell"])

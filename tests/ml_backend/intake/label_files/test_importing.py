@@ -159,7 +159,7 @@ def test_broken_off_and_begun_again(classes: ImportWorld, tmp_path: Path) -> Non
     done = 0
 
     def interrupted(title: str) -> Any:
-        def report(fraction: float, message: str) -> None:
+        def report(_fraction: float, _message: str) -> None:
             nonlocal done
             done += title.startswith("Adding")
             if done == 2:

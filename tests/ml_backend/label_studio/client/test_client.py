@@ -129,7 +129,7 @@ def test_no_change_is_lost_while_tasks_change_under_the_listing(
     number = fake.add_project(tasks=20)
     touched = iter([1, 2, 1, 4])
 
-    def disturb(method: str, path: str) -> None:
+    def disturb(_method: str, path: str) -> None:
         task = next(touched, None) if path.endswith("/api/tasks/") else None
         if task is not None:
             fake.state.add_annotation(fake.state.tasks[task], {"result": choice("Cat")}, 1)

@@ -61,7 +61,8 @@ def test_every_answer_becomes_one_sentence(
     _one_sentence(caught.value)
 
 
-def test_validation_errors_are_told(fake: FakeLabelStudio, client: LabelStudio) -> None:
+@pytest.mark.usefixtures("fake")
+def test_validation_errors_are_told(client: LabelStudio) -> None:
     with pytest.raises(BadRequest, match="title: Ensure this field has at least 3 characters"):
         client.create_project("ab", "<View/>")
 
@@ -103,7 +104,7 @@ def test_a_wrong_address_is_refused_at_once(url: str) -> None:
 
 
 def test_a_redirect_names_the_final_address() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(301, headers={"location": f"https://ls.test/api/?token={SECRET}"})
 
     client = LabelStudio("http://ls.test", LEGACY, transport=httpx.MockTransport(answer))

@@ -56,7 +56,8 @@ def form(world: WebWorld, action: str, project: int = 3, **fields: Any) -> Any:
     return world.client.post(f"/dashboard/{project}/{action}", data=fields, headers=basic())
 
 
-def test_the_root_leads_to_the_dashboard(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_the_root_leads_to_the_dashboard(world: WebWorld) -> None:
     assert world.call("/").headers["Location"] == "/dashboard/"
     assert world.call("/dashboard/").headers["Location"] == "/dashboard/3"
 
@@ -71,7 +72,8 @@ def test_no_project_and_several(world: WebWorld) -> None:
     assert "<b>One" not in page
 
 
-def test_the_page_shows_what_a_lead_asks(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_the_page_shows_what_a_lead_asks(world: WebWorld) -> None:
     annotate(world, 4, "Cat")
     answer = world.call("/dashboard/3")
     page = read(answer.text)
@@ -99,7 +101,8 @@ def test_the_page_of_a_project_that_cannot_be_driven(world: WebWorld) -> None:
     assert 'class="banner problem"' in world.call("/dashboard/3").text
 
 
-def test_an_open_and_a_failed_run_are_shown(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_an_open_and_a_failed_run_are_shown(world: WebWorld) -> None:
     failed = open_run(world.store, 3, reason="r")
     world.store.runs.update(failed.id, state="failed", error="The <disk> is full.", finished_at=2.0)
     running = open_run(world.store, 3, reason="s")
@@ -128,7 +131,8 @@ def test_its_files_are_there_and_load_nothing_from_outside(world: WebWorld, name
     assert "http" not in answer.text.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_the_settings_form_changes_the_strategy(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_the_settings_form_changes_the_strategy(world: WebWorld) -> None:
     fields = {"strategy": "margin", "window": "30", "retrain_labels": "5", "retrain_minutes": "2.5", "method": "head"}
     answer = form(world, "settings", **fields)
     assert (answer.status_code, answer.headers["Location"]) == (303, "/dashboard/3?done=settings")
@@ -140,8 +144,9 @@ def test_the_settings_form_changes_the_strategy(world: WebWorld, loop: Loop) -> 
     assert world.store.projects.settings(3).auto_train is True
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.parametrize("fields", [{"window": "lots"}, {"window": "0"}, {"strategy": "magic"}, {"method": "<b>"}])
-def test_a_bad_form_changes_nothing_and_says_why(world: WebWorld, loop: Loop, fields: dict[str, str]) -> None:
+def test_a_bad_form_changes_nothing_and_says_why(world: WebWorld, fields: dict[str, str]) -> None:
     before = world.store.projects.settings(3)
     answer = form(world, "settings", **fields)
     assert answer.status_code == 400
@@ -163,7 +168,8 @@ def test_the_buttons_do_what_they_say(world: WebWorld, loop: Loop) -> None:
     assert form(world, "nonsense").status_code == 400
 
 
-def test_forms_without_the_token_of_this_browser_are_refused(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_forms_without_the_token_of_this_browser_are_refused(world: WebWorld) -> None:
     good = token(world.call("/dashboard/3").text)
     for fields in ({}, {"form_token": ""}, {"form_token": good[::-1]}, {"form_token": good[:-1]}, {"form_token": "ü"}):
         assert world.client.post("/dashboard/3/train", data=fields, headers=basic()).status_code == 403
@@ -172,13 +178,15 @@ def test_forms_without_the_token_of_this_browser_are_refused(world: WebWorld, lo
     assert world.store.runs.open_of(3) is None
 
 
-def test_forms_from_other_sites_are_refused_even_with_a_token(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_forms_from_other_sites_are_refused_even_with_a_token(world: WebWorld) -> None:
     good = token(world.call("/dashboard/3").text)
     headers = {**basic(), "Origin": "http://evil.example"}
     assert world.client.post("/dashboard/3/train", data={"form_token": good}, headers=headers).status_code == 403
 
 
-def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: WebWorld) -> None:
     page = world.call("/dashboard/3")
     # "no-referrer" makes browsers say "Origin: null" even here.
     assert page.headers["Referrer-Policy"] == "same-origin"
@@ -187,14 +195,16 @@ def test_forms_of_the_page_itself_pass_as_browsers_send_them(world: WebWorld, lo
     assert sent.status_code == 303
 
 
+@pytest.mark.usefixtures("loop")
 @pytest.mark.slow
-def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: WebWorld, loop: Loop) -> None:
+def test_the_cookie_is_out_of_reach_of_scripts_and_sites(world: WebWorld) -> None:
     cookie = world.call("/dashboard/3").headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
 
 
-def test_a_browser_is_asked_for_its_password(world: WebWorld, loop: Loop) -> None:
+@pytest.mark.usefixtures("loop")
+def test_a_browser_is_asked_for_its_password(world: WebWorld) -> None:
     answer = world.client.get("/dashboard/3")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic")
