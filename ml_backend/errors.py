@@ -106,7 +106,7 @@ class Unavailable(PapLoopError):
 
 
 class LabelStudioUnavailable(Unavailable):
-    """Label Studio does not answer, or answers with a server error."""
+    """Label Studio does not respond, or responds with a server error."""
 
     code = "label_studio.unavailable"
 

@@ -1,4 +1,4 @@
-"""Text that others wrote (titles, file names, answers of programs), made fit for a terminal and for one log line."""
+"""Text from outside (titles, file names, output of programs), made safe for a terminal and for one log line."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ ahead, and counts as due."""
 
 
 def request_run(store: Store, project_id: int, *, kind: str, reason: str, now: float) -> RunRow:
-    """Open a run, or let it follow the one that is open, which is answered then.
+    """Open a run, or queue it behind the open one, which is then returned.
 
     Args:
         store: the database.

@@ -84,7 +84,7 @@ class Services:
     def _own_media_path(self, item_id: int) -> Path:
         item = self.store.items.one(item_id)
         if not is_local(item):
-            raise NotFound(f"Item {item_id} has no file of its own; ask for its task instead.")
+            raise NotFound(f"Item {item_id} has no file of its own. Use its task instead.")
         return Path(item.source)
 
     def vectors(self, encoder_key: str, dimension: int | None = None) -> Vectors:

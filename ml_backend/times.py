@@ -15,7 +15,7 @@ def parse_time(text: str) -> datetime:
     """An ISO time as UTC; a time without a zone is UTC, an empty text is `EPOCH`.
 
     Raises:
-        BadRequest: the text is no ISO time.
+        BadRequest: the text is not an ISO time.
     """
     if not text:
         return EPOCH
@@ -29,7 +29,7 @@ def parse_time(text: str) -> datetime:
 
 
 def time_or_epoch(text: str) -> datetime:
-    """An ISO time as UTC; text that is no time counts as the oldest.
+    """An ISO time as UTC; text that is not a time counts as the oldest.
 
     Times are compared as times because `...:00Z` and `...:00.500000Z` sort the wrong way round as text.
     """

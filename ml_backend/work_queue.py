@@ -83,7 +83,8 @@ class WorkQueue:
             )
         except (RedisError, OSError) as error:
             raise QueueUnavailable(
-                f"Redis at {self.url.split('@')[-1]} does not answer; start it, waiting work is picked up by itself."
+                f"Redis at {self.url.split('@')[-1]} does not respond. Start it; waiting work then continues "
+                "automatically."
             ) from error
         return True
 
@@ -103,7 +104,7 @@ class WorkQueue:
         try:
             return int(Worker.count(queue=self.queue))
         except (RedisError, OSError) as error:
-            raise QueueUnavailable("Redis does not answer; start it and the worker.") from error
+            raise QueueUnavailable("Redis does not respond. Start it and then the worker.") from error
 
     def waiting(self) -> int:
         """Number of jobs that no worker has taken yet."""
@@ -112,7 +113,7 @@ class WorkQueue:
         try:
             return int(self.queue.count) + int(self.long.count)
         except (RedisError, OSError) as error:
-            raise QueueUnavailable("Redis does not answer; start it and ask again.") from error
+            raise QueueUnavailable("Redis does not respond. Start it and try again.") from error
 
 
 def _holds(queue: Queue, prefix: str) -> bool:

@@ -58,8 +58,8 @@ class Pool:
         labels: `(n,)` int64, class index of labeled items, -1 elsewhere.
         labelled: `(n,)` bool.
         groups: `(n,)` int64; equal number = near-duplicates.
-        candidates: `(n,)` bool, what a strategy may choose from; None means every unlabelled item. `strategies.rank`
-            sets it to one member of each duplicate group without a labelled member, so strategies never see copies.
+        candidates: `(n,)` bool, what a strategy may choose from; None means every unlabeled item. `strategies.rank`
+            sets it to one member of each duplicate group without a labeled member, so strategies never see copies.
         background: the last class of `probs` means "no object": the regions are what a detector found.
         box_overlaps: `(members, regions)` float32 in [0, 1]: IoU of each member's own box with the region's, or None.
         mask_overlaps: the same of masks, or None.
@@ -89,14 +89,14 @@ class Pool:
 
 @dataclass(frozen=True)
 class Ranking:
-    """What a strategy answers.
+    """What a strategy returns.
 
     Attributes:
         order: `(k,)` int64 positions in the pool, label these first.
         utilities: `(n,)` float64, higher = sooner; finite for every item.
         evidence: named columns of `(n,)` behind the utility, see `strategies.why`.
         note: in words why this order and not another one (a switch, a radius that was chosen), or empty.
-        facts: the numbers behind the note; JSON-serialisable, for the provenance of the ranking.
+        facts: the numbers behind the note; JSON-serializable, for the provenance of the ranking.
         by: the strategy that made the order, where it is not the one that was asked.
     """
 
@@ -111,9 +111,9 @@ class Ranking:
 class Strategy(Protocol):
     """One file in a family folder holds one class with this shape; its fields are the strategy's parameters.
 
-    A class that sets `revisits = True` may also order labelled items, to have them looked at again. One that sets
-    `checks_probs = True` reads all probabilities through `_math.pointwise`, which refuses what is no distribution, so
-    that `rank` need not read them once more.
+    A class that sets `revisits = True` may also order labeled items, to have them looked at again. One that sets
+    `checks_probs = True` reads all probabilities through `_math.pointwise`, which refuses what is not a distribution,
+    so that `rank` need not read them once more.
     """
 
     needs: ClassVar[frozenset[str]]

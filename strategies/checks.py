@@ -19,9 +19,11 @@ def _check_shapes(pool: Pool) -> None:
     n = len(pool)
     for name in ("labels", "labelled", "groups"):
         if getattr(pool, name).shape != (n,):
-            raise StrategyError(f"The pool has {n} ids but {name} of shape {getattr(pool, name).shape}; give one each.")
+            raise StrategyError(
+                f"The pool has {n} ids but {name} has shape {getattr(pool, name).shape}. Give one value per id."
+            )
     if pool.embeddings.ndim != 2 or len(pool.embeddings) != n:
-        raise StrategyError(f"The pool has {n} ids but embeddings of shape {pool.embeddings.shape}; give (n, d).")
+        raise StrategyError(f"The pool has {n} ids but embeddings of shape {pool.embeddings.shape}. Give (n, d).")
     if pool.probs.ndim != 3:
         raise StrategyError(f"Probabilities have shape {pool.probs.shape}; give (members, regions, classes).")
     offsets, regions = pool.offsets, pool.probs.shape[1]
@@ -29,10 +31,12 @@ def _check_shapes(pool: Pool) -> None:
         raise StrategyError(f"Offsets must be {n + 1} rising numbers from 0 to {regions} regions; rebuild the pool.")
     _check_overlaps(pool)
     if pool.candidates is not None and (pool.candidates.shape != (n,) or np.any(pool.candidates & pool.labelled)):
-        raise StrategyError("Candidates must be one bool per item and never a labelled one; rebuild the pool.")
+        raise StrategyError(
+            "Candidates must be one bool per item, and labeled items cannot be candidates. Rebuild the pool."
+        )
     wrong = np.flatnonzero(~pool.labelled & (pool.labels >= 0))
     if len(wrong):
-        refuse_item(pool, int(wrong[0]), "has a label but is not marked as labelled", "mark it or drop the label")
+        refuse_item(pool, int(wrong[0]), "has a label but is not marked as labeled", "mark it or drop the label")
 
 
 def _check_overlaps(pool: Pool) -> None:
@@ -45,7 +49,7 @@ def _check_overlaps(pool: Pool) -> None:
             )
         if given is not None and given.size and not (given.min() >= 0 and given.max() <= 1 + 1e-6):
             region = int(np.argwhere(~((given >= 0) & (given <= 1 + 1e-6)))[0, 1])
-            what = f"has {name} of {given[:, region]}, not all in 0 to 1"
+            what = f"has {name} of {given[:, region]}, not all between 0 and 1"
             refuse_item(pool, owner_of(pool, region), what, "predict it again or leave it out of the pool")
 
 
@@ -59,7 +63,7 @@ def _check_probs(pool: Pool) -> None:
 
 
 def _no_distribution(rows: NDArray[np.floating], part: tuple[int, int]) -> int | None:
-    """The first row of a part of `(regions, classes)` that is no distribution."""
+    """The first row of a part of `(regions, classes)` that is not a distribution."""
     for first, last in spans(part[1] - part[0], CHUNK_BYTES // (4 * max(1, rows.shape[1]))):
         bad = first_bad(rows[part[0] + first : part[0] + last])
         if bad is not None:
@@ -117,8 +121,11 @@ def check_needs(name: str, needs: frozenset[str], pool: Pool) -> None:
         "members": (pool.probs.shape[0] < 2, "probabilities of two or more ensemble members; train an ensemble"),
         "embeddings": (pool.embeddings.shape[1] == 0, "embeddings; embed the images first"),
         "region_embeddings": (pool.region_embeddings is None, "embeddings of regions; embed the objects first"),
-        "labels": (not np.any(pool.labels >= 0), "at least one labelled item; label a few or use core_set"),
-        "background": (not pool.background, "regions that a detector found; use it in a project of boxes or outlines"),
+        "labels": (not np.any(pool.labels >= 0), "at least one labeled item; label a few or use core_set"),
+        "background": (
+            not pool.background,
+            "regions that a detector found; use it in a project that draws boxes or outlines",
+        ),
         "box_overlaps": (pool.box_overlaps is None, "boxes from several views; predict with two or more members"),
         "mask_overlaps": (pool.mask_overlaps is None, "outlines from several views; use a model that finds outlines"),
     }
@@ -156,11 +163,11 @@ def check_answer(name: str, ranking: Ranking, pool: Pool, budget: int, allowed: 
     elif len(np.unique(order)) != budget:
         fault = "ordered a position twice"
     elif budget and (order.min() < 0 or order.max() >= len(pool) or not allowed[order].all()):
-        fault = "ordered a position that is no candidate"
+        fault = "ordered a position that is not a candidate"
     elif utilities.shape != (len(pool),) or not np.isfinite(utilities).all():
-        fault = "gave utilities that are not one finite number per item"
+        fault = "returned utilities that are not one finite number per item"
     else:
         wrong = [key for key, column in ranking.evidence.items() if column.shape != (len(pool),)]
-        fault = f"gave evidence {wrong[0]} that is not one number per item" if wrong else ""
+        fault = f"returned evidence {wrong[0]} that is not one number per item" if wrong else ""
     if fault:
         raise StrategyError(f"The strategy {name} broke its contract: it {fault}. Choose another one and report this.")

@@ -13,11 +13,11 @@ from strategies.registry import create
 
 
 def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params: object) -> Ranking:
-    """Order up to `budget` unlabelled items of a pool.
+    """Order up to `budget` unlabeled items of a pool.
 
     The answer does not depend on the order of the pool: it is sorted by ids first (a copy of the arrays, unless they
     are sorted already). One member of each duplicate group comes first; second members, and members of groups
-    with a labelled member, only when nothing else is left.
+    with a labeled member, only when nothing else is left.
 
     Args:
         name: file name of a strategy, see `names`.
@@ -27,7 +27,7 @@ def rank(name: str, pool: Pool, budget: int, rng: np.random.Generator, **params:
         **params: the strategy's own parameters.
 
     Returns:
-        `min(budget, unlabelled)` distinct unlabelled positions, best first, with the numbers behind them.
+        `min(budget, unlabelled)` distinct unlabeled positions, best first, with the numbers behind them.
 
     Raises:
         StrategyError: unknown strategy or parameter, a pool that is malformed or lacks what the strategy needs, NaN
@@ -66,10 +66,10 @@ def _ask(name: str, strategy: Strategy, pool: Pool, budget: int, rng: np.random.
 
 
 def _waves(pool: Pool) -> IntArray:
-    """0 for what may be chosen, 1, 2, ... for what waits, -1 for labelled items.
+    """0 for what may be chosen, 1, 2, ... for what waits, -1 for labeled items.
 
-    The first open member of a group waits for nobody, the second waits for all first ones; a group with a labelled
-    member waits for all others. Nine items in four groups, of which one is labelled (L):
+    The first open member of a group waits for nobody, the second waits for all first ones; a group with a labeled
+    member waits for all others. Nine items in four groups, of which one is labeled (L):
 
         item    0  1  2    3  4  5    6  7    8
         group   A  A  A    B  B  B    C  C    D

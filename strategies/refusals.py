@@ -24,12 +24,12 @@ def owner_of(pool: Pool, region: int) -> int:
 
 
 def refuse_probs(pool: Pool, member: int, region: int) -> NoReturn:
-    """Say which item has a region that is no distribution.
+    """Say which item has a region that is not a distribution.
 
     Raises:
         StrategyError: always.
     """
     row = np.array2string(pool.probs[member, region, :4], precision=3)
     position = owner_of(pool, region)
-    what = f"has probabilities {row}, no distribution"
+    what = f"has probabilities {row}, which are not a distribution"
     refuse_item(pool, position, what, "predict it again or leave it out of the pool")

@@ -30,7 +30,7 @@ class StrategyInfo:
         summary: first line of its docstring.
         paper: authors, year, title and DOI or arXiv id, or empty.
         parameters: name -> default of what `rank` takes beside the pool.
-        revisits: it may order labelled items too.
+        revisits: it may order labeled items too.
     """
 
     name: str
@@ -81,7 +81,9 @@ def _class_of(name: str) -> type[Strategy]:
         if member.__module__ == module.__name__ and hasattr(member, "rank") and hasattr(member, "needs")
     ]
     if len(classes) != 1:
-        raise StrategyError(f"{module.__name__} holds {len(classes)} strategy classes; a file holds exactly one.")
+        raise StrategyError(
+            f"{module.__name__} contains {len(classes)} strategy classes. Each file must contain exactly one."
+        )
     needs: frozenset[str] = vars(classes[0]).get("needs", frozenset())
     if not dataclasses.is_dataclass(classes[0]) or not needs <= NEEDS:
         raise StrategyError(f"The strategy {name} must be a dataclass whose needs are among {sorted(NEEDS)}.")
@@ -135,7 +137,7 @@ def create(name: str, parameters: Mapping[str, Any]) -> Strategy:
     unknown = sorted(set(parameters) - set(_parameters(name)))
     if unknown:
         known = ", ".join(sorted(_parameters(name))) or "none"
-        raise StrategyError(f"{name} takes no parameter {', '.join(unknown)}; it knows: {known}.")
+        raise StrategyError(f"{name} has no parameter {', '.join(unknown)}. Its parameters are: {known}.")
     try:
         return cls(**parameters)
     except TypeError as error:

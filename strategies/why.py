@@ -19,14 +19,14 @@ def phrase(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) 
     "uncertain between LSIL and HSIL: 0.46 / 0.44; far from everything labeled".
 
     Args:
-        ranking: what `strategies.rank` answered for this pool.
+        ranking: what `strategies.rank` returned for this pool.
         pool: the pool it was asked for.
         classes: class names, in the order of the probabilities; missing names become "class 3".
         position: of the item in the pool.
 
     Returns:
         The sentence, without a full stop. It speaks of nothing but the evidence that the strategy went by: a doubt of
-        the model is no reason in an order that never looked at it.
+        the model is not a reason in an order that never looked at it.
     """
     parts = [part(ranking, pool, classes, position) for part in PARTS]
     said = [text for text in parts if text]
@@ -43,13 +43,13 @@ def _goal(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int) -
     """What a lead asked for comes first."""
     if _has(ranking, "label_doubt", position):
         given = name_of(classes, int(pool.labels[position]))
-        return f"labelled {given}, which the model gives {1 - ranking.evidence['label_doubt'][position]:.2f}"
+        return f"labeled {given}, to which the model gives {1 - ranking.evidence['label_doubt'][position]:.2f}"
     if _has(ranking, "wanted_class", position):
-        return f"perhaps {name_of(classes, int(ranking.evidence['wanted_class'][position]))}, of which there are few"
+        return f"probably {name_of(classes, int(ranking.evidence['wanted_class'][position]))}, which has few labels"
     if _has(ranking, "likeness", position):
         return f"similar to your examples: {ranking.evidence['likeness'][position]:.2f}"
     if _has(ranking, "excluded", position) and ranking.evidence["excluded"][position] > 0:
-        return "like what you excluded, so it comes last"
+        return "similar to what you excluded, so it comes last"
     return ""
 
 
@@ -77,7 +77,7 @@ def _divided(ranking: Ranking, pool: Pool, _classes: Sequence[str], position: in
 
 
 def _place(ranking: Ranking, pool: Pool, _classes: Sequence[str], position: int) -> str:
-    """Where the item lies among the labelled and the others."""
+    """Where the item lies among the labeled and the others."""
     if _has(ranking, "farthest", position):
         if position != ranking.order[0]:
             before = "everything labeled and " if pool.labelled.any() else ""
@@ -85,13 +85,13 @@ def _place(ranking: Ranking, pool: Pool, _classes: Sequence[str], position: int)
         return "farthest from everything labeled" if pool.labelled.any() else "the most central image"
     if _has(ranking, "spread", position):
         known = "what is labeled or came before it" if pool.labelled.any() else "the images before it"
-        return f"drawn at random, with a chance that grows with its distance from {known}"
+        return f"drawn at random, with a probability that grows with its distance from {known}"
     if _has(ranking, "covers", position):
         count = int(ranking.evidence["covers"][position])
         if count >= 2:
-            return f"stands for {count} similar images that nothing labeled covers"
-        what = "what the model is unsure of" if goes_by_doubts(ranking) else "the pool"
-        return f"shows more of {what} than any image left"
+            return f"stands for {count} similar images that no labeled image covers"
+        what = "what the model is uncertain about" if goes_by_doubts(ranking) else "the pool"
+        return f"represents more of {what} than any remaining image"
     if _has(ranking, "typicality", position) and _share_below(ranking.evidence["typicality"], pool, position) >= 0.75:
         return "typical of many images"
     return ""
@@ -102,7 +102,7 @@ def _has(ranking: Ranking, column: str, position: int) -> bool:
 
 
 def _share_below(column: FloatArray, pool: Pool, position: int) -> float:
-    """Share of the unlabelled items whose value is below this one's."""
+    """Share of the unlabeled items whose value is below this one's."""
     others = column[~pool.labelled]
     return float(np.mean(others < column[position])) if len(others) else 0.0
 

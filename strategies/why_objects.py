@@ -21,13 +21,13 @@ MOVES = 0.3
 DOUBTS = frozenset(
     {"entropy", "doubt", "margin", "closeness", "uncertainty", "gradient", "disagreement", "vote_entropy", "variation"}
 )
-"""Evidence of strategies that go by what a model is unsure of."""
+"""Evidence of strategies that use what a model is unsure of."""
 FOUND = DOUBTS | {"rarity", "expected_misses", "outlines_differ"}
-"""Evidence of strategies that go by what a detector found."""
+"""Evidence of strategies that use what a detector found."""
 
 
 def goes_by_doubts(ranking: Ranking) -> bool:
-    """Whether the strategy went by what the model is unsure of."""
+    """Whether the strategy went by what the model is uncertain about."""
     return not DOUBTS.isdisjoint(ranking.evidence)
 
 
@@ -52,7 +52,7 @@ def objects(ranking: Ranking, pool: Pool, classes: Sequence[str], position: int)
     mean = np.asarray(pool.probs[:, start:stop], dtype=np.float32).mean(axis=0)
     there = 1 - mean[:, -1]
     count = int((there >= 0.5).sum())
-    said = [f"{count} object{'' if count == 1 else 's'}" if count else "no sure object"]
+    said = [f"{count} object{'' if count == 1 else 's'}" if count else "no certain object"]
     if not goes_by_doubts(ranking):
         return said[0]
     doubtful = mean[(normalised_entropy(mean) >= UNSURE) & (there >= FAINT)]
@@ -97,7 +97,7 @@ def rare(ranking: Ranking, _pool: Pool, classes: Sequence[str], position: int) -
     if "rare_class" not in ranking.evidence or float(ranking.evidence["rare_count"][position]) < FAINT:
         return ""
     name = name_of(classes, int(ranking.evidence["rare_class"][position]))
-    return f"about {float(ranking.evidence['rare_count'][position]):.1f} {name} to expect, and rare classes count more"
+    return f"about {float(ranking.evidence['rare_count'][position]):.1f} {name} expected, and rare classes count more"
 
 
 def missed(ranking: Ranking, _pool: Pool, _classes: Sequence[str], position: int) -> str:

@@ -44,9 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path.name} cannot be read ({error}); start the run again.") from error
     if not isinstance(content, dict):
-        raise TrainingError(
-            f"{path.name} holds {type(content).__name__} where an object is expected; start the run again."
-        )
+        raise TrainingError(f"{path.name} contains {type(content).__name__} instead of an object. Start the run again.")
     return content
 
 

@@ -17,7 +17,7 @@ Progress = Callable[[float, str], None]
 """Called with a fraction in [0, 1] and a short sentence."""
 
 Metrics = Mapping[str, Any]
-"""JSON-serialisable measurements of one model on one set."""
+"""JSON-serializable measurements of one model on one set."""
 
 
 class TrainingError(RuntimeError):
@@ -33,7 +33,7 @@ class Detections:
         boxes: `(r, 4)` float32, x1 y1 x2 y2 px.
         probs: `(members, r, classes)` float32, rows sum to 1: the whole class distribution.
         masks: one COCO run-length dict (`size`, `counts`) or polygon list per region, or None.
-        columns: further measurements by name, each with one entry a region on its first axis, or on its second after
+        columns: further measurements by name, each with one entry per region on its first axis, or on its second after
             the members.
     """
 

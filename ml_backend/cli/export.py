@@ -76,7 +76,7 @@ class Outlines(StrEnum):
 
 
 def rows_of(services: Services, project_id: int) -> list[Row]:
-    """One row an image: its confirmed label, or why there is none."""
+    """One row per image: its confirmed label, or why there is none."""
     from ml_backend.images.items import display_name
     from ml_backend.label_studio.config import parse_label_config
     from ml_backend.labels.classes import consensus

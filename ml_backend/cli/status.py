@@ -1,4 +1,4 @@
-"""`paploop status`: where each project stands."""
+"""`paploop status`: the state of each project."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _jobs_waiting(services: Services) -> int | str:
 
 
 def _standing(services: Services, number: int, asked: int | None) -> dict[str, object]:
-    """How a project stands; where that cannot be told, why, and the others are shown all the same."""
+    """The state of a project; if it cannot be determined, why. The other projects are shown anyway."""
     from ml_backend.reports.overview import overview
 
     try:

@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         ] = "all",
         beside: Annotated[int, typer.Option("--beside", hidden=True)] = 0,
     ) -> None:
-        """Run the background worker until it is told to stop; short jobs do not wait for training."""
+        """Run the background worker until it is stopped; short jobs do not wait for training."""
         import logging
 
         from ml_backend.errors import BadRequest

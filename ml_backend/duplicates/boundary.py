@@ -1,4 +1,4 @@
-"""Pairs of images with the measure that decides on them, and the threshold that a person's answers speak for."""
+"""Candidate pairs of images with their agreement, and the threshold that a person's answers imply."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _scored(
         if match is not None and match.agreement.share >= LEAST_SHARE and accepted(match, anything):
             first, second = sorted((names[a], names[b]))
             found.append(ScoredPair(first, second, match.agreement.share))
-        report(number / len(pairs), f"{len(found)} of {number} pairs in question")
+        report(number / len(pairs), f"{len(found)} of {number} candidate pairs")
     return found
 
 
@@ -127,26 +127,26 @@ def to_ask(pairs: Sequence[ScoredPair], threshold: float, count: int, seed: int)
     """The pairs to ask about, from the least alike to the most.
 
     Raises:
-        BadRequest: there is no pair in question.
+        BadRequest: there are no candidate pairs.
     """
     if not pairs:
-        raise BadRequest("No two images are alike enough to ask about; the present threshold decides nothing here.")
+        raise BadRequest("No two images are similar enough to ask about, so the threshold makes no difference here.")
     shares = np.array([pair.share for pair in pairs])
     return [pairs[place] for place in boundary_pairs(shares, threshold, count, np.random.default_rng(seed))]
 
 
 def threshold_from(pairs: Sequence[ScoredPair], answers: Answers, precision: float, seed: int) -> Calibration:
-    """The threshold that the answers speak for.
+    """The threshold that the answers imply.
 
     Raises:
-        BadRequest: an answer is about a pair that is not in question.
+        BadRequest: an answer is about a pair that is not a candidate.
         StrategyError: too few answers, or all the same.
     """
     place = {(pair.first, pair.second): number for number, pair in enumerate(pairs)}
     unknown = [pair for pair in answers if pair not in place]
     if unknown:
         raise BadRequest(
-            f"{unknown[0][0]} and {unknown[0][1]} are no pair in question; answer the pairs that are shown."
+            f"{unknown[0][0]} and {unknown[0][1]} are not a candidate pair. Answer only the pairs that are shown."
         )
     asked = np.array([place[pair] for pair in answers], np.int64)
     said = np.array(list(answers.values()), np.bool_)

@@ -47,7 +47,10 @@ def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
     clash = {path for conflict in report.conflicts for path in conflict.paths}
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>Duplicates</title><style>{STYLE}</style>"
     yield f"<h1>{len(report.groups)} groups in {report.images} images</h1>"
-    yield "<p>The representative has a green frame. The number is the mean correlation of what both images show.</p>"
+    yield (
+        "<p>The representative has a green frame. The number is the mean correlation over the area that both "
+        "images show.</p>"
+    )
     for number, group in enumerate(report.groups, 1):
         conflict = group.representative in clash
         yield f"<section{' class=conflict' if conflict else ''}><h2>Group {number}"
@@ -58,7 +61,7 @@ def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
         yield "</div></section>"
         progress(number / len(report.groups), "")
     if report.kin:
-        yield "<section><h2>Groups of copies that show the same</h2><ul>"
+        yield "<section><h2>Groups of copies that show the same specimen</h2><ul>"
         for kin in report.kin:
             yield f"<li>{escape(kin.first)} and {escape(kin.second)}: {escape(kin.relation)}</li>"
         yield "</ul></section>"

@@ -33,6 +33,6 @@ def earlier_note(project_id: int, items: Iterable[ItemRow]) -> str:
         return ""
     images = "1 image" if count == 1 else f"{count} images"
     return (
-        f"{images} joined a group by an earlier, less careful check; `paploop groups {project_id} --recheck` compares "
-        "them again."
+        f"{images} joined a group under an earlier, less strict check. `paploop groups {project_id} --recheck` "
+        "compares them again."
     )

@@ -60,7 +60,7 @@ def image_files(folder: Path) -> list[Path]:
     if not files:
         endings = ", ".join(sorted(IMAGE_SUFFIXES))
         raise BadRequest(
-            f"There is no image in {folder}; files ending in {endings} are looked for.", code="folder.no_images"
+            f"There is no image in {folder}; PapLoop looks for files ending in {endings}.", code="folder.no_images"
         )
     return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
 

@@ -55,7 +55,7 @@ def recheck(
         files: holds the lock on the groups.
         images: local files of items.
         project_id: Label Studio's project id.
-        progress: told how far it is.
+        progress: called with the progress.
         max_pixels: larger images are not compared.
         apply: take those that are not confirmed out of their group; each gets a task of its own with the next run.
 

@@ -43,7 +43,7 @@ def correct(
     """
     if bool(merge) == bool(split):
         raise BadRequest(
-            "Name items whose groups are to be merged, or items to split off, one of the two at a time.",
+            "Name either items whose groups to merge or items to split off, not both.",
             code="groups.unclear",
         )
     with files.lock(groups_lock(project_id)):
@@ -85,7 +85,7 @@ def merge_groups(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     chosen = sorted({_grouped(item) for item in _named(store, project_id, item_ids)})
     if len(chosen) < 2:
         raise BadRequest(
-            "These items are in one group already; name an item of another group too.", code="groups.unclear"
+            "These items are already in one group. Include an item of another group.", code="groups.unclear"
         )
     members = [item for group in chosen for item in groups[group]]
     clash = {"train", "validation"} <= {item.split for item in members}
@@ -119,13 +119,13 @@ def split_group(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
     leaving = _named(store, project_id, item_ids)
     old = {_grouped(item) for item in leaving}
     if len(old) > 1:
-        raise BadRequest("These items are in several groups; split one group at a time.", code="groups.unclear")
+        raise BadRequest("These items are in several groups. Split one group at a time.", code="groups.unclear")
     members = groups_of(store.items.all(project_id))[old.pop()]
     ids = {item.id for item in leaving}
     staying = [item for item in members if item.id not in ids]
     if not staying:
         raise BadRequest(
-            "These items are their whole group; name only those that do not belong to the others.",
+            "These items are their whole group. Name only those that do not belong with the others.",
             code="groups.unclear",
         )
     store.items.update([*_apart(leaving, by_hand=True), *_apart(staying)])
@@ -169,7 +169,8 @@ def _named(store: Store, project_id: int, item_ids: Collection[int]) -> list[Ite
 def _grouped(item: ItemRow) -> int:
     if item.group_id is None:
         raise BadRequest(
-            f"Item {item.id} has no group yet; ingest or rank first, so that it is embedded.",
+            f"Item {item.id} has no group yet, because it is not embedded. Run `paploop ingest` or `paploop "
+            "rank` first.",
             code="item.no_group",
             item=item.id,
         )

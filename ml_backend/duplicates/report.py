@@ -45,7 +45,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Kinship:
-    """Two groups of exact copies that show the same without being equal; told to people, each stays a group."""
+    """Two groups of exact copies that show the same specimen without being equal; reported, but not merged."""
 
     first: str
     second: str

@@ -20,7 +20,7 @@ from strategies.near_duplicates.verification.pairs import Match, Rules, compare,
 from strategies.near_duplicates.verification.picture import Matrix, Picture
 from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_PIXELS, relation
 
-"""Opens a progress bar with a title; answers the callback that moves it."""
+"""Opens a progress bar with a title; returns the callback that moves it."""
 
 
 TOO_FEW: Final = "There are no two embedded images yet; say `paploop ingest` first."

@@ -62,7 +62,7 @@ class Shelf:
 
     def _file(self, number: int) -> Path:
         if self._folder is None:
-            raise RuntimeError("The shelf is closed; keep it open while pictures are compared.")
+            raise RuntimeError("The shelf is closed; keep it open while images are compared.")
         return Path(self._folder.name) / f"{number}.npz"
 
     def _from_file(self, number: int) -> Picture:
@@ -80,4 +80,4 @@ class Shelf:
                     ground,
                 )
         except (OSError, ValueError, zipfile.BadZipFile) as error:
-            raise RuntimeError(f"A temporary file was lost ({error}); run the search again.") from error
+            raise RuntimeError(f"A temporary file is missing ({error}). Run the search again.") from error

@@ -55,7 +55,7 @@ def judge_thresholds(
         projects: the project's settings.
         files: holds the run's folder.
         run: the run that trained the detector.
-        found: its answers on images that it did not learn from, background last.
+        found: its predictions on images that it did not learn from, background last.
         truth: these images.
         classes: names of the class numbers.
 
@@ -75,7 +75,7 @@ def judge_thresholds(
 
 
 def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int) -> bool:
-    """Choose again where what a project decides by was changed since; answers whether anything was renewed."""
+    """Choose again where what a project decides by was changed since; returns whether anything was renewed."""
     run, settings = store.runs.one(run_id), store.projects.settings(project_id)
     chosen = run.metrics.get(METRIC)
     if not isinstance(chosen, Mapping):
@@ -93,7 +93,7 @@ def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int)
         )
         renewed = _choice(settings, evidence, [str(name) for name in kept["classes"]])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        log.warning("the thresholds of run %d stay as they are, %s cannot be read: %s", run_id, EVIDENCE, error)
+        log.warning("the thresholds of run %d stay the same because %s cannot be read: %s", run_id, EVIDENCE, error)
         return False
     store.runs.update(run_id, metrics={**run.metrics, METRIC: renewed})
     return True

@@ -18,9 +18,9 @@ from training.geometry.boxes import iou
 
 UNTOUCHED, TOUCHED, DRAWN = "prediction", "prediction-changed", "manual"
 PAIRED = 0.5
-"""IoU from which on a region without origin may be a shown one."""
+"""IoU from which a region without origin may be a shown one."""
 UNMOVED = 0.95
-"""IoU from which on a region without origin counts as left in its place."""
+"""IoU from which a region without origin counts as left in its place."""
 
 Box = tuple[float, float, float, float]
 

@@ -13,7 +13,7 @@ from ml_backend.predictions.packing import Found
 
 Result = Mapping[str, Any]
 MOST = 1e6
-"""px that stand for an image whose size nobody told; only ratios matter."""
+"""Assumed size, px, of an image whose size is unknown; only ratios matter."""
 
 
 def marks_of(results: Iterable[Any], job: LabelingJob) -> list[Mark]:

@@ -1,4 +1,5 @@
-"""Write down what experts did with proposals while it is known what was proposed: models and their answers go away."""
+"""Records what experts did with proposals while these are still known; models and their predictions are deleted
+later."""
 
 from __future__ import annotations
 
@@ -20,10 +21,10 @@ MEANINGLESS = 0.0
 
 
 def record_effort(store: Store, project_id: int) -> int:
-    """Look at every finished annotation that was not looked at in its present state; answers how many these were.
+    """Look at every finished annotation that was not looked at in its present state; returns how many these were.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
     """
     try:
         job = parse_label_config(store.projects.one(project_id).label_config)
@@ -47,7 +48,7 @@ def _rows(store: Store, project_id: int, job: LabelingJob, annotations: Sequence
             raise
         except Exception:
             # One odd annotation must not keep the others of its project from being looked at, now or ever.
-            log.exception("what became of the proposals of annotation %d cannot be told", annotation.id)
+            log.exception("cannot tell what happened to the proposals of annotation %d", annotation.id)
             yield EffortRow(annotation.id, annotation.updated_at, None, ELSEWHERE, 0, 0, 0, 0, None, None)
 
 

@@ -1,4 +1,4 @@
-"""What proposals were worth, per project and run: counts, seconds an image, seconds saved."""
+"""What proposals were worth, per project and run: counts, seconds per image, seconds saved."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Part:
         relabeled: regions with another label, moved or not.
         deleted: shown regions that were removed.
         added: regions drawn by hand on these images.
-        seconds: median time an image, s; None where none was measured.
+        seconds: median time per image, s; None where none was measured.
         saved: seconds saved, None while there is not enough evidence.
         unknown: annotations of which it is not known any more what was shown, so that deletions are not counted.
     """
@@ -101,7 +101,7 @@ def effort_report(store: Store, project_id: int) -> EffortReport:
     """Read what was recorded; `ml_backend.effort.record` is what looks at new annotations.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
     """
     project = store.projects.one(project_id)
     try:
@@ -168,10 +168,10 @@ def summary(report: EffortReport) -> str:
     """The report in one or two sentences."""
     total = report.total
     if not total.images:
-        return "No image with a pre-annotation has been finished yet."
+        return "No image with a pre-annotation is finished yet."
     share = "" if total.accepted_share is None else f" ({100 * total.accepted_share:.0f} %)"
     what = "classes" if report.kind == "classification" else "regions"
-    said = f"{total.accepted} of {total.shown} proposed {what}{share} were kept as they were on {total.images} images."
+    said = f"{total.accepted} of {total.shown} proposed {what}{share} were kept unchanged on {total.images} images."
     if total.saved is None:
         return f"{said} Seconds saved: not enough evidence yet. {report.lacks}"
     saved = total.saved

@@ -7,7 +7,7 @@ that stayed would have had to be drawn, so an image with proposals saved
 
     draw * (accepted + moved + relabeled) - accept * accepted - correct * (moved + relabeled) - remove * deleted.
 
-Where a class is given to the whole image there is exactly one region an image and no separate time to look. Times far
+Where a class is given to the whole image there is exactly one region per image and no separate time to look. Times far
 above those of like images are cut off, since pages are left open. The interval is a bootstrap over images (Bradley
 Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife"). What the model cannot know: experts also become faster
 with practice, and the images without proposals mostly came first.
@@ -72,7 +72,7 @@ def typical(seconds: Sequence[float]) -> float | None:
 
 
 def cap(seconds: Sequence[float]) -> float:
-    """Bound from which on a time says that a page was left open: three quartile distances above the upper quartile."""
+    """Bound from which a time says that a page was left open: three quartile distances above the upper quartile."""
     if not len(seconds):
         return LONGEST
     low, high = np.percentile(seconds, [25, 75])
@@ -175,8 +175,8 @@ def _lacks(timed: Sequence[Work], whole: bool) -> str:
     proposed = sum(each.proposed for each in timed)
     drawn = sum(each.added > 0 for each in timed)
     if proposed < LEAST:
-        return f"It needs {LEAST} timed images with a pre-annotation; there are {proposed}."
+        return f"The estimate needs {LEAST} timed images with a pre-annotation; there are {proposed}."
     if drawn < LEAST:
         what = "labeled without a pre-annotation" if whole else "with regions drawn by hand"
-        return f"It needs {LEAST} timed images {what}; there are {drawn}."
+        return f"The estimate needs {LEAST} timed images {what}; there are {drawn}."
     return ""

@@ -99,7 +99,7 @@ class ImageCache:
                 self._bytes, self._unseen = self._trim(), 0
 
     def _trim(self) -> int:
-        """Bring the folder under nine tenths of the cap if it is over it; answers its size in bytes."""
+        """Bring the folder under nine tenths of the cap if it is over it; returns its size in bytes."""
         now = self._clock()
         files: list[tuple[float, int, Path]] = []
         for path in self.root.glob("*/*"):

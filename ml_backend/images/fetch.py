@@ -89,7 +89,7 @@ class Fetcher:
                 place = self._outside(place, target)
         if place is not None:
             raise ImageError(
-                f"{shown(address)} was sent on more than {MAX_HOPS} times; give the image's final address.",
+                f"{shown(address)} redirects more than {MAX_HOPS} times. Use the image's final address.",
                 code="image.fetch_failed",
             )
 
@@ -98,7 +98,7 @@ class Fetcher:
             url = httpx.URL(address)
         except httpx.InvalidURL:
             raise ImageError(
-                f"{shown(address)!r} is no address; correct the task's data.", code="image.bad_address"
+                f"{shown(address)!r} is not a valid address. Correct the task's data.", code="image.bad_address"
             ) from None
         what = f"GET {shown(address)}"
         failed: httpx.HTTPError | None = None
@@ -111,12 +111,13 @@ class Fetcher:
                 failed = error
                 break
         raise ImageError(
-            f"{shown(address)} cannot be fetched ({type(failed).__name__}); check that its host is up, then try again.",
+            f"{shown(address)} cannot be fetched ({type(failed).__name__}); check that its host is running, "
+            "then try again.",
             code="image.fetch_failed",
         ) from failed
 
     def _ask(self, url: httpx.URL, number: str, target: BinaryIO, what: str) -> str | None:
-        """One hop, to exactly the address that was checked; answers where it is sent on to, if it is."""
+        """One hop, to exactly the address that was checked; returns where it is sent on to, if it is."""
         request = self._http.build_request(
             "GET",
             url.copy_with(host=number, username=None, password=None),
@@ -129,7 +130,7 @@ class Fetcher:
                 return str(url.join(response.headers["location"]))
             if not response.is_success:
                 raise ImageError(
-                    f"{what} was answered with {response.status_code}; check that the image is there.",
+                    f"{what} returned {response.status_code}. Check that the image exists.",
                     code="image.fetch_failed",
                 )
             save(response, target, self._max_bytes, what)

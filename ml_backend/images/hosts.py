@@ -62,7 +62,7 @@ class AllowedHosts:
         if entry is None:
             shown = host if port in _PORTS.values() else f"{host}:{port}"
             raise ImageError(
-                f"Images may not be fetched from {shown}; add it to PAPLOOP_FETCH_HOSTS if it is to be trusted.",
+                f"Images may not be fetched from {shown}; add it to PAPLOOP_FETCH_HOSTS if you trust it.",
                 code="image.host_not_allowed",
             )
         try:
@@ -77,8 +77,8 @@ class AllowedHosts:
         refused = [a for a in found if not literal and _reserved(a, private_too=entry.startswith("*."))]
         if refused:
             raise ImageError(
-                f"{host} leads to the reserved address {refused[0]}; list it by itself in PAPLOOP_FETCH_HOSTS if it is "
-                "to be trusted.",
+                f"{host} resolves to the reserved address {refused[0]}. Give it an entry of its own in "
+                "PAPLOOP_FETCH_HOSTS if you trust it.",
                 code="image.host_not_allowed",
             )
         return found

@@ -12,8 +12,8 @@ TASK_SOURCE = "task:"
 
 FOREIGN = (TASK_SOURCE, "deleted:")
 
-LOST = "The image could be read when it came, but not any more; put the file back and ingest its folder again."
-BETWEEN = "lies between training and validation (near-duplicate of one, group of the other)"
+LOST = "The image was readable when it was added but is not any longer. Restore the file and ingest its folder again."
+BETWEEN = "between training and validation (near-duplicate of one, group of the other)"
 """Why an item is left out."""
 
 

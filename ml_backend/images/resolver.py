@@ -80,7 +80,7 @@ class ImageResolver:
         """
         if not isinstance(value, str) or not value.strip() or "\0" in value:
             raise ImageError(
-                f"The task holds {type(value).__name__} instead of an image address; correct its data.",
+                f"The task contains {type(value).__name__} instead of an image address. Correct its data.",
                 code="image.bad_address",
             )
         value = value.strip()
@@ -143,7 +143,7 @@ class ImageResolver:
                 continue
         if asked:
             raise ImageError(
-                f"{shown(value)} is no file in PAPLOOP_IMAGE_ROOTS; add its folder there, or move the file.",
+                f"{shown(value)} is not a file in PAPLOOP_IMAGE_ROOTS. Add its folder there or move the file.",
                 code="image.not_found",
             )
         return None
@@ -152,14 +152,14 @@ class ImageResolver:
         head, _, body = value.partition(",")
         if not head.endswith(";base64") or len(body) > 1.4 * self._settings.max_image_bytes:
             raise ImageError(
-                "The task holds an image as data: that is not base64 or too large; import it as a file.",
+                "The image in the task's data: address is not base64 or is too large. Import it as a file.",
                 code="image.bad_data",
             )
         try:
             file.write(base64.b64decode(body, validate=True))
         except (binascii.Error, ValueError):
             raise ImageError(
-                "The task holds an image as data: with damaged base64; import it as a file.", code="image.bad_data"
+                "The image in the task's data: address is damaged base64. Import it as a file.", code="image.bad_data"
             ) from None
 
     def _check(self, path: Path, name: str) -> None:
@@ -167,7 +167,7 @@ class ImageResolver:
         if path.stat().st_size > self._settings.max_image_bytes:
             limit = self._settings.max_image_bytes / 2**20
             raise ImageError(
-                f"{name} is larger than {limit:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or shrink it.",
+                f"{name} is larger than {limit:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or reduce the image.",
                 code="image.too_large",
             )
         try:
@@ -177,7 +177,7 @@ class ImageResolver:
         most = self._settings.max_image_pixels
         if height * width > most:
             raise ImageError(
-                f"{name} has {width} x {height} px, more than the {most:,} allowed; "
-                "raise PAPLOOP_MAX_IMAGE_PIXELS or shrink it.",
+                f"{name} has {width} x {height} px, more than the {most:,} allowed; raise "
+                "PAPLOOP_MAX_IMAGE_PIXELS or reduce the image.",
                 code="image.too_large",
             )

@@ -69,7 +69,7 @@ class Embedder:
         Images that cannot be had or read become `unreadable` with a reason; the rest goes on.
 
         Args:
-            progress: told how far it is.
+            progress: called with the progress.
             settled: called whenever more items have their vector, group and split.
 
         Raises:

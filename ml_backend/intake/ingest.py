@@ -71,7 +71,8 @@ def scan(folder: Path) -> ImageFiles:
         raise BadRequest(
             " ".join(
                 [
-                    f"There is no image in {folder}; files ending in {endings} are looked for, in sub-folders too.",
+                    f"There is no image in {folder}; PapLoop looks for files ending in {endings}, including in "
+                    "subfolders.",
                     *found.sentences(),
                 ]
             ),
@@ -171,7 +172,7 @@ def _unread(error: OSError) -> str:
 
 
 def _retry_unreadable(store: Store, items: Sequence[ItemRow]) -> None:
-    """A file that could not be read may have been mended since."""
+    """A file that could not be read may have been repaired since."""
     changed = []
     for item in items:
         if item.state != "unreadable":

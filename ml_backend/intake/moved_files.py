@@ -27,7 +27,7 @@ def reattach(
         project_id: Label Studio's project id.
         root: folder that is taken in.
         fresh: its files that no image of the project names.
-        progress: told how far it is.
+        progress: called with the progress.
         hashes: takes the content hash of each file that was read, so that none is read twice.
 
     Returns:
@@ -74,9 +74,13 @@ def missing_files(store: Store) -> list[str]:
         missing = _without_file(store, project.id)
         if missing:
             one = len(missing) == 1
-            where = "image of project {} is not where it was" if one else "images of project {} are not where they were"
+            where = (
+                ("image of project {} is no longer in its place")
+                if one
+                else ("images of project {} are no longer in their place")
+            )
             said.append(
-                f"{len(missing)} {where.format(project.id)}, for example {missing[0].source}. "
-                f"`paploop ingest FOLDER --project {project.id}` on their new folder finds them again by content."
+                f"{len(missing)} {where.format(project.id)}, for example {missing[0].source}. `paploop ingest "
+                f"FOLDER --project {project.id}` with their new folder finds them by content."
             )
     return said

@@ -26,7 +26,7 @@ MADE = "projects.json"
 """File of the data directory: what a project was made for -> Label Studio's project id."""
 
 FALLBACK_CLASSES = ("normal", "abnormal", "unusable")
-"""Classes of a folder without class sub-folders; a lead changes them in Label Studio."""
+"""Classes of a folder without class subfolders; a lead changes them in Label Studio."""
 
 FALLBACK_LABEL = "cell"
 """What is drawn where nobody says what; a lead changes it in Label Studio."""
@@ -58,7 +58,7 @@ class Interface:
 
     @classmethod
     def parse(cls, kind: str, classes: str) -> Interface:
-        """From what a command line says: a kind, and names between commas.
+        """Parse a kind and comma-separated names from a command line.
 
         Raises:
             BadRequest: there is no such kind, or there are too few names.
@@ -172,7 +172,7 @@ def ensure_project(
     classes: Sequence[str],
     kind: Kind = "classes",
 ) -> int:
-    """The project made for a purpose, made now if there is none; a start that was killed in between doubles nothing.
+    """The project made for a purpose, created now if there is none; an interrupted start creates no duplicates.
 
     Args:
         label_studio: where it is made.

@@ -59,7 +59,7 @@ def seed_labels(store: Store, label_studio: LabelStudio, project_id: int, count:
         label_studio: takes the labels.
         project_id: Label Studio's project id.
         count: labels wanted in all.
-        progress: told how far it is.
+        progress: called with the progress.
 
     Raises:
         LabelStudioUnavailable: it does not answer; what was submitted stays.
@@ -98,11 +98,11 @@ def _why_fewer(
         names = ", ".join(f"{name} ({count} images)" for name, count in foreign.most_common(NAMED))
         more = f" and {len(foreign) - NAMED} more" if len(foreign) > NAMED else ""
         reason = (
-            f"the folders {names}{more} match no class of the labeling config "
-            f"({', '.join(classes[:NAMED])}); rename them, or add the classes"
+            f"the folders {names}{more} match no class of the labeling config ({', '.join(classes[:NAMED])}); "
+            "rename the folders or add the classes"
         )
     elif not said:
-        reason = "the images lie in no class folders; sort them into one sub-folder a class"
+        reason = "the images are not in class folders; sort them into one subfolder per class"
     else:
-        reason = "every other image in class folders has a label already, is a near-duplicate or cannot be read"
-    return f"{given} of {wanted} first labels were given, for {reason}."
+        reason = "every other image in class folders already has a label, is a near-duplicate or cannot be read"
+    return f"{given} of {wanted} first labels were set, because {reason}."

@@ -51,7 +51,7 @@ def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str
         The pattern.
 
     Raises:
-        BadRequest: it is no regular expression, or nothing can be proposed.
+        BadRequest: it is not a regular expression, or nothing can be proposed.
         Conflict: a training run has used the split, which is frozen since.
     """
     settings = store.projects.settings(project_id)
@@ -59,7 +59,7 @@ def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str
     if wanted == PROPOSED:
         proposal = proposal_for(store, project_id, names)
         if proposal is None and not settings.group_pattern:
-            raise BadRequest("The file names share no evident prefixes; give the pattern itself instead of 'auto'.")
+            raise BadRequest("The file names do not share evident prefixes. Pass a pattern instead of 'auto'.")
         pattern = proposal.pattern if proposal is not None else settings.group_pattern
     if pattern == settings.group_pattern:
         return pattern
@@ -69,8 +69,8 @@ def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str
         used = store.runs.first_split_use(project_id)
         if placed and used is not None:
             raise Conflict(
-                f"Run {used} has trained on the present split, so the images that are in keep their sides; "
-                f"`paploop strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images.",
+                f"Run {used} was trained on the current split, so existing images keep their sides. `paploop "
+                f"strategy {project_id} --set 'group_pattern={pattern}'` sets the pattern for later images.",
                 code="split.frozen",
                 run=used,
             )

@@ -95,9 +95,9 @@ class TaskImporter:
         missing = lost & {item.id for item in self._waiting()}
         if missing and 0 <= waited < STILL_AT_WORK:
             raise LabelStudioUnavailable(
-                f"Label Studio has not said what became of an import of {len(missing)} images and may still be at work "
-                f"on it; they are imported again in {STILL_AT_WORK - waited:.0f} s unless they have appeared by then, "
-                "so that no image comes twice."
+                f"Label Studio did not confirm an import of {len(missing)} images and may still be processing "
+                f"it. So that no image appears twice, PapLoop waits {STILL_AT_WORK - waited:.0f} s before it "
+                "imports those that have not appeared by then."
             )
         self._lost.clear()
 

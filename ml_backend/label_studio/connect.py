@@ -101,7 +101,7 @@ def _require_secrets(settings: Settings) -> None:
     for name in ("basic_auth_password", "webhook_secret"):
         if not getattr(settings, name).get_secret_value():
             raise BadRequest(
-                f"PAPLOOP_{name.upper()} is empty; set it, for PapLoop refuses calls without it.",
+                f"PAPLOOP_{name.upper()} is empty. Set it; without it PapLoop refuses all calls.",
                 code="settings.missing",
                 setting=name,
             )
@@ -148,12 +148,12 @@ def _backend(
         raise _explained(error, url) from error
     for entry in ours[1:]:
         label_studio.delete_ml_backend(int(entry["id"]))
-        done.append(f"removed the doubled ML backend {entry['id']}")
+        done.append(f"removed the duplicate ML backend {entry['id']}")
     first = everyone[0] if everyone else None
     if first is not None and not _is_ours(first, settings):
         return number, [
-            f"The project's first ML backend is {first.get('title')!r}: Label Studio asks only that one for live "
-            "predictions; delete it if PapLoop should answer."
+            f"The project's first ML backend is {first.get('title')!r}: Label Studio requests live predictions "
+            "only from that one. Delete it if you want PapLoop to make them."
         ]
     return number, []
 
@@ -172,8 +172,8 @@ def _explained(error: Exception, url: str) -> Exception:
     said = str(error)
     if "health check failed" in said or "resolve hostname" in said or "set up" in said:
         return BadRequest(
-            f"Label Studio cannot reach PapLoop at {url}; start PapLoop's web process, and set PAPLOOP_PUBLIC_URL "
-            f"to an address that Label Studio's machine can open.",
+            f"Label Studio cannot reach PapLoop at {url}. Start PapLoop's web process and set "
+            "PAPLOOP_PUBLIC_URL to an address that Label Studio's machine can open.",
             code="label_studio.cannot_reach_us",
         )
     return error

@@ -37,7 +37,7 @@ def project_number(value: object) -> int:
     `3`, `"3"`, `"3.1795253497"` (id and time of creation, in ML calls) and `{"id": 3, ...}` (in webhooks) are all 3.
 
     Raises:
-        BadRequest: it is none of these.
+        BadRequest: it is not one of these.
     """
     number = value.get("id") if isinstance(value, Mapping) else value
     if isinstance(number, str):

@@ -19,7 +19,7 @@ from ml_backend.label_studio.regions.choices import NO_RESULT, SEVERAL, UNKNOWN,
 from ml_backend.times import time_or_epoch
 
 SKIPPED = "skipped"
-DISAGREE = "annotators disagree evenly"
+DISAGREE = "annotators are evenly split"
 _TELLING_FIRST = (UNKNOWN, SEVERAL, NO_RESULT, SKIPPED)
 
 

@@ -97,9 +97,9 @@ class _Written:
         if results is None:
             self.left_out.append(_image(item, size, said) | {"left_out": reason})
         elif size is None:
-            sentence = f"{display_name(item)} is labeled, but its size is not known since its file cannot be read"
-            self.problems.append(f"{sentence}; put the file back and export again.")
-            self.left_out.append(_image(item, size, said) | {"left_out": "its size is not known"})
+            sentence = f"{display_name(item)} is labeled, but its size is unknown because its file cannot be read"
+            self.problems.append(f"{sentence}. Restore the file and export again.")
+            self.left_out.append(_image(item, size, said) | {"left_out": "its size is unknown"})
         else:
             image = _image(item, size, said)
             checked = self._add_regions(item, results, size)
@@ -114,7 +114,7 @@ class _Written:
         for region in reading.regions:
             box = _xywh(region, size)
             if box is None:
-                lost.append(f"Region {region.id} lies outside of the image or covers none of it; draw it again.")
+                lost.append(f"Region {region.id} is outside the image or does not cover any of it. Draw it again.")
             elif region.label in self._job.checked:
                 searched.append(box)
             elif region.label in self._job.classes:

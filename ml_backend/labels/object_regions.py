@@ -29,7 +29,7 @@ class ImageObjects:
         ignore: `(k, 4)` float32 px, where nothing is learned or counted.
         checked: `(c, 4)` float32 px that were searched completely; None: the whole image was; without any box: no place
             was, for somebody drew something whose place cannot be read.
-        left_out: one sentence for each region that is no object, and why.
+        left_out: one sentence for each region that is not an object, and why.
     """
 
     boxes: FloatArray
@@ -71,7 +71,7 @@ def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orien
         if region.label in job.checked:
             found.checked = [*(found.checked or []), *([] if box is None else [box])]
         elif box is None:
-            left_out.append(f"Region {region.id} covers no pixel of the image; draw it again.")
+            left_out.append(f"Region {region.id} does not cover any pixel of the image. Draw it again.")
             found.leave_out()
         elif region.label in job.ignore:
             found.leave_out(box)
@@ -88,18 +88,18 @@ def _add(found: Objects, region: Region, box: FloatArray, job: LabelingJob, size
     mask = None if job.kind == "detection" or isinstance(region.shape, Rectangle) else mask_of(region.shape, size)
     if mask is not None and not pixels(mask):
         found.leave_out(box)
-        return [f"Region {region.id} covers no pixel of the image; draw it again."]
+        return [f"Region {region.id} does not cover any pixel of the image. Draw it again."]
     found.add(box, job.classes.index(region.label), mask)
     return []
 
 
 def foreign(region: Region) -> str:
-    """Why a region is no object of the project, for people."""
+    """Why a region is not an object of the project, for people."""
     what = {
         NO_LABEL: "has no label",
-        GONE: f"was drawn with {region.control.from_name}, which the config does not have like that any more",
-    }.get(region.label, f"has the label {region.label!r}, which the config lacks")
-    return f"Region {region.id} {what}; its place is neither learned nor counted. Relabel it."
+        GONE: f"was drawn with {region.control.from_name}, which the config no longer has in that form",
+    }.get(region.label, f"has the label {region.label!r}, which is not in the config")
+    return f"Region {region.id} {what}. Its place is excluded from training and evaluation. Relabel it."
 
 
 def readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Control]]:

@@ -9,7 +9,7 @@
    "checked" label, it vouches for these alone: objects outside of them are learned, their surroundings are unknown.
 6. In regions with an "ignore" label nothing is learned or counted. The same holds for regions without a label and with
    one that the labeling config does not have (any more), or with a control that it does not have: somebody saw
-   something there, so it is no background.
+   something there, so it is not a background.
 7. Where the place of a region cannot be read, the annotation vouches for no place: its other objects are learned, their
    surroundings are unknown.
 """
@@ -25,7 +25,7 @@ from ml_backend.label_studio.config import LabelingJob
 from ml_backend.labels.classes import SKIPPED, Annotated, age
 
 NO_LABEL = "(no label)"
-ELSEWHERE = "made with controls that the labeling config does not have"
+ELSEWHERE = "drawn with controls that the labeling config does not have"
 Result = Mapping[str, Any]
 
 

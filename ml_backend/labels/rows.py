@@ -23,8 +23,8 @@ def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
     task_id = identifier_of(task)
     if number is None or task_id is None:
         raise BadRequest(
-            f"An annotation came with the number {_shown(annotation.get('id'))} for the task {_shown(task)}, which "
-            "Label Studio cannot have given; a poll fetches what it holds."
+            f"An annotation arrived with the number {_shown(annotation.get('id'))} for the task "
+            f"{_shown(task)}, which Label Studio cannot have assigned. A poll fetches the current annotations."
         )
     result = annotation.get("result")
     return AnnotationRow(

@@ -67,7 +67,7 @@ def backup(
         now: time of the backup, unix seconds; the present if None.
         force: replace a file that is there.
         all_runs: take every run folder, not only those of the active models (what roll-back needs).
-        progress: told how far it is.
+        progress: called with the progress.
 
     Raises:
         Conflict: the file exists, or the database is PostgreSQL.
@@ -159,10 +159,10 @@ def restore(
         source: file made by `backup`.
         now: time of the restore, unix seconds; the present if None.
         force: replace state that is there.
-        progress: told how far it is.
+        progress: called with the progress.
 
     Raises:
-        BadRequest: the file is no backup, damaged or holds anything else.
+        BadRequest: the file is not a backup, damaged or holds anything else.
         Conflict: there is state already, PapLoop is running, or the backup is of a newer PapLoop.
         Unavailable: the disk is full or cannot be written.
     """
@@ -204,7 +204,7 @@ def _holds_state(data: DataDir, database: Path) -> bool:
 
 
 def _check(database: Path, now: float) -> int:
-    """Check and update an unpacked database; answers its number of projects."""
+    """Check and update an unpacked database; returns its number of projects."""
     check_integrity(database)
     with _opened(database) as store:
         if revision(store.database) is None:
@@ -215,7 +215,7 @@ def _check(database: Path, now: float) -> int:
             store.runs.update(run.id, state="failed", error=reason, finished_at=now)
         projects = store.projects.all()
         for project in projects:
-            # Label Studio may meanwhile go by an order that this state knows nothing of.
+            # Label Studio may meanwhile use an order that this state knows nothing of.
             if store.items.has_tasks_after(project.id, 0):
                 asked = Asked(
                     "rank",

@@ -1,4 +1,4 @@
-"""Progress bars for people, on standard error, so that standard output stays clean for answers."""
+"""Progress bars for people, on standard error, so that standard output contains only results."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def stages() -> Iterator[Callable[[str], Progress]]:
-    """Bars one below the other: a call with a title opens one and answers the callback that moves it.
+    """Bars one below the other: a call with a title opens one and returns the callback that moves it.
 
-    Where standard error is no terminal, a line is written when a stage has ended.
+    Where standard error is not a terminal, a line is written when a stage has ended.
     """
     from rich.console import Console
     from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn

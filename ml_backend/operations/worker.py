@@ -53,7 +53,7 @@ class OtherLane:
             code = self._process.poll()
             if code is None or now - self._started < RESTART:
                 return
-            log.warning("the lane of long jobs ended with exit status %d and is started again", code)
+            log.warning("the lane for long jobs ended with exit status %d and is restarted", code)
         self._started = now
         self._process = subprocess.Popen((*self.COMMAND, str(os.getpid())), stdin=subprocess.DEVNULL)
 
@@ -115,5 +115,5 @@ def _take(services: Services, lane: Lane, burst: bool) -> None:
         worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
     except (RedisError, OSError) as error:
         raise QueueUnavailable(
-            f"Redis at {services.settings.redis_url.split('@')[-1]} does not answer; start it and the worker again."
+            f"Redis at {services.settings.redis_url.split('@')[-1]} does not respond. Start it and then the worker."
         ) from error

@@ -53,7 +53,7 @@ def predict_items(
         run_id: the run whose checkpoint is asked.
         items: n items.
         encoder: key of the matrix that the items' rows belong to.
-        progress: told how far it is, for models that look at pixels.
+        progress: called with the progress, for models that look at pixels.
         raw: at temperature 1, as a judge needs them that fits temperatures himself.
 
     Returns:

@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 OBJECTS_TASK: Final = "objects"
 """`task` in the request of a run that trained a detector."""
 
-GONE: Final = "the model of run {} cannot be read any more and counts as absent"
+GONE: Final = "the model of run {} can no longer be read and counts as absent"
 """Why there is nothing to compare with, for the sentence of a decision."""
 
 
@@ -79,7 +79,7 @@ def load_detector(models: Models, run_id: int, *, device: str = "auto") -> Detec
 
 
 def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:
-    """A detector's answers, one a path and in order; None where an image cannot be had or read any more."""
+    """A detector's predictions, one per path and in order; None where an image can no longer be fetched or read."""
     for path in paths:
         try:
             found = None if path is None else next(detector.predict([path], members=members))

@@ -112,7 +112,7 @@ class FirstUse:
             note("model", str(error), len(wanted) - len(found))
         except Exception:
             log.exception("unexpected error in run %d", run_id)
-            note("unexpected", f"Run {run_id} met an unexpected error; look into the log and report it.", len(wanted))
+            note("unexpected", f"Run {run_id} had an unexpected error. Check the log and report it.", len(wanted))
         return (), {}
 
     def _each(
@@ -127,7 +127,8 @@ class FirstUse:
             if self._timer() >= until:
                 note(
                     "time",
-                    "The time for the answer ran out before these tasks were reached; they will be asked for again.",
+                    "The time limit was reached before these tasks were predicted. Label Studio will request "
+                    "them again.",
                     len(wanted) - number,
                 )
                 return
@@ -140,7 +141,7 @@ class FirstUse:
                 note("image", f"Task {task.task_id}: {error}", 1)
             except Exception:
                 log.exception("unexpected error with task %s", task.task_id)
-                note("unexpected", f"Task {task.task_id} met an unexpected error; look into the log and report it.", 1)
+                note("unexpected", f"Task {task.task_id} had an unexpected error. Check the log and report it.", 1)
 
     def _look(self, loaded: _Loaded, task: Wanted) -> Found:
         from ml_backend.predictions.packing import Found
@@ -150,7 +151,7 @@ class FirstUse:
     def _probs(self, loaded: _Loaded, task: Wanted) -> FloatArray:
         probs = np.asarray(self._one(loaded, task), dtype=np.float32)
         if not np.isfinite(probs).all():
-            raise TrainingError("The model answered a number that is not finite; train it again.")
+            raise TrainingError("The model returned a value that is not finite. Train it again.")
         return probs
 
     def _one(self, loaded: _Loaded, task: Wanted) -> FloatArray:
@@ -176,7 +177,8 @@ class FirstUse:
         encoder = self._encoders[name]
         if encoder.key != loaded.encoder_key:
             raise TrainingError(
-                f"The model knows embeddings of {loaded.encoder_key}, but {name} is {encoder.key} now; train again."
+                f"The model was trained on embeddings of {loaded.encoder_key}, but {name} is now "
+                f"{encoder.key}. Train again."
             )
         prepared = encoder.prepare(path, max_pixels=self._settings.max_image_pixels)
         return encoder.embed_prepared(np.stack([prepared.pixels]))
@@ -186,7 +188,7 @@ class FirstUse:
             return self._images.of(task.item)
         if not task.image:
             raise NotFound(
-                "its data has no image under the name that the label config gives; check the task's data.",
+                "its data has no image under the key in the labeling config; check the task's data.",
                 code="image.none_in_task",
             )
         return self._images.local_path(task.image, task_id=task.task_id)
@@ -215,7 +217,7 @@ class FirstUse:
 
     @contextmanager
     def _turn(self, until: float) -> Iterator[None]:
-        busy = "other requests are still computing; open the task again in a moment."
+        busy = "other requests are still being computed; open the task again in a moment."
         if not self._seats.acquire(blocking=False):
             raise Unavailable(busy, code="model.busy")
         try:

@@ -82,7 +82,7 @@ def unpack(content: bytes) -> Found:
         )
     except (ValueError, KeyError, IndexError, TypeError, struct.error, zlib.error) as error:
         raise PapLoopError(
-            f"A stored answer of a detector is damaged ({error}); start a new ranking, which predicts again.",
+            f"A stored prediction of a detector is damaged ({error}). Start a new ranking, which predicts again.",
             code="answers.damaged",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Which images of the pool a detector looks at, and its answers, stored as they come."""
+"""Which images of the pool a detector predicts, and its predictions, stored as they are made."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def window_of(
     rng: np.random.Generator,
     known: Collection[int] = (),
 ) -> list[ItemRow]:
-    """The unlabelled images that are looked at: all of them, or `window` at random where there are more.
+    """The unlabeled images that are looked at: all of them, or `window` at random where there are more.
 
     A detector takes long on a CPU, and nobody labels more than a window before the next model. Copies of an image wait
     until every other image is in.
@@ -74,7 +74,7 @@ def predict_pool(
     members: int,
     progress: Progress,
 ) -> None:
-    """Have a run's detector look at images and store what it says; those it has an answer for are passed over.
+    """Predict images with a run's detector and store the predictions; images that already have one are skipped.
 
     An image that cannot be read any more becomes `unreadable`.
 
@@ -85,7 +85,7 @@ def predict_pool(
         model_run: the run whose detector is asked.
         items: the images.
         members: views of each image; stored answers with fewer are renewed.
-        progress: told how far it is.
+        progress: called with the progress.
     """
     stored = store.detections.items(model_run)
     if members > 1:

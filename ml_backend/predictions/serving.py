@@ -35,7 +35,7 @@ LAST: Final = 1.0
 """Score of a task without a place in the order: after all that have one, until the next ranking."""
 
 DEADLINE: Final = 60.0
-"""Seconds until `/predict` answers with what it has; Label Studio gives up after 100."""
+"""Seconds until `/predict` returns what it has; Label Studio gives up after 100."""
 
 
 class Prediction(TypedDict):
@@ -135,7 +135,7 @@ class Serving:
     def _fill(
         self, answers: list[Element], project: ProjectRow, job: LabelingJob, tasks: Sequence[object], until: float
     ) -> str:
-        """Put in what is known, then what the model says about the rest; answers the version used."""
+        """Put in what is known, then what the model says about the rest; returns the version used."""
         note = self._unanswered.noting(project.id)
         ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
         served = self._store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
@@ -150,7 +150,7 @@ class Serving:
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
-                note("task", f"Element {place} of 'tasks' is no task object; send tasks as Label Studio does.", 1)
+                note("task", f"Element {place} of 'tasks' is not a task object. Send tasks as Label Studio does.", 1)
         run_id = project.active_run_id
         if missing and run_id is not None:
             wanted = self._wanted(project.id, job, tasks, ids, missing)
@@ -191,7 +191,7 @@ def _job(label_config: str, project_id: int) -> LabelingJob | None:
     try:
         return parse_label_config(label_config)
     except LabelConfigError as error:
-        log.warning("project %d gets no predictions: %s", project_id, error)
+        log.warning("no predictions for project %d: %s", project_id, error)
         return None
 
 

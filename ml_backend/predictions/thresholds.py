@@ -104,12 +104,12 @@ def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
     low, high = sorted(-end for end in worth["interval"])
     images = f"{worth['images']} held-out image{'' if worth['images'] == 1 else 's'}"
     costs = chosen.get("costs", {})
-    weighed = "" if set(costs.values()) <= {1} else " when weighed by their costs"
+    weighed = "" if set(costs.values()) <= {1} else " when weighted by their costs"
     return (
-        f"The objects that run {run_id} proposes are held back; the order is renewed all the same. On {images} "
-        f"correcting them takes {worth['corrections']} actions, drawing from nothing {worth['by_hand']}; that is "
-        f"{-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). "
-        "They are shown as soon as a detector spares work; label more images."
+        f"The objects that run {run_id} proposes are held back; the order is still renewed. On {images}, "
+        f"correcting them takes {worth['corrections']} actions and drawing from scratch {worth['by_hand']}, "
+        f"which is {-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). Objects are "
+        "shown again once a detector saves work. Label more images."
     )
 
 
@@ -136,10 +136,10 @@ def _why(settings: ProjectSettings, chosen: Mapping[str, Any], classes: Sequence
     ours = [limit.name for limit in classes if limit.basis == "set"]
     fixed = f" Set by hand: {', '.join(ours)}." if ours else ""
     if not settings.choose_shown_from:
-        return f"Objects are shown from a score of {settings.shown_from:g} on, as the project's settings say.{fixed}"
+        return f"Objects are shown from a score of {settings.shown_from:g}, as set in the project's settings.{fixed}"
     if not chosen:
         return (
-            f"Objects are shown from a score of {settings.shown_from:g} on until a detector was judged on held-out "
-            f"images.{fixed}"
+            f"Objects are shown from a score of {settings.shown_from:g} until a detector has been judged on "
+            f"held-out images.{fixed}"
         )
     return f"{chosen.get('why', '')}{fixed}"

@@ -54,8 +54,8 @@ class Unanswered:
         """What takes the reasons of one project."""
 
         def note(kind: str, sentence: str, tasks: int) -> None:
-            what = "1 task stays" if tasks == 1 else f"{tasks} tasks stay"
-            log.warning("project %d: %s without prediction: %s", project_id, what, sentence)
+            what = "1 task" if tasks == 1 else f"{tasks} tasks"
+            log.warning("project %d: %s without a prediction: %s", project_id, what, sentence)
             with self._lock:
                 if project_id not in self._newest and len(self._newest) >= PROJECTS:
                     self._counts[0, kind] += tasks

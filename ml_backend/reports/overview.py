@@ -37,7 +37,7 @@ class Overview:
         unlabelled: ready items with a task that nobody finished yet.
         active_run: run of the active model, None before the first.
         active_why: why that model is active, in words.
-        version: `model_version` that Label Studio goes by.
+        version: `model_version` that Label Studio uses.
         strategy: strategy of the active order, empty before the first.
         strategy_note: what the order's maker had to say, such as a fallback.
         changed: tasks whose label changed since the last training run.
@@ -79,7 +79,7 @@ def overview(store: Store, project_id: int, now: float) -> Overview:
     """Look at a project; a handful of queries, nothing is changed.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
     """
     project = store.projects.one(project_id)
     problem, labels, left_out, touched = _labels(store, project_id)
@@ -205,15 +205,15 @@ def _gone(project: ProjectRow) -> str:
     if project.gone_at is None:
         return ""
     return (
-        f"Project {project.id} has been left alone since {utc_minute(project.gone_at)}: `paploop disconnect` let go of "
-        "it, or Label Studio said that it has no such project because it was deleted or the token's user may not see "
-        f"it. `paploop connect {project.id}` takes it up again."
+        f"PapLoop has not polled project {project.id} since {utc_minute(project.gone_at)}: either `paploop "
+        "disconnect` disconnected it, or Label Studio no longer has it, because it was deleted or the token's "
+        f"user may not see it. `paploop connect {project.id}` reconnects it."
     )
 
 
 def _why(runs: RunRows, run_id: int | None) -> str:
     if run_id is None:
-        return "No model yet: the order comes from the images alone."
+        return "No model yet: the order is based on the images alone."
     run = runs.one(run_id)
     return run.decision_reason or run.reason
 
@@ -225,20 +225,23 @@ def _waits_for(
     follows = ""
     if wished is not None:
         what = "a training run" if wished.kind == "train" else "a new order"
-        follows = f" Then follows {what}: {wished.reason}"
+        follows = f" {what[:1].upper()}{what[1:]} follows: {wished.reason}"
     if open_run is not None:
-        return f"Run {open_run.id} is under way.{follows}"
+        return f"Run {open_run.id} is in progress.{follows}"
     if follows:
         return follows.strip()
     failed = store.runs.failed_in_a_row(project_id)
-    said = f"Run {failed[0].id} failed and used no label. " if failed else ""
+    said = f"Run {failed[0].id} failed; its labels count as new. " if failed else ""
     if not settings.auto_train:
-        return f"{said}Retraining by itself is off; start a run by hand."
+        return f"{said}Automatic retraining is off. Start a run by hand."
     until = paused_until(failed, now)
     if until is not None:
         minutes = max(1, round((until - now) / 60))
-        said = f"Run {failed[0].id} failed and used no label; none starts by itself for {minutes} minutes. "
+        said = (
+            f"Run {failed[0].id} failed; its labels count as new. The next automatic run starts in {minutes} "
+            "minutes at the earliest. "
+        )
     return (
-        f"{said}{changed} of {settings.retrain_labels} new or changed labels; "
-        f"a single one is enough after {settings.retrain_minutes:g} minutes."
+        f"{said}{changed} of {settings.retrain_labels} new or changed labels; one is enough after "
+        f"{settings.retrain_minutes:g} minutes."
     )

@@ -61,7 +61,9 @@ class Comparison:
         """What to keep in mind, empty where there are items enough."""
         if self.items >= ENOUGH_ITEMS:
             return ""
-        return f"{self.items} held-out images are too few to say how good a model is; it takes at least {ENOUGH_ITEMS}."
+        return (
+            f"{self.items} held-out images are too few to say how good a model is; at least {ENOUGH_ITEMS} are needed."
+        )
 
 
 def comparison(runs: Iterable[RunRow]) -> Comparison | None:

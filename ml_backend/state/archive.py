@@ -93,7 +93,7 @@ def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, An
     Only plain files with the names of a backup are written, each below `folder` and of the size announced.
 
     Raises:
-        BadRequest: it is no backup, damaged, or holds something that a backup does not.
+        BadRequest: it is not a backup, damaged, or holds something that a backup does not.
         Unavailable: the disk is full, or the file cannot be read.
     """
     with in_words(f"unpack {source}"), _damage_in_words(source), gzip.open(source, "rb") as packed:
@@ -126,12 +126,12 @@ def _contents(source: Path, tar: tarfile.TarFile, member: tarfile.TarInfo | None
     if not isinstance(contents, dict) or not isinstance(contents.get("files"), dict):
         raise _refused(source, "its table of contents cannot be understood")
     if contents.get("format") != FORMAT:
-        raise _refused(source, f"its format is {contents.get('format')!r}, this PapLoop reads {FORMAT}")
+        raise _refused(source, f"its format is {contents.get('format')!r}, but this version of PapLoop reads {FORMAT}")
     for name, size in contents["files"].items():
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise _refused(source, f"the size of '{name[:200]}' is no number of bytes")
+            raise _refused(source, f"the size of '{name[:200]}' is not a number of bytes")
     if "paploop.db" not in contents["files"]:
-        raise _refused(source, "it holds no database")
+        raise _refused(source, "it contains no database")
     return contents
 
 
@@ -139,9 +139,9 @@ def _check_member(source: Path, member: tarfile.TarInfo, files: Mapping[str, int
     name = member.name
     parts = name.split("/")
     if not _NAME.fullmatch(name) or {"", ".", ".."} & set(parts):
-        raise _refused(source, f"'{name[:200]}' is no name of a backup's file")
+        raise _refused(source, f"''{name[:200]}' is not a valid file name in a backup")
     if not member.isreg() or member.issparse():
-        raise _refused(source, f"'{name[:200]}' is no plain file")
+        raise _refused(source, f"''{name[:200]}' is not a regular file")
     if name not in missing or member.size != files[name]:
         raise _refused(source, f"'{name[:200]}' does not agree with the table of contents")
 
@@ -172,7 +172,8 @@ def _check_room(folder: Path, total: int) -> None:
     free = shutil.disk_usage(folder).free
     if total > free:
         raise Unavailable(
-            f"The backup needs {total / 2**20:,.0f} MiB and {folder} has {free / 2**20:,.0f} MiB left; free some space."
+            f"The backup needs {total / 2**20:,.0f} MiB, but {folder} has only {free / 2**20:,.0f} MiB left. "
+            "Free some space."
         )
 
 
@@ -185,6 +186,6 @@ def _damage_in_words(source: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise BadRequest(f"There is no backup {source}; check the path.") from error
+        raise BadRequest(f"There is no backup {source}. Check the path.") from error
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
-        raise _refused(source, f"it is damaged or no backup ({error})") from error
+        raise _refused(source, f"it is damaged or not a backup ({error})") from error

@@ -147,8 +147,8 @@ class Database:
             raise
         except IntegrityError as error:
             raise Conflict(
-                f"The database refused a change that clashes with what it holds ({error.orig}); "
-                "look at the present state and try again.",
+                f"The database refused a change that conflicts with its content ({error.orig}). Check the "
+                "current state and try again.",
                 code="database.clash",
             ) from error
         except StatementError as error:
@@ -171,12 +171,12 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
         name = parsed.get_backend_name()
         if name not in ("sqlite", "postgresql"):
             raise BadRequest(
-                f"PapLoop keeps its state in SQLite or PostgreSQL, not in {name}; change the database URL.",
+                f"PapLoop supports SQLite and PostgreSQL, not {name}. Change the database URL.",
                 code="database.bad_url",
             )
         if name == "sqlite" and parsed.database in (None, "", ":memory:"):
             raise BadRequest(
-                "An in-memory database would forget everything; give the database URL a file name.",
+                "An in-memory database would lose everything. Use a database URL with a file name.",
                 code="database.bad_url",
             )
         return create_engine(
@@ -189,14 +189,14 @@ def _create_engine(url: str, lock_wait: float) -> Engine:
         )
     except ImportError as error:
         raise BadRequest(
-            f"The driver of this database is not installed ({error}); `pip install 'paploop[postgres]'` and use a URL "
-            "that starts with postgresql+psycopg://.",
+            f"The driver of this database is not installed ({error}); run `pip install 'paploop[postgres]'` "
+            "and use a URL that starts with postgresql+psycopg://.",
             code="database.bad_url",
         ) from error
     except (ArgumentError, NoSuchModuleError) as error:
         raise BadRequest(
-            "The database URL cannot be understood; it looks like sqlite:////path/to/paploop.db "
-            "or postgresql+psycopg://user:password@host/name.",
+            "The database URL is not valid. Use a URL such as sqlite:////path/to/paploop.db or "
+            "postgresql+psycopg://user:password@host/name.",
             code="database.bad_url",
         ) from error
 

@@ -43,11 +43,11 @@ def file_error(error: OSError, doing: str) -> PapLoopError:
     """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return Unavailable(
-            f"PapLoop could not {doing} because the disk is full; free some space, nothing was lost.", code="disk.full"
+            f"PapLoop could not {doing} because the disk is full. Free some space; nothing was lost.", code="disk.full"
         )
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return Unavailable(
-            f"PapLoop could not {doing} because it may not write there; give this user access to that folder.",
+            f"PapLoop could not {doing} because it has no write permission. Give this user access to that folder.",
             code="disk.no_permission",
         )
     return Unavailable(
@@ -109,7 +109,7 @@ def file_lock(path: Path, *, wait: bool = True, shared: bool = False) -> Iterato
             fcntl.flock(descriptor, kind)
         elif not _try(descriptor, kind):
             raise Busy(
-                f"Another PapLoop process holds '{path.stem}'; wait until it has finished, or stop it.",
+                f"Another PapLoop process is using '{path.stem}'. Wait until it has finished, or stop it.",
                 code="lock.held",
             )
         yield
@@ -180,7 +180,7 @@ class DataDir:
         return os.path.relpath(path.resolve(), self.run_dir(run_id))
 
     def vectors_dir(self, encoder_key: str) -> Path:
-        """The folder of one encoder's embeddings; keys that are no plain file name get a digest added."""
+        """The folder of one encoder's embeddings; keys that are not a plain file name get a digest added."""
         return self.root / "vectors" / folder_name(encoder_key)
 
     def lock_path(self, name: str) -> Path:

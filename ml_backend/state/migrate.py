@@ -57,8 +57,8 @@ def _upgrade(connection: Connection, present: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if present is not None and present not in known:
         raise Conflict(
-            f"The database was written by a newer PapLoop (its schema is {present}, this one knows up to {HEAD}); "
-            "install that version, or restore a backup made with this one.",
+            f"The database was written by a newer PapLoop (its schema is {present}; this version supports up "
+            f"to {HEAD}). Install that version, or restore a backup made with this one.",
             code="database.newer",
         )
     command.upgrade(config, "head")

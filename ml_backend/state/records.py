@@ -213,7 +213,7 @@ class Served:
 
 @dataclass(frozen=True)
 class EffortRow:
-    """What became of the regions that an annotation began with.
+    """What happened to the regions that an annotation began with.
 
     Attributes:
         annotation_id: Label Studio's annotation id.

@@ -20,8 +20,8 @@ def snapshot(database: Database, target: Path) -> None:
     """
     if not database.is_sqlite:
         raise Conflict(
-            "The state lives in PostgreSQL: back it up with `pg_dump`, and copy the folders 'vectors' and 'runs' and "
-            "the file 'secrets.json' of the data directory beside it."
+            "The state is in PostgreSQL. Back it up with `pg_dump`, and copy the folders 'vectors' and 'runs' "
+            "and the file 'secrets.json' from the data directory."
         )
     with database.read() as connection, closing(sqlite3.connect(target)) as copy:
         source = connection.connection.driver_connection

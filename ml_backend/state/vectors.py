@@ -1,4 +1,4 @@
-"""Append-only float32 matrix in a file; rows are named by their number for ever.
+"""Append-only float32 matrix in a file; rows are named by their number forever.
 
 `vectors.f32` holds the rows, `rows.json` how many of them are committed. Data is forced to disk before the count, so
 whatever a crash leaves behind the committed rows is cut by the next append and never read.
@@ -57,7 +57,7 @@ class Vectors:
         try:
             dimension = int(json.loads((directory / "rows.json").read_text())["dimension"])
         except FileNotFoundError as error:
-            raise NotFound(f"No image was embedded into {directory} yet; run `paploop ingest` first.") from error
+            raise NotFound(f"No image has been embedded into {directory} yet. Run `paploop ingest` first.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise Damaged(f"{directory / 'rows.json'} cannot be read; restore it from a backup.") from error
         return cls(directory, dimension)
@@ -82,7 +82,7 @@ class Vectors:
         return self._committed()
 
     def append(self, vectors: FloatArray) -> int:
-        """Add `(k, d)` rows; the number of the first one is answered once they are on disk.
+        """Add `(k, d)` rows; returns the number of the first one once they are on disk.
 
         Raises:
             BadRequest: wrong shape, or a value that is not finite.
@@ -95,7 +95,7 @@ class Vectors:
             )
         broken = np.flatnonzero(~np.isfinite(rows).all(axis=1))
         if len(broken):
-            raise BadRequest(f"Embedding {int(broken[0])} of {len(rows)} is not finite; look at that image.")
+            raise BadRequest(f"Embedding {int(broken[0])} of {len(rows)} is not finite. Check that image.")
         with file_lock(self._lock), in_words(f"write {self.path}"):
             first = self._committed()
             if len(rows):
@@ -156,8 +156,8 @@ class Vectors:
             ) from error
         if dimension != self.dimension:
             raise Damaged(
-                f"{self.directory} holds embeddings of length {dimension}, not {self.dimension}; "
-                "the encoder has changed, use another folder for it."
+                f"{self.directory} contains embeddings of length {dimension}, not {self.dimension}, because "
+                "the encoder has changed. Use another folder for it."
             )
         return rows
 
@@ -165,6 +165,6 @@ class Vectors:
         size = self.path.stat().st_size if self.path.exists() else 0
         if size < count * self.dimension * _ITEM_BYTES:
             raise Damaged(
-                f"{self.path} should hold {count} embeddings but is shorter; restore it from a backup, or remove "
-                "the folder and compute the embeddings again."
+                f"{self.path} should contain {count} embeddings but is shorter; restore it from a backup, or "
+                "remove the folder and compute the embeddings again."
             )

@@ -19,7 +19,7 @@ from ml_backend.web.group_routes import group_routes
 
 MAX_LIMIT = 1000
 
-LOOKS_FOR_LOST: Final = "The worker looks for lost webhooks at its next beat."
+LOOKS_FOR_LOST: Final = "The worker looks for lost webhooks in its next pass."
 
 
 def api(services: Services) -> Blueprint:
@@ -90,18 +90,20 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/projects/<int:project_id>/train")
     def train(project_id: int) -> tuple[Response, int]:
-        return jsonify(ask_run(services, project_id, "train", _reason("Asked for by the API."))), 202
+        return jsonify(ask_run(services, project_id, "train", _reason("Requested through the API."))), 202
 
     @routes.post("/projects/<int:project_id>/rank")
     def rank(project_id: int) -> tuple[Response, int]:
-        return jsonify(ask_run(services, project_id, "rank", _reason("A new order was asked for by the API."))), 202
+        return jsonify(
+            ask_run(services, project_id, "rank", _reason("A new order was requested through the API."))
+        ), 202
 
     @routes.post("/projects/<int:project_id>/rollback")
     def rollback(project_id: int) -> tuple[Response, int]:
         run_id = identifier(json_object(request).get("run"))
         if run_id is None:
             raise BadRequest(
-                'Name the run to go back to, for example {"run": 12}; it must have been promoted.',
+                'Name the run whose model to activate, for example {"run": 12}. It must have been promoted.',
                 code="request.no_run",
             )
         return jsonify(ask_rollback(services, project_id, run_id)), 202
@@ -139,7 +141,7 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
 
 
 def ask_run(services: Services, project_id: int, kind: str, reason: str) -> dict[str, object]:
-    """Open a run, or answer the one that is open."""
+    """Open a run, or return the one that is open."""
     from ml_backend.runs import request_run
 
     return run_summary(request_run(services.store, project_id, kind=kind, reason=reason, now=services.clock()))
@@ -179,6 +181,6 @@ def _limit(default: int) -> int:
     text = request.args.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
         raise BadRequest(
-            f"'limit' must be a whole number from 1 to {MAX_LIMIT}; {text[:40]!r} is none.", code="request.bad_limit"
+            f"'limit' must be a whole number from 1 to {MAX_LIMIT}, not {text[:40]!r}.", code="request.bad_limit"
         )
     return int(text)

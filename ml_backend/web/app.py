@@ -90,7 +90,7 @@ def _answer_errors(app: Flask, max_bytes: int) -> None:
     def unknown(error: Exception) -> BaseResponse:
         mark = uuid.uuid4().hex[:8]
         log.exception("unexpected error %s in %s %s", mark, request.method, request.path)
-        sentence = f"PapLoop met an unexpected {type(error).__name__}; look for {mark} in its log and report it."
+        sentence = f"PapLoop had an unexpected {type(error).__name__}. Look for {mark} in its log and report it."
         return _sentence(sentence, 500, "unexpected", {"mark": mark})
 
 
@@ -111,9 +111,9 @@ def _http_code(error: HTTPException) -> str:
 def _http_sentence(error: HTTPException, max_bytes: int) -> str:
     if isinstance(error, MethodNotAllowed):
         methods = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}))
-        return f"{request.path} does not take {request.method}; use {methods or 'another method'}."
+        return f"{request.path} does not accept {request.method}; use {methods or 'another method'}."
     if isinstance(error, NotFound):
-        return f"PapLoop has nothing at {request.path}; the addresses are in docs/api.md, people start at /dashboard/."
+        return f"There is no page at {request.path}. docs/api.md lists all addresses; the dashboard is at /dashboard/."
     if isinstance(error, RequestEntityTooLarge):
         return too_large(max_bytes)
     return str(error.description or error.name)

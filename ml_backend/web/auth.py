@@ -91,7 +91,9 @@ def refuse_other_sites(settings: Settings, call: Request) -> None:
     own = {call.host, urlsplit(settings.resolved_public_url).netloc}
     if site in ("none", "same-origin") and (origin is None or urlsplit(origin).netloc in own):
         return
-    abort(403, "This change came from a page of another site; open PapLoop's own dashboard and try again.")
+    abort(
+        403, "This change came from a page of another site and was refused. Open PapLoop's own dashboard and try again."
+    )
 
 
 def _matches(given: str | None, wanted: SecretStr) -> bool:
@@ -107,12 +109,12 @@ def _same(given: str | None, wanted: str) -> bool:
 def _advice(settings: Settings) -> str:
     if request.endpoint in SECRET_ENDPOINTS:
         return (
-            "The webhook secret is wrong or missing; run `paploop connect` again, which writes it into the webhook "
-            "as the header `Authorization: Bearer ...`."
+            "The webhook secret is wrong or missing. Run `paploop connect` again; it sets the webhook's "
+            "header `Authorization: Bearer ...`."
         )
     if not settings.basic_auth_password.get_secret_value():
-        return "PapLoop has no password set and refuses every call; set PAPLOOP_BASIC_AUTH_PASSWORD and restart it."
+        return "PapLoop refuses every call because no password is set. Set PAPLOOP_BASIC_AUTH_PASSWORD and restart it."
     return (
-        f"User name or password is wrong or missing; use basic auth as '{settings.basic_auth_user}' with the password "
-        "that `paploop status` shows the place of."
+        f"The user name or password is wrong or missing. Use basic auth as '{settings.basic_auth_user}' ; "
+        "`paploop status` says where the password is."
     )

@@ -44,24 +44,22 @@ def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, object]:
         body = json.loads(data, parse_constant=lambda _: None)
     except RecursionError as error:
         raise BadRequest(
-            "The JSON body is nested too deeply to be a labeling message; send a flatter one.", code="request.too_deep"
+            "The JSON body is nested too deeply for a labeling message. Send a flatter one.", code="request.too_deep"
         ) from error
     except json.JSONDecodeError as error:
         raise BadRequest(
             f"The body is not valid JSON ({error}); send a JSON object in UTF-8.", code="request.not_json"
         ) from error
     except UnicodeDecodeError as error:
-        raise BadRequest(
-            "The body is not text in UTF-8; send a JSON object in UTF-8.", code="request.not_json"
-        ) from error
+        raise BadRequest("The body is not UTF-8 text. Send a JSON object in UTF-8.", code="request.not_json") from error
     except ValueError as error:
         raise BadRequest(
-            "A number in the JSON body has thousands of digits; send one that a computer holds.",
+            "A number in the JSON body has thousands of digits. Send a shorter one.",
             code="request.not_json",
         ) from error
     if not isinstance(body, dict):
         raise BadRequest(
-            f"The body is a JSON {_kind(body)}, but a JSON object is needed; send {{...}}.",
+            f"The body is a JSON {_kind(body)}. Send a JSON object: {{...}}.",
             code="request.not_an_object",
         )
     return clean(body)
@@ -75,8 +73,8 @@ def refuse_hard_work(data: bytes) -> None:
     """
     if data.count(b"[") + data.count(b"{") > MAX_CONTAINERS or data.count(b",") > MAX_VALUES:
         raise BadRequest(
-            f"The JSON body holds more than {MAX_CONTAINERS} lists and objects, or more than {MAX_VALUES} values; "
-            "send less at once.",
+            f"The JSON body contains more than {MAX_CONTAINERS} lists and objects, or more than {MAX_VALUES} "
+            "values; send less at once.",
             code="request.too_large",
         )
 

@@ -71,7 +71,7 @@ class Conversions:
             side: px of the longer side at most; None keeps the size.
 
         Raises:
-            ImageError: it is no image, or too large.
+            ImageError: it is not an image, or too large.
             Overloaded: too many others wait, or for too long.
         """
         stat = source.stat()
@@ -95,7 +95,10 @@ class Conversions:
     @contextmanager
     def _admitted(self, source: Path) -> Iterator[None]:
         if not self._room.acquire(blocking=False):
-            raise Overloaded(f"Too many images are being converted to show {source.name} now; ask again.", RETRY_AFTER)
+            raise Overloaded(
+                f"{source.name} cannot be converted now, because too many other images are waiting. Try again.",
+                RETRY_AFTER,
+            )
         try:
             yield
         finally:
@@ -107,7 +110,7 @@ class Conversions:
             wait([work], self._patience)
             if work.cancel():
                 raise Overloaded(
-                    f"Other images have been converted for {self._patience:.0f} s before {source.name}; ask again.",
+                    f"{source.name} waited {self._patience:.0f} s while other images were converted. Try again.",
                     RETRY_AFTER,
                 )
             work.result()

@@ -28,7 +28,7 @@ from ml_backend.web.redaction import event_action
 log = logging.getLogger(__name__)
 
 PATIENCE: Final = 0.01
-"""Seconds a request waits for its event to be in the database before it answers all the same."""
+"""Seconds a request waits for its event to reach the database before it returns anyway."""
 
 UNFINISHED: Final = 600.0
 """Seconds after which nobody is still writing a file."""
@@ -96,7 +96,7 @@ class Inbox:
             self._thread.join(timeout=5)
 
     def drain(self) -> int:
-        """Move every waiting event; answers how many.
+        """Move every waiting event; returns how many.
 
         Raises:
             PapLoopError | OSError: the database or the disk does not answer; nothing is lost.
@@ -132,8 +132,8 @@ class Inbox:
             with suppress(OSError):
                 part.unlink()
             raise Unavailable(
-                f"The event could not be kept ({error.strerror or error}); free disk space below the data directory. "
-                "`paploop reconcile` finds what was missed.",
+                f"The event could not be stored ({error.strerror or error}). Free disk space for the data "
+                "directory; `paploop reconcile` then fetches what was missed.",
                 code="event.not_kept",
             ) from error
 
@@ -151,13 +151,13 @@ class Inbox:
         except PapLoopError as error:
             if not isinstance(error, BadRequest) and not isinstance(error.__cause__, DataError | IntegrityError):
                 raise
-            self._set_aside(path, f"is refused by the database ({error})")
+            self._set_aside(path, f"was refused by the database ({error})")
             return 0
         except OSError:
             raise
         except Exception:
             log.exception("unexpected error with the event file %s", path)
-            self._set_aside(path, "met an unexpected error")
+            self._set_aside(path, "had an unexpected error")
             return 0
         path.unlink(missing_ok=True)
         return 1
@@ -165,7 +165,11 @@ class Inbox:
     @staticmethod
     def _set_aside(path: Path, why: str) -> None:
         # One bad event must not hold up those behind it.
-        log.error("the event file %s %s and was set aside; `paploop reconcile` finds what it said", path, why)
+        log.error(
+            "the event file %s %s and was set aside; `paploop reconcile` fetches its content from Label Studio",
+            path,
+            why,
+        )
         path.rename(path.with_suffix(".damaged"))
 
     def _wake(self) -> None:
@@ -190,7 +194,7 @@ class Inbox:
                 failing = False
             except (PapLoopError, OSError) as error:
                 if not failing:
-                    log.warning("events wait in %s until the database takes them: %s", self.folder, error)
+                    log.warning("events wait in %s until the database is available: %s", self.folder, error)
                 failing = True
             except Exception:
                 # Whatever it was, the events behind it still have to come in.

@@ -88,7 +88,8 @@ def _side(asked: str | None) -> int | None:
         return None
     if asked != str(THUMBNAIL):
         raise BadRequest(
-            f"An image has no size {asked[:20]!r}; ask for size={THUMBNAIL}, or without one for all of it.",
+            f"The image is not available in size {asked[:20]!r}. Request size={THUMBNAIL}, or leave the size "
+            "out for the full image.",
             code="image.unknown_size",
         )
     return THUMBNAIL
@@ -98,23 +99,26 @@ def safe_path(settings: Settings, item: ItemRow) -> Path:
     """The item's file, links resolved, if it still lies below the folder it was ingested from or an image root.
 
     Raises:
-        NotFound: it does not, or is no file.
+        NotFound: it does not, or is not a file.
     """
     if not is_local(item):
         raise NotFound(
-            f"Item {item.id} belongs to Label Studio; open its task there.", code="item.not_ours", item=item.id
+            f"PapLoop has no file of item {item.id}; Label Studio has it. Open its task there.",
+            code="item.not_ours",
+            item=item.id,
         )
     path = Path(item.source).resolve()
     roots = [Path(root) for root in (item.data.get("root"), *settings.image_roots) if root]
     if not any(path.is_relative_to(root.expanduser().resolve()) for root in roots):
         raise NotFound(
-            f"{display_name(item)} lies outside the folder it was taken in from; add its place to PAPLOOP_IMAGE_ROOTS.",
+            f"{display_name(item)} is outside the folder from which it was ingested. Add its folder to "
+            "PAPLOOP_IMAGE_ROOTS.",
             code="image.outside_roots",
             item=item.id,
         )
     if not path.is_file():
         raise NotFound(
-            f"The file of {display_name(item)} is gone; put it back or ingest the folder again.",
+            f"The file of {display_name(item)} is missing. Restore it or ingest its folder again.",
             code="image.file_gone",
             item=item.id,
         )

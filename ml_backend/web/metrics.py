@@ -27,12 +27,12 @@ class Metrics:
     def __init__(self, store: Store, inbox: Inbox, unanswered: Unanswered) -> None:
         self.registry = CollectorRegistry()
         names = ("method", "endpoint", "status")
-        self._requests = Counter("paploop_requests", "Requests answered.", names, registry=self.registry)
+        self._requests = Counter("paploop_requests", "Requests served.", names, registry=self.registry)
         self._latency = Histogram(
-            "paploop_request_seconds", "Time to the answer.", ("endpoint",), buckets=BUCKETS, registry=self.registry
+            "paploop_request_seconds", "Response time, seconds.", ("endpoint",), buckets=BUCKETS, registry=self.registry
         )
         self.ignored = Counter(
-            "paploop_webhooks_ignored", "Webhooks with nothing to apply, by why.", ("why",), registry=self.registry
+            "paploop_webhooks_ignored", "Webhooks with nothing to apply, by reason.", ("why",), registry=self.registry
         )
         self.registry.register(LoopState(store, inbox, unanswered))
 
@@ -72,10 +72,10 @@ class LoopState(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """One gauge a thing; `paploop_database_up` is 0 and the rest missing when the database is away."""
-        up = GaugeMetricFamily("paploop_database_up", "Whether the database answers.")
-        waiting = GaugeMetricFamily("paploop_inbox_events", "Events received and not in the database yet.")
+        up = GaugeMetricFamily("paploop_database_up", "1 while the database responds.")
+        waiting = GaugeMetricFamily("paploop_inbox_events", "Events received but not yet in the database.")
         waiting.add_metric([], self._inbox.waiting())
-        aside = GaugeMetricFamily("paploop_inbox_set_aside", "Events that could not be put into the database.")
+        aside = GaugeMetricFamily("paploop_inbox_set_aside", "Events that could not be stored in the database.")
         aside.add_metric([], self._inbox.set_aside())
         try:
             yield from self._projects()
@@ -89,7 +89,7 @@ class LoopState(Collector):
 
     def _without_prediction(self) -> Metric:
         tasks = CounterMetricFamily(
-            "paploop_tasks_without_prediction", "Tasks that /predict had nothing for.", labels=("project", "why")
+            "paploop_tasks_without_prediction", "Tasks for which /predict had no prediction.", labels=("project", "why")
         )
         for (project, why), count in self._unanswered.counts().items():
             tasks.add_metric([str(project), why], count)
@@ -100,12 +100,12 @@ class LoopState(Collector):
         items = GaugeMetricFamily("paploop_items", "Items by state.", labels=("project", "state"))
         open_runs = GaugeMetricFamily("paploop_open_run", "1 while a run is open.", labels=("project",))
         active = GaugeMetricFamily("paploop_active_run", "Run of the active model, 0 = none.", labels=("project",))
-        waiting = GaugeMetricFamily("paploop_waiting_events", "Webhooks stored and not applied yet.")
+        waiting = GaugeMetricFamily("paploop_waiting_events", "Webhooks stored but not yet applied.")
         waiting.add_metric([], store.events.count_open())
         aside = GaugeMetricFamily(
             "paploop_set_aside_events", "Webhooks that failed while others succeeded.", labels=("project",)
         )
-        changes = GaugeMetricFamily("paploop_label_changes", "Changes of labels ever recorded.", labels=("project",))
+        changes = GaugeMetricFamily("paploop_label_changes", "Label changes recorded so far.", labels=("project",))
         for project in store.projects.all():
             name = str(project.id)
             for state, count in store.items.count(project.id).items():

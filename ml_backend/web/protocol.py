@@ -58,7 +58,7 @@ def protocol(store: Store, serving: Serving, inbox: Inbox, metrics: Metrics) -> 
         body = json_object(request)
         action = event_action(body)
         if action not in ACTIONS or says_nothing(body):
-            why = "means nothing to PapLoop" if action not in ACTIONS else "came without what it is about"
+            why = "is not used by PapLoop" if action not in ACTIONS else "names no task or annotation"
             log.info("webhook %s %s", current_app.json.dumps(action), why)
             metrics.ignored.labels("unknown" if action not in ACTIONS else "bare").inc()
             return jsonify(result="ignored", job=None), 201
@@ -84,7 +84,7 @@ def _project(projects: ProjectRows, body: Mapping[str, object], config_name: str
     """The project of an ML call; without its number the one connected project of that labeling config, if one is.
 
     Raises:
-        BadRequest: a project is named, and it is no project's number.
+        BadRequest: a project is named, and it is not a project's number.
     """
     if body.get("project") is not None:
         return project_number(body["project"])

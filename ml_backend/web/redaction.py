@@ -48,7 +48,7 @@ def event_action(body: Mapping[str, object]) -> str:
     action = body.get("action")
     if not isinstance(action, str) or not action or len(action) > 60:
         raise BadRequest(
-            "The webhook names no action; send Label Studio's body unchanged, with its 'action'.",
+            "The webhook has no 'action'. Send Label Studio's body unchanged.",
             code="event.no_action",
         )
     return action
@@ -70,14 +70,14 @@ def redact(body: Mapping[str, object]) -> dict[str, object]:
         A new body of the same shape, without the project's token, storage passwords and everything unknown.
 
     Raises:
-        BadRequest: no project, or what the action is about is no object.
+        BadRequest: no project, or what the action is about is not an object.
     """
     action = event_action(body)
     kept: dict[str, object] = {"action": action, "project": _project(body.get("project"))}
     needed = WEBHOOK.get(action)
     if needed and not isinstance(body.get(needed), dict | list):
         raise BadRequest(
-            f"'{needed}' of the webhook {action} is no object; send Label Studio's body unchanged.",
+            f"'{needed}' in the webhook {action} is not an object. Send Label Studio's body unchanged.",
             code="event.incomplete",
             action=action,
         )

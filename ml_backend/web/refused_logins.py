@@ -46,7 +46,7 @@ class RefusedLogins:
             self._count += 1
             write = self._count <= LINES
         if left_out:
-            log.warning("%d more logins were refused, which are not listed", left_out)
+            log.warning("%d more refused logins are not listed", left_out)
         if write:
             what = "a wrong password or secret" if tried else "no password"
             log.warning("login refused: %s came with %s for %s", address or "somebody", what, path[:200])

@@ -44,7 +44,7 @@ def pure_radius(
     for place, own in enumerate(label[chosen]):
         similarity[place, edges[own] : edges[own + 1]] = -2
     gaps = np.sort(np.sqrt(np.maximum(2 - 2 * similarity.max(axis=1), 0)))
-    # A hair below the distance, so that rounding does not let the neighbour in.
+    # A hair below the distance, so that rounding does not let the neighbor in.
     return float(gaps[int((1 - purity) * (len(gaps) - 1))]) * (1 - 1e-5)
 
 

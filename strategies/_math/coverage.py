@@ -1,4 +1,4 @@
-"""Greedy maximisation of weighted kernel coverage, lazily.
+"""Greedy maximization of weighted kernel coverage, lazily.
 
 C(S) = sum_j w_j max_{s in S} k(s, j) is submodular: what a candidate would add only falls as others are picked, so a
 gain computed earlier is an upper bound and only the best few candidates are computed again before each pick (Minoux

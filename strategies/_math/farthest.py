@@ -1,8 +1,8 @@
 """Farthest-first traversal, exact, without looking at most points most of the time.
 
-Distances to a growing set of centres only fall, so a distance computed against the first few centres is an upper
+Distances to a growing set of centers only fall, so a distance computed against the first few centers is an upper
 bound, and a point whose bound lies below the best exact distance cannot be the farthest. `LazyFarthest` keeps for every
-point a bound and the number of centres it has met, and works in a window of the points with the highest bounds:
+point a bound and the number of centers it has met, and works in a window of the points with the highest bounds:
 picks are exact as long as the best point of the window is not below the highest bound outside.
 """
 
@@ -20,7 +20,7 @@ WINDOW = 2048
 ACTIVE = 65_536
 """The window is drawn from the points with the highest bounds, so that most windows cost no pass over all points."""
 FIRST_CENTRES = 128
-"""Centres that every point meets at the start; the others are met when a point enters the window."""
+"""Centers that every point meets at the start; the others are met when a point enters the window."""
 BLOCK_ROWS = 4096
 REFRESH_ROWS = 512
 
@@ -33,12 +33,12 @@ def squared_chord(similarity: Float32) -> Float32:
 
 
 class LazyFarthest:
-    """Farthest-first picks among `candidates` from a growing set of centres.
+    """Farthest-first picks among `candidates` from a growing set of centers.
 
     Args:
         vectors: `(n, d)` unit vectors, possibly memory-mapped; blocks of them are copied, never the whole.
         candidates: `(m,)` int64 positions to pick from.
-        centres: `(l,)` int64 positions that are centres already.
+        centres: `(l,)` int64 positions that are centers already.
         budget: how many picks will be asked for.
     """
 
@@ -57,7 +57,7 @@ class LazyFarthest:
         return np.asarray(self._vectors[self._candidates[members]], dtype=np.float32)
 
     def _first_bounds(self, centres: Float32) -> Float32:
-        """Squared distances `(m,)` to a few centres, by slices of the file: a gather would copy all of it."""
+        """Squared distances `(m,)` to a few centers, by slices of the file: a gather would copy all of it."""
         count = len(self._vectors)
         nearest = np.full(count, np.float32(-1.0))
 
@@ -130,7 +130,7 @@ class LazyFarthest:
         self._met[window] = self._known
 
     def _nearest_to_mean(self) -> int:
-        """Where to begin without any centre: the candidate most like all the others."""
+        """Where to begin without any center: the candidate most like all the others."""
         mean = np.zeros(self._vectors.shape[1], dtype=np.float64)
         members = np.arange(len(self._candidates))
         for start in range(0, len(members), BLOCK_ROWS):
@@ -142,7 +142,7 @@ class LazyFarthest:
         return int(np.concatenate(similarity).argmax())
 
     def exact(self) -> Float32:
-        """`(m,)` squared distance of every candidate to its nearest centre; picked ones have 0. Costs a whole pass."""
+        """`(m,)` squared distance of every candidate to its nearest center; picked ones have 0. Costs a whole pass."""
         self._refresh(np.flatnonzero(self._met < self._known))
         return np.maximum(self._bound, np.float32(0))
 

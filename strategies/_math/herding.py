@@ -33,7 +33,7 @@ def herd(pool: Pool, budget: int, rng: np.random.Generator, weights: NDArray[np.
         StrategyError: a width that is not positive.
     """
     if not width > 0:
-        raise StrategyError(f"The kernel width is a positive share of the median distance, not {width}.")
+        raise StrategyError(f"The kernel width must be a positive fraction of the median distance, not {width}.")
     open_items = pool.open
     targets = sampled(open_items, np.ones(len(open_items)), SAMPLE, rng)
     candidates = sampled(open_items, weights[open_items], max(SAMPLE, 2 * budget), rng)

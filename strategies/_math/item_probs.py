@@ -13,7 +13,7 @@ Float32 = NDArray[np.float32]
 def member_distributions(pool: Pool) -> Float32:
     """`(members, n, classes)`: mean over the regions of each item; uniform for an item without regions.
 
-    One region an item (classification) is handed out as it is, without a copy.
+    One region per item (classification) is handed out as it is, without a copy.
     """
     counts = np.diff(pool.offsets)
     if pool.probs.shape[1] == len(pool) and np.all(counts == 1):

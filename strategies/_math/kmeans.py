@@ -89,7 +89,7 @@ def sketch(rows: Float32, rng: np.random.Generator) -> Float32:
 
 
 def assign(vectors: FloatArray, positions: IntArray | None, centres: Float32) -> tuple[IntArray, Float32]:
-    """Nearest centre `(m,)` of each row and the squared distance `(m,)`; blocks, never a second copy.
+    """Nearest center `(m,)` of each row and the squared distance `(m,)`; blocks, never a second copy.
 
     Args:
         vectors: `(n, d)`.
@@ -145,7 +145,7 @@ def kmeans(
         iterations: of Lloyd, at most; the nearest seed is the first assignment.
 
     Returns:
-        `(m,)` cluster numbers and `(clusters, d)` centres.
+        `(m,)` cluster numbers and `(clusters, d)` centers.
     """
     mass = np.ones(len(positions), np.float32) if weights is None else np.asarray(weights, dtype=np.float32)
     chosen: IntArray = np.arange(len(positions), dtype=np.int64)
@@ -168,7 +168,7 @@ def kmeans(
 def _seeds(rows: Float32, mass: Float32, clusters: int, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
     """k-means++ seeds `(clusters,)` and the nearest one of each row `(m,)`.
 
-    Weights enter through the first seed, and points without weight are no seeds.
+    Weights enter through the first seed, and points without weight are not seeds.
     """
     points = Sketch(sketch(rows, rng))
     far = 4 * max(points.longest, 1e-9)

@@ -23,7 +23,7 @@ AGGREGATES = ("mean", "max", "sum")
 
 
 class _NoDistribution(Exception):
-    """A region that is no distribution: its member, and its number among the regions that were scored."""
+    """A region that is not a distribution: its member, and its number among the regions that were scored."""
 
     def __init__(self, member: int, region: int) -> None:
         super().__init__(member, region)
@@ -53,7 +53,7 @@ def _scored_part(pool: Pool, score: Score, part: tuple[int, int]) -> Float32:
     """`score` of the regions of a part.
 
     Raises:
-        StrategyError: a region that is no distribution; the message names its item.
+        StrategyError: a region that is not a distribution; the message names its item.
     """
     try:
         return _scored(pool.probs[:, part[0] : part[1]], score)
@@ -77,7 +77,7 @@ def per_item(scores: Float32, offsets: IntArray, aggregate: str) -> Float64:
         StrategyError: an unknown aggregate.
     """
     if aggregate not in AGGREGATES:
-        raise StrategyError(f"Regions are folded by one of {', '.join(AGGREGATES)}, not {aggregate!r}.")
+        raise StrategyError(f"'aggregate' must be one of {', '.join(AGGREGATES)}, not {aggregate!r}.")
     counts = np.diff(offsets)
     if not len(scores):
         return np.zeros(len(counts), dtype=np.float64)

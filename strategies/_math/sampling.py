@@ -1,8 +1,8 @@
 """Sampling proportional to squared distance (k-means++), exact, without a pass over all points per pick.
 
-Distances to a growing set of centres only fall. A point proposed by an old, too large distance and accepted with the
+Distances to a growing set of centers only fall. A point proposed by an old, too large distance and accepted with the
 probability true / old is a draw from the true distribution (rejection sampling), so only proposals are computed
-exactly, and all points are brought up to date, many centres in one product, when too many proposals fail.
+exactly, and all points are brought up to date, many centers in one product, when too many proposals fail.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ class Geometry(Protocol):
     def __len__(self) -> int: ...
 
     def squared(self, points: IntArray | slice, centres: IntArray) -> Float32:
-        """`(p, c)` squared distances of points to centres."""
+        """`(p, c)` squared distances of points to centers."""
         ...
 
 
 class DistanceSampler:
-    """Draws points with probability proportional to the squared distance to the nearest centre.
+    """Draws points with probability proportional to the squared distance to the nearest center.
 
     Args:
         geometry: the points.
-        start: `(m,)` squared distances to centres that are there already, infinite without any.
+        start: `(m,)` squared distances to centers that are there already, infinite without any.
         rng: randomness.
     """
 
@@ -53,12 +53,12 @@ class DistanceSampler:
         self._settled = 0
 
     def take(self, point: int) -> None:
-        """Make a point a centre."""
+        """Make a point a center."""
         self._pending.append(point)
         self._chosen[point] = True
 
     def distances(self) -> NDArray[np.float64]:
-        """Exact squared distance of every point to its nearest centre."""
+        """Exact squared distance of every point to its nearest center."""
         centres = np.array(self._pending, dtype=np.int64)
 
         def work(part: tuple[int, int]) -> None:
@@ -77,7 +77,7 @@ class DistanceSampler:
         return self._old
 
     def nearest(self) -> IntArray:
-        """Which centre is nearest to each point `(m,)`, numbered in the order in which they were taken."""
+        """Which center is nearest to each point `(m,)`, numbered in the order in which they were taken."""
         self.distances()
         return self._nearest
 

@@ -46,6 +46,6 @@ def measured(pool: Pool, measure: str, aggregate: str = "mean") -> NDArray[np.fl
         StrategyError: an unknown measure.
     """
     if measure not in MEASURES:
-        raise StrategyError(f"Uncertainty is measured by one of {', '.join(MEASURES)}, not {measure!r}.")
+        raise StrategyError(f"'measure' must be one of {', '.join(MEASURES)}, not {measure!r}.")
     score = MEASURES[measure]
     return item_scores(pool, lambda probs: score(simplex.consensus(probs)), aggregate)

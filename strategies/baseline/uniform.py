@@ -15,7 +15,7 @@ from strategies.base import Pool, Ranking
 class Uniform:
     """Random order; every unlabeled item has the same chance.
 
-    u(x) ~ Uniform[0, 1), one draw an item.
+    u(x) ~ Uniform[0, 1), one draw per item.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()

@@ -21,7 +21,7 @@ MOST = 512
 class ClassQuota:
     """Rare objects first: images that probably contain the most objects of classes whose quota is not filled.
 
-    With n_c objects of class c expected among the images labeled or picked so far, the next image maximises
+    With n_c objects of class c expected among the images labeled or picked so far, the next image maximizes
     sum_c e_c(x) / (1 + n_c), where e_c(x) = sum_b p_b(c); with a quota a class counts only while n_c is below it.
 
     Args:
@@ -39,12 +39,12 @@ class ClassQuota:
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
         if self.quota < 0:
-            raise StrategyError(f"A quota is 0 or more objects, not {self.quota}; correct it.")
+            raise StrategyError(f"The quota must be 0 or more objects, not {self.quota}.")
         expected = expected_objects(pool)
         have = expected[pool.labelled].sum(axis=0)
         if len(self.have) not in (0, len(have)):
             raise StrategyError(
-                f"There are {len(have)} classes and {len(self.have)} numbers of objects; give one for each class."
+                f"There are {len(have)} classes but {len(self.have)} numbers of objects. Give one for each class."
             )
         have = have + np.array(self.have or [0.0] * len(have))
         worth = self._worth(have)

@@ -43,7 +43,7 @@ class Ppal:
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""
         if self.pool_factor < 1:
-            raise StrategyError(f"The pool factor is at least 1, not {self.pool_factor}; correct it.")
+            raise StrategyError(f"The pool factor must be at least 1, not {self.pool_factor}.")
         weights = self._weights(pool)
         unsure = per_item(region_scores(pool, lambda probs: entropy(consensus(probs))) * weights, pool.offsets, "sum")
         count = max(budget, min(round(self.pool_factor * budget), MOST_CANDIDATES))
@@ -63,7 +63,7 @@ class Ppal:
         if self.difficulty:
             if len(self.difficulty) != classes:
                 raise StrategyError(
-                    f"There are {classes} classes and {len(self.difficulty)} difficulties; give one for each class."
+                    f"There are {classes} classes but {len(self.difficulty)} difficulties. Give one for each class."
                 )
             hard = np.clip(np.array(self.difficulty, dtype=np.float64), 0, 1)
         else:
@@ -95,7 +95,7 @@ def similarity(pool: Pool, candidates: IntArray) -> NDArray[np.float64]:
 
 
 def k_medoids(alike: NDArray[np.float64], count: int) -> IntArray:
-    """`count` rows that stand for all: farthest first from row 0, then each group's centre, at most `ROUNDS` times.
+    """`count` rows that stand for all: farthest first from row 0, then each group's center, at most `ROUNDS` times.
 
     Args:
         alike: `(k, k)` symmetric similarities.
@@ -123,5 +123,5 @@ def _centre(alike: NDArray[np.float64], group: BoolArray, before: int) -> int:
     members = np.flatnonzero(group)
     sums = alike[np.ix_(members, members)].sum(axis=1)
     best_one = int(members[sums.argmax()])
-    # An equal one is no reason to move; else rounds would never settle.
+    # An equal one is not a reason to move; else rounds would never settle.
     return before if sums.max() <= sums[members == before].max() + 1e-12 else best_one

@@ -15,7 +15,7 @@ from strategies.base import Pool, Ranking
 class CoreSet:
     """Each pick is the item farthest from everything labeled or picked so far.
 
-    x* = argmax_x min_{s in S} ||h(x) - h(s)||, S the labelled items and the picks before; without any, the
+    x* = argmax_x min_{s in S} ||h(x) - h(s)||, S the labeled items and the picks before; without any, the
     first is the item nearest to the mean. The same picks as plain greedy, found lazily (see `_math.farthest`).
 
     Utilities: the distance when picked; for the others an upper bound of the distance that is left.

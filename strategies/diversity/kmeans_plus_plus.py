@@ -18,7 +18,7 @@ from strategies.base import Pool, Ranking
 class KmeansPlusPlus:
     """Items drawn with probability proportional to the squared distance from the nearest labeled or drawn one.
 
-    P(x) ~ min_{s in S} ||h(x) - h(s)||^2; the first is drawn uniformly where nothing is labelled. Exact draws by
+    P(x) ~ min_{s in S} ||h(x) - h(s)||^2; the first is drawn uniformly where nothing is labeled. Exact draws by
     rejection (see `_math.sampling`). Less drawn to outliers than core-set.
 
     Paper: Arthur, Vassilvitskii (2007), k-means++: The Advantages of Careful Seeding

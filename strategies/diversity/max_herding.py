@@ -1,4 +1,4 @@
-"""Greedy maximisation of the pool's generalised coverage."""
+"""Greedy maximization of the pool's generalized coverage."""
 
 from __future__ import annotations
 

@@ -49,5 +49,5 @@ class ProbCover:
         utilities[order] = counts
         covers = np.full(len(pool), np.nan)
         covers[order] = counts * (len(open_items) / len(positions))
-        note = f"Balls of radius {radius:.3f} around each pick hold one cluster in {self.purity:.0%} of cases."
+        note = f"Balls of radius {radius:.3f} around each pick contain a single cluster in {self.purity:.0%} of cases."
         return Ranking(order, utilities, {"covers": covers}, note, {"radius": radius})

@@ -22,7 +22,7 @@ class Typiclust:
     """Clusters the pool into labels + budget clusters and picks the most typical item of each uncovered one.
 
     Clusters are served by fewest labels, then by size; typicality(x) = (1/K sum_{x' in K nearest} ||x - x'||)^-1 inside
-    the cluster, K = min(neighbours, size). Clusters under five items wait. k-means with labelled items included.
+    the cluster, K = min(`neighbours`, size). Clusters under five items wait. k-means with labeled items included.
 
     Args:
         neighbours: K.

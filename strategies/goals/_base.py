@@ -38,12 +38,12 @@ def ask(
 
 
 def in_place_of(ranking: Ranking, base: str, why: str) -> Ranking:
-    """The order of `base`, under its own name and with a note, where a goal has nothing to go by.
+    """The order of `base`, under its own name and with a note, where a goal has nothing to use.
 
     Args:
-        ranking: what `base` answered.
+        ranking: what `base` returned.
         base: its name.
-        why: why the goal has nothing to go by, as the beginning of a sentence.
+        why: why the goal has nothing to use, as the beginning of a sentence.
     """
     by = ranking.by or base
     return dataclasses.replace(ranking, by=by, note=f"{why}, so {by} orders the pool. {ranking.note}".strip())
@@ -59,7 +59,9 @@ def positions_of(pool: Pool, ids: Sequence[int], what: str) -> IntArray:
     places = np.minimum(np.searchsorted(pool.ids, wanted), max(0, len(pool) - 1))
     missing = wanted[pool.ids[places] != wanted] if len(pool) else wanted
     if len(missing):
-        raise StrategyError(f"There is no item {int(missing[0])} in the pool; name {what} by the ids of its images.")
+        raise StrategyError(
+            f"There is no item {int(missing[0])} in the pool. Give {what} as ids of images in the pool."
+        )
     return np.asarray(places, dtype=np.int64)
 
 

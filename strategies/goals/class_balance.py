@@ -54,7 +54,7 @@ class ClassBalance:
     def _wanted(self, classes: int) -> NDArray[np.float64]:
         shares = np.asarray(self.shares if len(self.shares) else np.ones(classes), dtype=np.float64)
         if shares.shape != (classes,) or not np.all(shares >= 0) or not shares.sum() > 0:
-            raise StrategyError(f"Give {classes} shares, one a class and none negative, not {list(self.shares)}.")
+            raise StrategyError(f"Give {classes} non-negative shares, one per class, not {list(self.shares)}.")
         return np.asarray(shares / shares.sum())
 
 

@@ -18,12 +18,12 @@ from strategies.goals._base import ask, in_place_of
 class Relabel:
     """Labeled images whose label is probably wrong come first, then unlabeled ones in another strategy's order.
 
-    A label y of x is doubted when another class k has p(k|x) >= t_k, t_k the mean p(k|x) of the items labelled k (a
+    A label y of x is doubted when another class k has p(k|x) >= t_k, t_k the mean p(k|x) of the items labeled k (a
     confident joint off the diagonal), and p(k|x) > p(y|x). Order: p(y|x) - max_k p(k|x), lowest first. The
     probabilities should come from a model that did not train on the item; one that did doubts too little.
 
     Args:
-        base: the strategy that orders the unlabelled images.
+        base: the strategy that orders the unlabeled images.
         base_params: its parameters.
 
     Paper: Northcutt, Jiang, Chuang (2021), Confident Learning: Estimating Uncertainty in Dataset Labels,
@@ -42,11 +42,11 @@ class Relabel:
         inner = ask(self.base, self.base_params, pool, budget - len(doubted), rng)
         order = np.concatenate([doubted, inner.order])
         if not len(doubted):
-            return in_place_of(inner, self.base, "No label is in doubt")
+            return in_place_of(inner, self.base, "No label looks wrong")
         column = np.full(len(pool), np.nan)
         column[doubted] = doubt[doubted]
         utilities = staircase(len(pool), order, inner.utilities)
-        note = f"{len(doubted)} labels that the model doubts come first."
+        note = f"{len(doubted)} labels that are probably wrong come first."
         return Ranking(order, utilities, {**inner.evidence, "label_doubt": column}, note, inner.facts)
 
 

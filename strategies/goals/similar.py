@@ -36,7 +36,9 @@ class Similar:
 
     def __post_init__(self) -> None:
         if self.factor < 1:
-            raise StrategyError(f"factor is the number of similar images per pick, 1 or more, not {self.factor}.")
+            raise StrategyError(
+                f"'factor' is the number of similar images per pick and must be at least 1, not {self.factor}."
+            )
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""

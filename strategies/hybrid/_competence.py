@@ -53,7 +53,7 @@ def reported(measurements: Mapping[str, Any], classes: int) -> Competence | None
         classes: how many there are.
 
     Raises:
-        StrategyError: a balanced accuracy that is no number in [0, 1].
+        StrategyError: a balanced accuracy that is not a number in [0, 1].
     """
     inner = measurements.get("candidate")
     scores = inner if isinstance(inner, Mapping) else measurements
@@ -69,7 +69,7 @@ def reported(measurements: Mapping[str, Any], classes: int) -> Competence | None
 
 
 def estimated(pool: Pool, classes: int) -> Competence | None:
-    """Leave-one-out balanced accuracy of the nearest class mean among the labelled items, or None with too few.
+    """Leave-one-out balanced accuracy of the nearest class mean among the labeled items, or None with too few.
 
     For projects without validation items: needs two classes with two labels each. Classes with fewer count as missed.
     """

@@ -68,14 +68,12 @@ class Auto:
         if known is None:
             return "Too few labels to tell what the model knows: images that represent the pool come first."
         measure = f"balanced accuracy {known.score:.2f} {known.source}, guessing {known.chance:.2f}"
-        first = "what it is unsure of comes first, spread out"
+        first = "the images it is most uncertain about come first, spread out"
         if known.skill >= self.threshold and known.is_sure:
-            return f"The model knows enough to trust its doubts ({measure}): {first}."
+            return f"The model is good enough to trust its uncertainty ({measure}): {first}."
         if known.skill >= self.threshold:
-            return (
-                f"The model seems to do better than guessing ({measure}), but it is too little to be sure of: {first}."
-            )
-        return f"The model knows little more than guessing ({measure}): images that represent the pool come first."
+            return f"The model seems better than guessing ({measure}), though the evidence is thin: {first}."
+        return f"The model is hardly better than guessing ({measure}): images that represent the pool come first."
 
 
 def _numbers(known: Competence | None) -> dict[str, Any]:

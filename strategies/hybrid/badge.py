@@ -35,7 +35,7 @@ class Badge:
         points = Points(pool.embeddings, None if whole else open_items)
         gradients = Gradients(errors(distributions(pool)[open_items]), points)
         lengths = gradients.norms()
-        # No squared distance exceeds 4 times the longest squared length, and all start without a centre.
+        # No squared distance exceeds 4 times the longest squared length, and all start without a center.
         sampler = DistanceSampler(
             gradients, np.full(len(lengths), 4 * max(float(lengths.max()), 1e-9), np.float32), rng
         )

@@ -20,7 +20,7 @@ MAX_CLUSTERS = 1000
 class Clue:
     """The item nearest to each center of an entropy-weighted k-means.
 
-    min sum_k sum_{x in X_k} H(x) ||h(x) - mu_k||^2 with one cluster per pick, then the unlabelled item nearest to each
+    min sum_k sum_{x in X_k} H(x) ||h(x) - mu_k||^2 with one cluster per pick, then the unlabeled item nearest to each
     mu_k; heaviest clusters first. Above 1,000 picks a cluster serves several.
 
     Paper: Prabhu et al. (2021), Active Domain Adaptation via Clustering Uncertainty-weighted Embeddings,
@@ -47,7 +47,7 @@ class Clue:
 
 
 def _own_gaps(pool: Pool, positions: IntArray, label: IntArray, centres: NDArray[np.float32]) -> FloatArray:
-    """Squared distance `(m,)` of each item to the centre of its own cluster."""
+    """Squared distance `(m,)` of each item to the center of its own cluster."""
     gaps = np.empty(len(positions))
     for start in range(0, len(positions), 8192):
         rows = pool.embeddings[positions[start : start + 8192]]

@@ -1,4 +1,4 @@
-"""Near-duplicates: exact and approximate neighbour search, groups, verification on pixels, calibration.
+"""Near-duplicates: exact and approximate neighbor search, groups, verification on pixels, calibration.
 
 The only package that imports faiss.
 """

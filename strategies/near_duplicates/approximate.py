@@ -1,4 +1,4 @@
-"""Neighbour search in cells, for more vectors than an exact scan can afford; its recall is measured, not hoped for.
+"""Neighbor search in cells, for more vectors than an exact scan can afford; its recall is measured, not hoped for.
 
 Inverted lists: Sivic and Zisserman 2003, "Video Google: a text retrieval approach to object matching in videos";
 Jegou, Douze and Schmid 2011, "Product quantization for nearest neighbor search" (here without the quantization: what
@@ -51,7 +51,7 @@ class ApproximateIndex(NeighbourSearch):
     @probes.setter
     def probes(self, count: int) -> None:
         if count < 1:
-            raise StrategyError(f"{count} cells cannot be visited; give 1 or more.")
+            raise StrategyError(f"The number of cells to search must be at least 1, not {count}.")
         self._lists.nprobe = min(count, len(self.centres))
 
     def cells(self, vectors: FloatArray, count: int) -> IntArray:
@@ -60,7 +60,7 @@ class ApproximateIndex(NeighbourSearch):
 
 
 def learn_cells(vectors: FloatArray, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Centres for `(n, d)` vectors by k-means on a sample; about two times the square root of n of them."""
+    """Centers for `(n, d)` vectors by k-means on a sample; about two times the square root of n of them."""
     rows = vectors if len(vectors) else np.eye(1, vectors.shape[1], dtype=np.float32)
     count = min(len(rows), max(1, int(2 * np.sqrt(len(rows)))))
     sample = np.sort(rng.choice(len(rows), min(len(rows), count * _TRAINING_PER_CELL), replace=False))

@@ -63,7 +63,7 @@ def boundary_pairs(scores: FloatArray, threshold: float, count: int, rng: np.ran
     """
     values = _finite(scores)
     if count < 1:
-        raise StrategyError(f"{count} pairs cannot be asked about; give 20 to 40.")
+        raise StrategyError(f"The number of pairs must be at least 1, not {count}. Use 20 to 40.")
     near = max(1, (3 * count) // 8)
     order = np.argsort(values, kind="stable")
     split = int(np.searchsorted(values[order], threshold))
@@ -97,8 +97,8 @@ def calibrate(
     said = np.asarray(answers, np.bool_)
     if len(said) < FEWEST_ANSWERS or said.all() or not said.any():
         raise StrategyError(
-            f"{len(said)} answers with {int(said.sum())} times yes do not fix a threshold; "
-            f"answer at least {FEWEST_ANSWERS} pairs, some of them yes and some no."
+            f"{len(said)} answers, {int(said.sum())} of them yes, do not determine a threshold. Answer at "
+            f"least {FEWEST_ANSWERS} pairs, some with yes and some with no."
         )
     centre, spread = float(values[asked].mean()), float(max(values[asked].std(), 1e-6))
     scaled = (values - centre) / spread
@@ -124,7 +124,7 @@ def _finite(scores: FloatArray) -> NDArray[np.float64]:
     values = np.asarray(scores, np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if values.ndim != 1 or len(bad):
-        raise StrategyError(f"Pair {bad[0] if len(bad) else 0} has no finite score; leave it out.")
+        raise StrategyError(f"The score of pair {bad[0] if len(bad) else 0} is not finite. Leave it out.")
     return values
 
 

@@ -35,8 +35,8 @@ def propose_pairs(
     """
     if len(summaries) != len(thumbnails) or partners < 1:
         raise StrategyError(
-            f"{len(summaries)} summaries, {len(thumbnails)} thumbnails and {partners} partners cannot be searched; "
-            "give as many of the one as of the other, and 1 partner or more."
+            f"{len(summaries)} summaries, {len(thumbnails)} thumbnails and {partners} partners cannot be "
+            "searched. Give equal numbers of summaries and thumbnails, and at least 1 partner."
         )
     if len(summaries) < 2:
         return []

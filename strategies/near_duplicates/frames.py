@@ -32,7 +32,7 @@ Near = list[dict[int, float]]
 
 
 def frame(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """`(256,)` float32 of unit length from `(h, w, 3)` uint8: grey, squeezed to 16 px, without its broad shading.
+    """`(256,)` float32 of unit length from `(h, w, 3)` uint8: gray, squeezed to 16 px, without its broad shading.
 
     A frame with hardly any detail gives zeros; it is never proposed.
     """

@@ -54,7 +54,9 @@ class Grouper:
         frames: FrameIndex | None = None,
     ) -> None:
         if not 0.0 <= radius < 2.0:
-            raise StrategyError(f"The duplicate radius is a cosine distance from 0 to below 2, not {radius}.")
+            raise StrategyError(
+                f"The duplicate radius must be a cosine distance of at least 0 and below 2, not {radius}."
+            )
         self.index, self.radius, self._confirm, self._frames = index, radius, confirm, frames
         self._created: list[int] = []
         self._known = len(index)
@@ -128,7 +130,7 @@ class Grouper:
 
 
 def _inside(block: NDArray[np.float32], reach: float) -> tuple[IntArray, IntArray]:
-    """Neighbours within a block."""
+    """Neighbors within a block."""
     index = VectorIndex(block.shape[1])
     index.add(block)
     lims, _, positions = index.within(block, reach)
@@ -149,7 +151,7 @@ def _distances(
 def cosine_distances(vector: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float64]:
     """Distances of one vector to `(k, d)` others, bit for bit the same whatever else is in the batch.
 
-    Half the squared chord of the normalised vectors: exactly 0 for equal ones, where 1 - dot is off by rounding.
+    Half the squared chord of the normalized vectors: exactly 0 for equal ones, where 1 - dot is off by rounding.
     """
     return np.asarray(np.sum((_normalised(vectors) - _normalised(vector[None])) ** 2, axis=1) / 2.0)
 

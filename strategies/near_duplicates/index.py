@@ -1,4 +1,4 @@
-"""Neighbour search over unit vectors, by cosine distance (1 - dot product)."""
+"""Neighbor search over unit vectors, by cosine distance (1 - dot product)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from strategies.base import FloatArray, IntArray, StrategyError
 UNIT_TOLERANCE = 1e-3
 
 Found = tuple[IntArray, NDArray[np.float32], IntArray]
-"""`(lims, distances, positions)`: the neighbours of query i lie at `lims[i]:lims[i + 1]`, nearest first."""
+"""`(lims, distances, positions)`: the neighbors of query i lie at `lims[i]:lims[i + 1]`, nearest first."""
 
 
 def settle() -> None:
@@ -36,20 +36,20 @@ def unit_rows(vectors: FloatArray, dimension: int | None = None) -> NDArray[np.f
     bad = np.flatnonzero(~(np.abs(lengths - 1.0) <= 2 * UNIT_TOLERANCE))
     if len(bad):
         raise StrategyError(
-            f"Vector {bad[0]} has squared length {lengths[bad[0]]:.4g} instead of 1; "
-            "normalise the embeddings and leave out images that could not be embedded."
+            f"Vector {bad[0]} has squared length {lengths[bad[0]]:.4g} instead of 1; normalize the embeddings "
+            "and leave out images that could not be embedded."
         )
     return rows
 
 
 def threshold(radius: float) -> float:
-    """The inner product above which FAISS keeps a neighbour within `radius`, its rounding included.
+    """The inner product above which FAISS keeps a neighbor within `radius`, its rounding included.
 
     Raises:
         StrategyError: a radius outside [0, 2].
     """
     if not 0.0 <= radius <= 2.0:
-        raise StrategyError(f"A radius is a cosine distance between 0 and 2, not {radius}.")
+        raise StrategyError(f"The radius must be a cosine distance between 0 and 2, not {radius}.")
     # FAISS keeps what is strictly above
     return float(np.nextafter(1.0 - radius, -3.0)) - 1e-7
 
@@ -125,7 +125,7 @@ class NeighbourSearch:
         """
         rows = self._rows(queries)
         if k < 1:
-            raise StrategyError(f"{k} neighbours were asked for; give 1 or more.")
+            raise StrategyError(f"The number of neighbors must be at least 1, not {k}.")
         k = min(k, len(self))
         if not k or not len(rows):
             return np.zeros((len(rows), k), np.float32), np.zeros((len(rows), k), np.int64)
@@ -154,5 +154,5 @@ class VectorIndex(NeighbourSearch):
 
     def __init__(self, dimension: int) -> None:
         if dimension < 1:
-            raise StrategyError(f"An index needs a dimension of 1 or more, not {dimension}.")
+            raise StrategyError(f"The dimension of an index must be at least 1, not {dimension}.")
         super().__init__(dimension, faiss.IndexFlatIP(dimension))

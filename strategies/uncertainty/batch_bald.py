@@ -39,7 +39,7 @@ class BatchBald:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.configurations < 1:
-            raise StrategyError("batch and configurations are 1 or more.")
+            raise StrategyError("'batch' and 'configurations' must be at least 1.")
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:
         """See `strategies.base.Strategy`."""

@@ -71,7 +71,7 @@ def test_a_key_waits_in_one_lane_only(redis_url: str) -> None:
 
 
 def test_redis_away_is_said_in_words() -> None:
-    with pytest.raises(QueueUnavailable, match="does not answer"):
+    with pytest.raises(QueueUnavailable, match="does not respond"):
         WorkQueue(f"redis://:secret@127.0.0.1:{free_port()}/0", "test", 60).put("run_job", 1, key="run-1")
 
 

@@ -127,7 +127,7 @@ def test_class_balance_fills_the_rare_class() -> None:
 
 
 def test_shares_must_fit_the_classes() -> None:
-    with pytest.raises(StrategyError, match="Give 3 shares"):
+    with pytest.raises(StrategyError, match="Give 3 non-negative shares"):
         strategies.rank("class_balance", make_pool(5), 1, rng(), shares=[1, 2])
 
 
@@ -143,7 +143,7 @@ def test_relabel_finds_the_wrong_label() -> None:
     ranking = strategies.rank("relabel", pool, 3, rng())
     assert ranking.order[0] == 4
     assert not pool.labelled[ranking.order[1:]].any()
-    assert "labelled HSIL, which the model gives 0.03" in phrase(ranking, pool, ["NILM", "LSIL", "HSIL"], 4)
+    assert "labeled HSIL, to which the model gives 0.03" in phrase(ranking, pool, ["NILM", "LSIL", "HSIL"], 4)
 
 
 def test_goals_nest() -> None:

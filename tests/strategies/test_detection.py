@@ -132,7 +132,7 @@ def test_class_quota_counts_objects_that_the_pool_does_not_show() -> None:
     assert strategies.rank("class_quota", pool, 1, np.random.default_rng(0)).order.tolist() == [2]
     known = strategies.rank("class_quota", pool, 1, np.random.default_rng(0), have=(5.0, 0.0))
     assert known.order.tolist() == [1]
-    with pytest.raises(StrategyError, match="2 classes and 1 numbers"):
+    with pytest.raises(StrategyError, match="2 classes but 1 numbers"):
         strategies.rank("class_quota", pool, 1, np.random.default_rng(0), have=(5.0,))
 
 
@@ -142,7 +142,7 @@ def test_ppal_weighs_hard_classes() -> None:
     ranking = strategies.rank("ppal", pool, 3, np.random.default_rng(0), difficulty=(0.0, 1.0))
     expected = [math.log(2), math.log(2), hard * math.log(2)]
     np.testing.assert_allclose(ranking.evidence["uncertainty"], expected, atol=1e-5)
-    with pytest.raises(StrategyError, match="2 classes and 1 difficulties"):
+    with pytest.raises(StrategyError, match="2 classes but 1 difficulties"):
         strategies.rank("ppal", pool, 1, np.random.default_rng(0), difficulty=(0.5,))
 
 

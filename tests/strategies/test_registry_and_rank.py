@@ -72,12 +72,12 @@ def test_budget_below_zero_is_refused() -> None:
     ("change", "message"),
     [
         ({"ids": np.array([1, 2, 2, 4])}, "Id 2 occurs more than once"),
-        ({"groups": np.zeros(3, np.int64)}, "groups of shape"),
+        ({"groups": np.zeros(3, np.int64)}, "groups has shape"),
         ({"offsets": np.array([0, 1, 2, 3, 5])}, "Offsets"),
         ({"offsets": np.array([0, 2, 1, 3, 4])}, "Offsets"),
         ({"embeddings": np.ones((3, 2), np.float32)}, "embeddings of shape"),
         ({"probs": np.ones((4, 2), np.float32)}, "Probabilities have shape"),
-        ({"labels": np.array([-1, 1, -1, -1])}, "position 1.*not marked as labelled"),
+        ({"labels": np.array([-1, 1, -1, -1])}, "position 1.*not marked as labeled"),
         ({"candidates": np.ones(3, bool)}, "Candidates"),
     ],
 )
@@ -106,8 +106,8 @@ def test_vectors_must_have_length_one() -> None:
     [
         (Ranking(np.array([1, 1]), np.zeros(4)), "twice"),
         (Ranking(np.array([1]), np.zeros(4)), "instead of 2"),
-        (Ranking(np.array([0, 1]), np.zeros(4)), "no candidate"),
-        (Ranking(np.array([1, 9]), np.zeros(4)), "no candidate"),
+        (Ranking(np.array([0, 1]), np.zeros(4)), "not a candidate"),
+        (Ranking(np.array([1, 9]), np.zeros(4)), "not a candidate"),
         (Ranking(np.array([1, 2]), np.array([0, 0, np.nan, 0])), "finite"),
         (Ranking(np.array([1, 2]), np.zeros(4), {"x": np.zeros(3)}), "evidence x"),
     ],

@@ -118,9 +118,9 @@ def test_stochastic_batches_follow_their_odds(name: str) -> None:
 
 
 def test_an_unknown_measure_or_aggregate_is_refused(pool: Pool) -> None:
-    with pytest.raises(StrategyError, match="measured by one of"):
+    with pytest.raises(StrategyError, match="'measure' must be one of"):
         strategies.rank("power", pool, 1, np.random.default_rng(0), measure="mood")
-    with pytest.raises(StrategyError, match="folded by one of"):
+    with pytest.raises(StrategyError, match="'aggregate' must be one of"):
         strategies.rank("bald", make_pool(3, regions=2), 1, np.random.default_rng(0), aggregate="median")
-    with pytest.raises(StrategyError, match="1 or more"):
+    with pytest.raises(StrategyError, match="at least 1"):
         strategies.rank("batch_bald", pool, 1, np.random.default_rng(0), batch=0)

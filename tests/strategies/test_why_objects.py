@@ -44,13 +44,13 @@ def test_objects_and_what_is_uncertain_about_them() -> None:
     assert said[0] == "3 objects, 2 uncertain between LSIL and HSIL, 1 that may be HSIL or nothing"
     assert said[1] == "1 object"
     assert said[2] == "nothing found on it"
-    assert said[3] == "no sure object"
+    assert said[3] == "no certain object"
 
 
 def test_several_pairs_are_mostly_one() -> None:
     pool = pool_of([(0.3, 0.1, 0.6), (0.1, 0.35, 0.55), (0.1, 0.38, 0.52)])
     ranking = strategies.rank("box_entropy", pool, 1, np.random.default_rng(0))
-    assert phrase(ranking, pool, CLASSES, 0) == "no sure object, 3 that may be mostly HSIL or nothing"
+    assert phrase(ranking, pool, CLASSES, 0) == "no certain object, 3 that may be mostly HSIL or nothing"
 
 
 def test_what_a_strategy_compared_is_said() -> None:

@@ -64,7 +64,7 @@ def test_class_quota_names_the_class_that_it_weighs() -> None:
     ranking = strategies.rank("class_quota", pool, 3, np.random.default_rng(0), have=[50.0, 0.0])
     assert int(ranking.order[0]) == 1
     assert phrase(ranking, pool, ["common", "rare"], 1) == (
-        "2 objects; about 1.6 rare to expect, and rare classes count more"
+        "2 objects; about 1.6 rare expected, and rare classes count more"
     )
 
 
@@ -103,7 +103,7 @@ def test_no_doubted_label_leaves_the_order_to_the_base() -> None:
     sure = np.eye(3, dtype=np.float32)[np.maximum(pool.labels, 0)]
     pool = dataclasses.replace(pool, probs=np.stack([sure, sure]))
     ranking = ranked("relabel", pool)
-    assert (ranking.by, ranking.note) == ("margin", "No label is in doubt, so margin orders the pool.")
+    assert (ranking.by, ranking.note) == ("margin", "No label looks wrong, so margin orders the pool.")
 
 
 @pytest.mark.parametrize(("items", "claims"), [(29, False), (30, True), (400, True)])
@@ -111,5 +111,5 @@ def test_under_thirty_held_out_items_nothing_is_claimed_of_a_model(items: int, c
     ranking = ranked("auto", images(), competence={"items": items, "candidate": {"balanced_accuracy": 0.99}})
     assert ranking.facts["phase"] == "uncertainty_herding"
     assert f"on {items} held-out items" in ranking.note
-    assert ("knows enough" in ranking.note) is claims
-    assert ("too little to be sure of" in ranking.note) is not claims
+    assert ("good enough" in ranking.note) is claims
+    assert ("the evidence is thin" in ranking.note) is not claims

@@ -17,7 +17,7 @@ class Augmentation:
         zoom: largest relative change of scale.
         shift: largest shift as a share of the side.
         light: largest relative change of brightness and contrast.
-        stain: largest relative change of each colour channel.
+        stain: largest relative change of each color channel.
     """
 
     turn: float = 180.0

@@ -48,7 +48,7 @@ class Classifier(Protocol):
         ...
 
     def describe(self) -> dict[str, Any]:
-        """How it was trained: JSON-serialisable settings for the metrics."""
+        """How it was trained: JSON-serializable settings for the metrics."""
         ...
 
 

@@ -51,7 +51,7 @@ class Plan:
 
 
 class FineTuned(nn.Module):
-    """Pixels -> logits: normalised features times a linear layer.
+    """Pixels -> logits: normalized features times a linear layer.
 
     Args:
         features: `(n, 3, side, side)` -> `(n, d)`.
@@ -111,10 +111,10 @@ def run_epochs(
         seed: of order and views; every epoch draws from its own stream, so a resumed run repeats the killed one.
         device: where to compute.
         state: file that holds the last finished epoch.
-        progress: told how far it is.
+        progress: called with the progress.
 
     Returns:
-        JSON-serialisable: epochs done, the best one, scores on the watched images by epoch.
+        JSON-serializable: epochs done, the best one, scores on the watched images by epoch.
     """
     network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_rates(network, plan), weight_decay=plan.decay)

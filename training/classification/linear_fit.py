@@ -1,4 +1,4 @@
-"""Fitting the linear head: balanced logistic regression, and how strongly to regularise it."""
+"""Fitting the linear head: balanced logistic regression, and how strongly to regularize it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from training.types import FloatArray, IntArray
 
 DEFAULT_STRENGTH = 3.0
-"""Inverse regularisation C on embeddings of mean squared length 1.
+"""Inverse regularization C on embeddings of mean squared length 1.
 
 Best or near it from 20 to 350 labels on three sets of cells and tissue; below 200 labels cross-validation chose no
 better.
@@ -35,10 +35,10 @@ CAUTION = 0.02
 
 @dataclass(frozen=True)
 class Choice:
-    """A regularisation strength and where it came from.
+    """A regularization strength and where it came from.
 
     Attributes:
-        strength: inverse regularisation C.
+        strength: inverse regularization C.
         scores: out-of-fold macro-F1 by strength; empty when the default was taken.
         note: how it was chosen, in words.
     """
@@ -63,14 +63,14 @@ def choose_strength(embeddings: FloatArray, targets: IntArray, groups: IntArray,
     """
     n = len(targets)
     if n < MIN_LABELS or len(np.unique(groups)) < 5:
-        return Choice(DEFAULT_STRENGTH, note=f"default: {n} labels are too few to choose by")
+        return Choice(DEFAULT_STRENGTH, note=f"default: {n} labels are too few to choose from")
     if n > MAX_LABELS:
         kept = np.sort(np.random.default_rng(seed).permutation(n)[:MAX_LABELS])
         embeddings, targets, groups = embeddings[kept], targets[kept], groups[kept]
     guesses = _out_of_fold(embeddings, targets, groups, seed)
     seen = guesses[STRENGTHS[0]] >= 0
     if len(np.unique(targets[seen])) < 2:
-        return Choice(DEFAULT_STRENGTH, note="default: the groups leave no two classes to compare on")
+        return Choice(DEFAULT_STRENGTH, note="default: the groups do not leave two classes to compare")
     scores = {c: float(f1_score(targets[seen], guesses[c][seen], average="macro")) for c in STRENGTHS}
     best = max(STRENGTHS, key=lambda c: scores[c] - CAUTION * abs(np.log10(c / DEFAULT_STRENGTH)))
     named = {f"{c:g}": round(score, 4) for c, score in scores.items()}
@@ -86,7 +86,7 @@ def fit_linear(
         embeddings: `(n, d)`.
         targets: `(n,)` class indices, at least two different.
         classes: number of class names.
-        strength: inverse regularisation C.
+        strength: inverse regularization C.
 
     Returns:
         weights `(d, classes)` and bias `(classes,)` float32 for raw embeddings; a class without labels has bias -inf.

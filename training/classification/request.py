@@ -125,9 +125,9 @@ def check_learnable(samples: list[Sample]) -> None:
     """
     present = sorted({str(sample.label) for sample in samples if sample.split == "train"})
     if len(present) < 2:
-        what = f"only {present[0]!r} has one" if present else "there is none"
+        what = f"only {present[0]!r} has any" if present else "there are none"
         raise TrainingError(
-            f"Two classes with a training label are needed and {what}; label images of another class, then train again."
+            f"Training needs labels of two classes, but {what}. Label images of another class, then train again."
         )
 
 

@@ -47,7 +47,7 @@ def embed_paths(
         encoder: name for `load_encoder`.
         paths: image files.
         threads: CPU threads.
-        progress: told how far it is.
+        progress: called with the progress.
         key: what the encoder's key must be; empty for any.
 
     Returns:
@@ -59,7 +59,8 @@ def embed_paths(
     network = load_encoder(encoder, threads=threads)
     if key and network.key != key:
         raise TrainingError(
-            f"The model was trained on embeddings of {key} and this installation makes {network.key}; train it again."
+            f"The model was trained on embeddings of {key}, but this installation computes {network.key}. "
+            "Train it again."
         )
     return embed_with(network, paths, progress)
 

@@ -47,7 +47,7 @@ def read_coco(folder: Path) -> DetectionSet:
     """Read a COCO folder.
 
     Raises:
-        TrainingError: the file is no COCO file at all, or no image of it can be used.
+        TrainingError: the file is not a COCO file at all, or no image of it can be used.
     """
     data = read_coco_file(coco_file(folder) or folder / ANNOTATIONS, ImageFinder(folder))
     problems: list[str] = []
@@ -60,10 +60,10 @@ def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
 
     Args:
         file: the annotations.
-        locate: finds the image of a `file_name`; answers a sentence where there is none.
+        locate: finds the image of a `file_name`; returns a sentence where there is none.
 
     Raises:
-        TrainingError: the file is no COCO file at all, or no image of it can be used.
+        TrainingError: the file is not a COCO file at all, or no image of it can be used.
     """
     content = load(file)
     notes = Notes()
@@ -80,7 +80,7 @@ def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
             objects.leave_out()
         image = objects.image(picture.path, picture.name, picture.size, text_of(picture.entry.get("group")))
         if picture.path in images:
-            notes.problems.append(f"{picture.name} is listed more than once; its objects were put together.")
+            notes.problems.append(f"{picture.name} is listed more than once; its objects were combined.")
             image = together(images[picture.path], image)
         images[picture.path] = image
     kept = usable(images.values(), notes)
@@ -108,7 +108,7 @@ def _objects(picture: Listed, numbers: Mapping[Key, int], notes: Notes) -> Objec
             if flag(annotation.get("iscrowd")) or flag(annotation.get("ignore")):
                 objects.leave_out(box)
                 continue
-            number = numbers.get(id_key(annotation.get("category_id")))  # type: ignore[arg-type]  # None is no key
+            number = numbers.get(id_key(annotation.get("category_id")))  # type: ignore[arg-type]  # None is not a key
             if number is None:
                 raise Unusable("its category is not listed")
         except Unusable as error:
@@ -134,5 +134,5 @@ def _searched(picture: Listed, objects: Objects, notes: Notes) -> None:
     except Unusable as error:
         objects.checked = []
         notes.problems.append(
-            f"{picture.name}: the list of checked places cannot be used ({error}); no place counts as searched."
+            f"{picture.name}: the list of checked areas cannot be used ({error}); no area counts as searched."
         )

@@ -22,7 +22,7 @@ Key = int | str
 NO_ID = "it has no id"
 OTHER_SIZE = "its labels are for another size"
 Locate = Callable[[str], Path | str]
-"""Finds the image of a `file_name`; answers a sentence where there is none."""
+"""Finds the image of a `file_name`; returns a sentence where there is none."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ def load(file: Path) -> dict[str, Any]:
         content = json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise TrainingError(f"{file.name} is no COCO file: it is no JSON ({where}); {how}") from error
+        raise TrainingError(f"{file.name} is not a COCO file: it is not JSON ({where}); {how}") from error
     except (ValueError, RecursionError) as error:
-        raise TrainingError(f"{file.name} is no COCO file: its JSON cannot be read; {how}") from error
+        raise TrainingError(f"{file.name} is not a COCO file: its JSON cannot be read; {how}") from error
     lists = content if isinstance(content, dict) else {}
     missing = [name for name in LISTS if not isinstance(lists.get(name), list)]
     if missing:
         what = described(content)
         if what:
-            raise TrainingError(f"{file.name} is no COCO file: it is {what}")
-        raise TrainingError(f"{file.name} is no COCO file: it has no list {' and no list '.join(missing)}; {how}")
+            raise TrainingError(f"{file.name} is not a COCO file: it is {what}")
+        raise TrainingError(f"{file.name} is not a COCO file: it has no list {' and no list '.join(missing)}; {how}")
     return lists
 
 
@@ -91,7 +91,7 @@ def categories(entries: Sequence[Any], notes: Notes) -> tuple[tuple[str, ...], d
     if twins := repeated(names.values()):
         raise TrainingError(f"Two categories of the COCO file have the same name, {twins[0]}; give each its own.")
     if not names:
-        raise TrainingError("The COCO file is no COCO file that can be used: it names no category; add them.")
+        raise TrainingError("The COCO file has no categories. Add them.")
     return tuple(names.values()), {key: number for number, key in enumerate(names)}
 
 
@@ -144,8 +144,8 @@ def _by_image(
             found[key].append(annotation)
     notes.entries += len(annotations)
     if lost:
-        sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations are not "
-        notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}taken for empty.")
+        sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations do not "
+        notes.objects_left_out(lost, "they belong to no image of the file", f"{sentence}count as empty.")
     return found, lost
 
 

@@ -39,7 +39,7 @@ def place_of(annotation: Mapping[str, Any], size: Size) -> tuple[FloatArray, Run
         try:
             mask, told = _mask(given, size)
         except Unusable as error:
-            fault, told = error, f"its outline cannot be used ({error}); its box is taken."
+            fault, told = error, f"its outline cannot be used ({error}); its box is used instead."
     box = None
     if annotation.get("bbox") not in (None, [], ""):
         try:
@@ -77,13 +77,13 @@ def _mask(given: object, size: Size) -> tuple[Runs, str]:
         except Unusable as error:
             faults.append(error)
     if not parts:
-        raise faults[0] if faults else Unusable("its outline is no polygon and no run-length code")
+        raise faults[0] if faults else Unusable("its outline is neither a polygon nor a run-length code")
     merged = coco_mask.merge(parts) if len(parts) > 1 else parts[0]
     counts = merged["counts"]
     mask = {"size": list(size), "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
     if not pixels(mask):
         raise Unusable("its outline covers no pixel of the image")
-    return mask, f"a part of its outline cannot be used ({faults[0]}); the others are taken." if faults else ""
+    return mask, f"a part of its outline cannot be used ({faults[0]}); the other parts are used." if faults else ""
 
 
 def _parts(given: object) -> list[Any]:
@@ -91,7 +91,7 @@ def _parts(given: object) -> list[Any]:
     if isinstance(given, Mapping):
         return [given]
     if not _is_list(given):
-        raise Unusable("its outline is no polygon and no run-length code")
+        raise Unusable("its outline is neither a polygon nor a run-length code")
     if all(_is_list(part) and len(part) == 2 and not any(map(_is_list, part)) for part in given):
         return [given]
     if not any(_is_list(part) or isinstance(part, Mapping) for part in given):
@@ -112,14 +112,14 @@ def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
 def _ring(ring: object, size: Size) -> Runs:
     """A ring as `[x1, y1, x2, y2, ...]` or `[[x1, y1], [x2, y2], ...]`."""
     if not _is_list(ring):
-        raise Unusable("its outline is no polygon and no run-length code")
+        raise Unusable("its outline is neither a polygon nor a run-length code")
     flat = numbers([value for point in ring for value in point] if all(map(_is_list, ring)) else ring)
     if len(flat) < 6 or len(flat) % 2:
         raise Unusable("its polygon has fewer than three points or an odd number of values")
     points = np.array(flat).reshape(-1, 2)
     sides = np.array([size[1], size[0]])
     if (np.abs(points) > FAR * sides + sides).any():
-        raise Unusable("its numbers lie far outside of the image")
+        raise Unusable("its coordinates are far outside the image")
     (packed,) = coco_mask.frPyObjects([flat], *size)
     return {"size": list(size), "counts": packed["counts"]}
 

@@ -52,7 +52,7 @@ def over_white(colour: RGBArray, alpha: NDArray[np.uint8], *, premultiplied: boo
     Args:
         colour: `(h, w)` or `(h, w, 3)`.
         alpha: `(h, w)`, 255 is opaque.
-        premultiplied: whether the colours are stored times their alpha.
+        premultiplied: whether the colors are stored times their alpha.
     """
     seen = np.empty_like(colour)
     for rows in _blocks(len(colour)):
@@ -67,7 +67,7 @@ def over_white(colour: RGBArray, alpha: NDArray[np.uint8], *, premultiplied: boo
 def alpha_byte(alpha: Numbers, colour: Numbers) -> NDArray[np.uint8]:
     """The alpha of a deep picture as 0..255.
 
-    Cameras of 12 bits write alpha on their own scale too: the scale is that of the bits that colour and alpha use.
+    Cameras of 12 bits write alpha on their own scale too: the scale is that of the bits that color and alpha use.
     """
     if alpha.dtype.kind == "f":
         full = 1.0
@@ -81,7 +81,7 @@ def alpha_byte(alpha: Numbers, colour: Numbers) -> NDArray[np.uint8]:
 
 
 def divided(colour: Numbers, alpha: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Colours that are stored times their alpha, as they were before; 0 where nothing is covered."""
+    """Colors that are stored times their alpha, as they were before; 0 where nothing is covered."""
     plain = np.zeros(colour.shape, dtype=np.float32)
     for rows in _blocks(len(colour)):
         cover = (alpha[rows].astype(np.float32) / 255)[(...,) + (None,) * (colour.ndim - 2)]

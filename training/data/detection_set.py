@@ -102,9 +102,9 @@ class DetectionSet:
 
 
 def default_group(name: str) -> str:
-    """The source group of a file name when no pattern is given: its neighbours of the same twenty numbers.
+    """The source group of a file name when no pattern is given: its neighbors of the same twenty numbers.
 
-    Microscopes number their pictures, and neighbours tend to show the same smear. A name without a number at its end is
+    Microscopes number their pictures, and neighbors tend to show the same smear. A name without a number at its end is
     a group of its own.
     """
     stem = Path(name).stem
@@ -118,7 +118,7 @@ def grouped(data: DetectionSet, pattern: str) -> DetectionSet:
     Groups that the annotations name themselves are kept.
 
     Raises:
-        TrainingError: the pattern is no regular expression.
+        TrainingError: the pattern is not a regular expression.
     """
     name_of: Callable[[str], str] = (lambda name: source_group(name, pattern)) if pattern else default_group
     return replace(data, images=tuple(replace(i, group=i.group or name_of(i.name)) for i in data.images))
@@ -136,7 +136,7 @@ def split(data: DetectionSet, fraction: float, salt: str) -> tuple[DetectionSet,
     sizes = Counter(image.group for image in data.images)
     if len(sizes) < 2:
         raise TrainingError(
-            "All images belong to one source group, so none can be held out; give a pattern that tells them apart."
+            "All images belong to one source group, so none can be held out; give a pattern that distinguishes them."
         )
     held_out: set[str] = set()
     wanted = max(1, round(fraction * len(data.images)))
@@ -167,7 +167,8 @@ def renumbered(data: DetectionSet, classes: tuple[str, ...]) -> DetectionSet:
     number: Mapping[str, int] = {name: index for index, name in enumerate(classes)}
     if not set(number) & set(data.classes):
         raise TrainingError(
-            f"The model knows {', '.join(classes)}, the data {', '.join(data.classes)}; give data of the same classes."
+            f"The model has the classes {', '.join(classes)}, the data {', '.join(data.classes)}. Give data "
+            "with the same classes."
         )
     target = np.array([number.get(name, -1) for name in data.classes], dtype=np.int64)
     images = []
@@ -178,7 +179,5 @@ def renumbered(data: DetectionSet, classes: tuple[str, ...]) -> DetectionSet:
         ignore = np.concatenate([image.ignore, image.boxes[~known]])
         images.append(replace(image, boxes=image.boxes[known], classes=new[known], masks=masks, ignore=ignore))
     foreign = sorted(set(data.classes) - set(classes))
-    notes = [
-        f"The class {name} is unknown to the model; its objects are neither asked for nor counted." for name in foreign
-    ]
+    notes = [f"The model does not have the class {name}; its objects are not evaluated." for name in foreign]
     return replace(data, classes=classes, images=tuple(images), problems=(*data.problems, *notes))

@@ -79,8 +79,8 @@ class ImageFinder:
         if found.candidates:
             return found.why_not(name)
         if self._more is not None:
-            return f"No image of the project is called {name}, and no file of that name lies there"
-        return f"There is no file {name} in {IMAGES}/ or beside it, and what lies outside of the folder is not read"
+            return f"The project has no image {name}, and there is no file with that name"
+        return f"There is no file {name} in {IMAGES}/ or beside it, and files outside the folder are not read"
 
     def _exact(self, name: str) -> Path | None:
         for root in (self._folder / IMAGES, self._folder):

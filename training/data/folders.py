@@ -20,8 +20,8 @@ SYSTEM: Final = frozenset(
 )
 """Lower-case names of folders and files that storage systems keep for themselves: thumbnails, waste baskets."""
 
-HIDDEN, OF_SYSTEM, LINKS = "hidden", "of the storage system", "links to folders or out of the folder"
-NO_ENDING: Final = "without an ending of letters and without an image inside"
+HIDDEN, OF_SYSTEM, LINKS = "hidden", "files of the storage system", "links to folders or out of the folder"
+NO_ENDING: Final = "without a file extension and without image content"
 MAGIC: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"RIFF")
 SAID: Final = 12
 
@@ -49,7 +49,9 @@ class ImageFiles:
             kinds = [f"{count} {what}" for what, count in list(self.passed_over.items())[:SAID]]
             others = sum(list(self.passed_over.values())[SAID:])
             counted = ", ".join([*kinds, f"{others} others"] if others else kinds)
-            said.append(f"Passed over, by ending or reason: {counted}. Save images as PNG, JPEG or TIFF to use them.")
+            said.append(
+                f"Skipped, by file extension or reason: {counted}. Save images as PNG, JPEG or TIFF to use them."
+            )
         return said
 
 
@@ -57,7 +59,7 @@ def image_files(folder: Path, *, inside: bool = False) -> ImageFiles:
     """All images below a folder: by their ending, or by their first bytes where the name has none.
 
     Args:
-        folder: searched with all sub-folders, in which there may be anything.
+        folder: searched with all subfolders, in which there may be anything.
         inside: whether links that lead out of the folder are passed over; links to folders are followed otherwise.
     """
     found = _Found(folder, folder.resolve() if inside else None)
@@ -95,7 +97,7 @@ class _Found:
                 )
 
     def _look(self, entry: os.DirEntry[str]) -> Iterator[Path]:
-        """Note a file; answer a folder to enter."""
+        """Record a file; return a folder to enter."""
         path = Path(entry.path)
         if entry.name.startswith(".") or entry.name.lower() in SYSTEM:
             self.passed_over[HIDDEN if entry.name.startswith(".") else OF_SYSTEM] += 1
@@ -110,11 +112,11 @@ class _Found:
 
     def _take(self, path: Path) -> None:
         if not _is_text(path.relative_to(self.folder).as_posix()):
-            self.unusable[self._shown(path)] = "Its name is no Unicode text and cannot be stored; rename it."
+            self.unusable[self._shown(path)] = "Its name is not valid Unicode and cannot be stored. Rename it."
         elif path.is_file():
             self.files.append(path)
         else:
-            self.unusable[self._shown(path)] = "It is no file, or a link to one that is not there; mend or remove it."
+            self.unusable[self._shown(path)] = "It is not a file, or it is a broken link. Repair or remove it."
 
     def _shown(self, path: Path) -> str:
         name = path.relative_to(self.folder).as_posix()

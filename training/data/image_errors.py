@@ -29,7 +29,7 @@ def not_supported(path: Path, holds: str, instead: str) -> ImageDecodeError:
         holds: what it holds, in words that follow "holds".
         instead: what to save it as, in words that follow "save it as".
     """
-    return ImageDecodeError(f"{path.name} holds {holds}, which is not supported; save it as {instead}.")
+    return ImageDecodeError(f"{path.name} contains {holds}, which is not supported. Save it as {instead}.")
 
 
 def check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
@@ -46,8 +46,8 @@ def check_pixels(path: Path, size: tuple[int, int], max_pixels: int) -> None:
     height, width = size
     if height * width > max_pixels:
         raise ImageDecodeError(
-            f"{path.name} has {width} x {height} pixels, more than the {max_pixels:,} allowed; "
-            "make it smaller, cut it into tiles, or raise the limit."
+            f"{path.name} has {width} x {height} pixels, more than the {max_pixels:,} allowed; reduce it, cut "
+            "it into tiles, or raise the limit."
         )
 
 
@@ -55,23 +55,23 @@ def in_words(path: Path, error: Exception) -> ImageDecodeError:
     """Whatever a decoder raised, as one sentence."""
     name = path.name
     if isinstance(error, FileNotFoundError):
-        return ImageDecodeError(f"There is no file {name} any more; put it back or remove its task.")
+        return ImageDecodeError(f"The file {name} no longer exists. Restore it or remove its task.")
     if isinstance(error, IsADirectoryError):
         return ImageDecodeError(f"{name} is a folder, not an image; give the files in it.")
     if isinstance(error, PermissionError):
-        return ImageDecodeError(f"{name} may not be read by this user; change its permissions.")
+        return ImageDecodeError(f"This user may not read {name}. Change its permissions.")
     if isinstance(error, OSError) and error.errno is not None:
         return ImageDecodeError(f"{name} cannot be opened ({error.strerror}); check its name and its disk.")
     if isinstance(error, UnidentifiedImageError):
         return _unknown(path)
     if isinstance(error, MemoryError):
-        return ImageDecodeError(f"{name} does not fit into memory; make it smaller or cut it into tiles.")
+        return ImageDecodeError(f"{name} does not fit into memory. Reduce it or cut it into tiles.")
     if isinstance(error, NothingToSeeError):
-        return ImageDecodeError(f"{name} holds no finite value, so nothing can be seen; export it again.")
+        return ImageDecodeError(f"{name} contains no finite value, so it cannot be displayed. Export it again.")
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     if _NOT_SUPPORTED.search(reason):
-        return not_supported(path, f"a kind of picture ({reason})", "PNG, JPEG or TIFF of 8 or 16 bits a channel")
-    return ImageDecodeError(f"{name} is damaged or cut off ({reason}); copy it again from its source.")
+        return not_supported(path, f"an image ({reason})", "PNG, JPEG or TIFF with 8 or 16 bits per channel")
+    return ImageDecodeError(f"{name} is damaged or truncated ({reason}). Copy it again from its source.")
 
 
 def _unknown(path: Path) -> ImageDecodeError:
@@ -82,10 +82,9 @@ def _unknown(path: Path) -> ImageDecodeError:
     if not head:
         return ImageDecodeError(f"{path.name} is empty; save it again as PNG, JPEG or TIFF.")
     if kind := _kind_of_jpeg(head):
-        return not_supported(path, kind, "JPEG of 8 bits a channel, PNG or TIFF")
+        return not_supported(path, kind, "JPEG with 8 bits per channel, PNG or TIFF")
     return ImageDecodeError(
-        f"{path.name} is not an image that can be read, or its beginning is damaged; "
-        "save it again as PNG, JPEG or TIFF."
+        f"{path.name} is not a readable image, or its beginning is damaged. Save it again as PNG, JPEG or TIFF."
     )
 
 
@@ -98,6 +97,6 @@ def _kind_of_jpeg(head: bytes) -> str:
             bits, channels = head[at + 4], head[at + 9]
             usual = bits == 8 and channels in (1, 3, 4) and marker not in _LOSSLESS_JPEG
             way = "lossless JPEG" if marker in _LOSSLESS_JPEG else "JPEG"
-            return "" if usual else f"a {way} picture with {bits} bits and {channels} channels"
+            return "" if usual else f"a {way} image with {bits} bits and {channels} channels"
         at += 2 + length
     return ""

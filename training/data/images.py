@@ -54,8 +54,8 @@ Image.MAX_IMAGE_PIXELS = None
 def load_rgb(path: Path, *, max_pixels: int | None = None) -> RGBArray:
     """Decode an image as people see it.
 
-    The orientation (EXIF, TIFF) is applied, transparency is laid over white, palette, grey, CMYK and the like become
-    RGB. Pictures of more than 8 bits a channel, signed and float ones are scaled from their own range (lowest to
+    The orientation (EXIF, TIFF) is applied, transparency is laid over white, palette, gray, CMYK and the like become
+    RGB. Pictures of more than 8 bits per channel, signed and float ones are scaled from their own range (lowest to
     highest value of all channels) to 0..255; 16-bit CMYK alone is not, for inks are absolute. Of several frames the
     first is taken.
 

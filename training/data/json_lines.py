@@ -27,7 +27,7 @@ def read_lines(path: Path, parse: Callable[[dict[str, Any]], Entry]) -> list[Ent
         parse: what an entry means; raises ValueError, KeyError, TypeError or AttributeError where it means nothing.
 
     Raises:
-        TrainingError: the file is missing, or a line is no entry; the message names the line.
+        TrainingError: the file is missing, or a line is not an entry; the message names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")

@@ -1,4 +1,4 @@
-"""JSON files that hold labels but are no COCO file: what they are, and what to do instead."""
+"""JSON files that hold labels but are not a COCO file: what they are, and what to do instead."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 LABEL_STUDIO = "Label Studio's own JSON export; choose COCO in Label Studio's export window and give that file."
 SHORT = "Label Studio's JSON-MIN export; choose COCO in Label Studio's export window and give that file."
 RESULTS = (
-    "a list of COCO results, as detectors write them, without images and categories; put the list into a COCO file as "
-    "its annotations, beside the images and categories."
+    "a list of COCO results, as detectors write them, without images and categories; make the list the "
+    "annotations of a COCO file that also has images and categories."
 )
 ONE_IMAGE = (
-    "the file of one image's shapes, as LabelMe and its kin write it; turn the folder of these files into one COCO "
-    "file with that tool's export."
+    "the file of one image's shapes, as LabelMe and similar tools write it; convert the folder of these files "
+    "to one COCO file with that tool's export."
 )
 VIA = "a project of the VGG Image Annotator; export the annotations as COCO there."
 CREATE_ML = "a Create ML file; export the annotations as COCO JSON with the tool that wrote it."

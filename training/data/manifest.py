@@ -32,7 +32,7 @@ def read_manifest(path: Path) -> list[Sample]:
     """The samples of `path` in order.
 
     Raises:
-        TrainingError: the file is missing, or a line is no sample; the message names the line.
+        TrainingError: the file is missing, or a line is not a sample; the message names the line.
     """
     return read_lines(path, _sample)
 

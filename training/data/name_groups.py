@@ -15,11 +15,11 @@ LEAST_SHARED = 0.5
 """Part of the images that share their group with another one; below, names differ by chance."""
 
 _PATTERNS = (
-    (r"([^/_]+)_[^/]*$", "what stands before the first '_' of a file name"),
-    (r"([^/-]+)-[^/]*$", "what stands before the first '-' of a file name"),
-    (r"([^/]+?)__[^/]*$", "what stands before the first '__' of a file name"),
-    (r"([^/]+)_[^/_]*$", "what stands before the last '_' of a file name"),
-    (r"([^/]+)-[^/-]*$", "what stands before the last '-' of a file name"),
+    (r"([^/_]+)_[^/]*$", "what comes before the first '_' of a file name"),
+    (r"([^/-]+)-[^/]*$", "what comes before the first '-' of a file name"),
+    (r"([^/]+?)__[^/]*$", "what comes before the first '__' of a file name"),
+    (r"([^/]+)_[^/_]*$", "what comes before the last '_' of a file name"),
+    (r"([^/]+)-[^/-]*$", "what comes before the last '-' of a file name"),
 )
 # An absolute or folder-long prefix must not be taken for the file's: the search starts at the name.
 _NAME = r"(?:^|/)"
@@ -47,10 +47,11 @@ class Proposal:
         """For a person: what was noticed, what it means, and how to accept it."""
         shown = ", ".join(f"{name} belongs to {group}" for name, group in self.examples)
         return (
-            f"File names share prefixes: {self.words} gives {self.groups} groups of {self.images} images ({shown}). "
-            "If these are patients, slides or source images, each must stand on one side of the split, or every score "
-            f"is too good: say `paploop ingest {shlex.quote(folder)} --project {project_id} --group-pattern auto` "
-            "before the first training run, or `none` in place of `auto` if they are not."
+            f"File names share prefixes: {self.words} gives {self.groups} groups of {self.images} images "
+            f"({shown}). If these are patients, slides or source images, each must be on one side of the "
+            f"split; otherwise every score is too high. Run `paploop ingest {shlex.quote(folder)} --project "
+            f"{project_id} --group-pattern auto` before the first training run, or `none` in place of `auto` "
+            "if they are not."
         )
 
 

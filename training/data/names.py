@@ -20,8 +20,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from training.data.images import IMAGE_SUFFIXES
 
 TRIED: Final = (
-    "as it stands, percent-decoded, without folders, query and Label Studio's prefix, in another Unicode form, "
-    "in any case"
+    "as written, percent-decoded, without folders, query and Label Studio's prefix, in another Unicode form, "
+    "ignoring case"
 )
 """What was tried when nothing fits, for people."""
 
@@ -50,8 +50,8 @@ class Found:
         """Why nothing was found, for people, without a full stop."""
         if self.candidates:
             shown = ", ".join(self.candidates[:NAMED]) + (", ..." if len(self.candidates) > NAMED else "")
-            return f"{name} may be any of {len(self.candidates)} images ({shown})"
-        return f"no image is called {name} ({TRIED})"
+            return f"{name} matches {len(self.candidates)} images ({shown})"
+        return f"there is no image {name} (tried {TRIED})"
 
 
 class NameIndex:
@@ -124,7 +124,7 @@ def _parts(name: str) -> list[str]:
 
 
 def plain(name: str) -> str:
-    """The name as it stands."""
+    """The name as written."""
     return name
 
 
@@ -228,13 +228,13 @@ FORMS: Final[tuple[tuple[str, Form, Form], ...]] = (
     ),
     ("in any case", _after(_read, _folded), _after(composed, _folded)),
     (
-        "in any case, without Label Studio's prefix",
+        "ignoring case, without Label Studio's prefix",
         _after(_read, _folded, without_prefix, as_uploaded),
         _after(composed, _folded, as_uploaded),
     ),
     ("without its ending", _bare, _after(composed, without_ending)),
     (
-        "in any case, without its ending and Label Studio's prefix",
+        "ignoring case, without its ending and Label Studio's prefix",
         _after(_bare, _folded, without_prefix, without_prefix, as_uploaded),
         _after(composed, without_ending, _folded, as_uploaded),
     ),

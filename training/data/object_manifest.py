@@ -74,7 +74,7 @@ def read_object_manifest(path: Path) -> list[ObjectSample]:
     """The samples of `path` in order.
 
     Raises:
-        TrainingError: the file is missing, or a line is no sample; the message names the line.
+        TrainingError: the file is missing, or a line is not a sample; the message names the line.
     """
     return read_lines(path, _sample)
 
@@ -86,7 +86,7 @@ def _sample(fields: dict[str, Any]) -> ObjectSample:
     boxes, masks = _boxes(fields["boxes"]), tuple(fields["masks"])
     classes = np.array(fields["classes"], dtype=np.int64)
     if len(classes) != len(boxes) or len(masks) != len(boxes):
-        raise ValueError("boxes, classes and masks are not as many")
+        raise ValueError("the numbers of boxes, classes and masks differ")
     return ObjectSample(
         id=int(fields["id"]),
         split=str(fields["split"]),

@@ -15,11 +15,11 @@ from training.types import FloatArray
 
 
 def alike(images: Sequence[LabelledImage], problems: list[str]) -> list[LabelledImage]:
-    """Masks for all objects or for none: where few lack one they become ignore regions, where most do boxes remain.
+    """Masks for all objects or for none: if few lack one, these become ignore regions; if most do, all become boxes.
 
     Args:
         images: their `masks` may hold None for objects that have a box alone.
-        problems: told what became of these.
+        problems: told what happened to these.
     """
     have = sum(mask is not None for image in images for mask in image.masks or ())
     total = sum(len(image.boxes) for image in images)
@@ -28,7 +28,9 @@ def alike(images: Sequence[LabelledImage], problems: list[str]) -> list[Labelled
     if have < total / 2:
         problems.append(f"Only {have} of {total} objects have an outline; all are used as boxes.")
         return [_only(image, np.ones(len(image.boxes), dtype=bool), keep_masks=False) for image in images]
-    problems.append(f"{total - have} of {total} objects have no outline; they are neither learned nor counted.")
+    problems.append(
+        f"{total - have} of {total} objects have no outline; they are excluded from training and evaluation."
+    )
     marks = [
         np.array([mask is not None for mask in image.masks or [None] * len(image.boxes)], bool) for image in images
     ]

@@ -1,4 +1,4 @@
-"""PNG files beyond what Pillow does with them: 16 bits a channel, long texts, EXIF without decoding the pixels."""
+"""PNG files beyond what Pillow does with them: 16 bits per channel, long texts, EXIF without decoding the pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _GREY: Final = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
 def is_deep(image: Image.Image) -> bool:
-    """Whether an open PNG file has 16 bits a channel, of which Pillow keeps 8 in all but plain grey."""
+    """Whether an open PNG file has 16 bits per channel, of which Pillow keeps 8 in all but plain gray."""
     if image.format != "PNG" or not isinstance(image, ImageFile.ImageFile):
         return False
     deep = any(str(tile[3]).endswith("16B") for tile in image.tile)
@@ -27,7 +27,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def deep_rgb(path: Path) -> RGBArray:
-    """The pixels of a PNG file with 16 bits a channel, as stored, `(h, w, 3)` uint8; scaled from their own range."""
+    """The pixels of a PNG file with 16 bits per channel, as stored, `(h, w, 3)` uint8; scaled from their own range."""
     import imagecodecs
 
     values = np.asarray(imagecodecs.png_decode(path.read_bytes()))
@@ -42,7 +42,7 @@ def deep_rgb(path: Path) -> RGBArray:
 
 
 def exif(path: Path) -> bytes:
-    """The EXIF block of a PNG file, wherever it stands; Pillow would decode all pixels first. Empty without one."""
+    """The EXIF block of a PNG file, at any position; Pillow would decode all pixels first. Empty without one."""
     with path.open("rb") as file:
         for kind, length in _chunks(file):
             if kind == b"eXIf":
@@ -51,7 +51,7 @@ def exif(path: Path) -> bytes:
 
 
 def without_texts(path: Path) -> io.BytesIO:
-    """A PNG file less its texts and colour profiles, which can be longer than Pillow reads and are no pixels."""
+    """A PNG file less its texts and color profiles, which can be longer than Pillow reads and are not pixels."""
     kept = io.BytesIO(MAGIC)
     kept.seek(len(MAGIC))
     with path.open("rb") as file:

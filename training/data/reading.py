@@ -28,7 +28,7 @@ TOLD = 50
 NAMED = 5
 """Images that a sentence names; the others are counted."""
 FAR = 10
-"""So many sides beside the image a number is no place any more, but a mistake."""
+"""So many sides beside the image a number is not a place any more, but a mistake."""
 
 
 class Objects:
@@ -58,7 +58,7 @@ class Objects:
         self.masks.append(mask)
 
     def leave_out(self, box: FloatArray | None = None) -> None:
-        """Something is there that is no object to learn; `box` is its place, None where that is unknown."""
+        """Something is there that is not an object to learn; `box` is its place, None where that is unknown."""
         if box is None:
             self.vouches = False
         elif not any(np.array_equal(box, other) for other in self.ignore):
@@ -134,7 +134,11 @@ class Notes:
     def sentences(self) -> tuple[str, ...]:
         """What is told; of many objects with one reason the first are named, the others counted."""
         many = [(count - TOLD, kind) for kind, count in self.objects.items() if count > TOLD]
-        more = [f"{count} more were left out like these: {kind}." for count, kind in many if kind not in self.counted]
+        more = [
+            f"{count} more were left out for the same reason: {kind}."
+            for count, kind in many
+            if kind not in self.counted
+        ]
         return (*self.problems, *more)
 
     def left_out(self) -> LeftOut:
@@ -170,11 +174,11 @@ def usable(images: Iterable[LabelledImage], notes: Notes) -> tuple[LabelledImage
     for image in images:
         (kept if len(image.boxes) or vouches(image) else silent).append(image)
     if silent:
-        kind = "nothing certain is known of it"
+        kind = "nothing about it is certain"
         notes.images[kind] += len(silent)
         names = ", ".join(image.name for image in silent[:NAMED]) + (", ..." if len(silent) > NAMED else "")
         notes.problems.append(
-            f"Nothing certain is known of {len(silent)} images ({names}); they are neither labeled nor taken for empty."
+            f"Nothing is certain about {len(silent)} images ({names}); they count neither as labeled nor as empty."
         )
     return tuple(kept)
 
@@ -189,7 +193,7 @@ def clipped(x1: float, y1: float, x2: float, y2: float, size: tuple[int, int]) -
     corners = np.array([min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)], dtype=np.float64)
     sides = np.array([width, height, width, height], dtype=np.float64)
     if (np.abs(corners) > FAR * sides + sides).any():
-        raise Unusable("its numbers lie far outside of the image")
+        raise Unusable("its coordinates are far outside the image")
     box = np.clip(corners, 0, sides).astype(np.float32)
     if (box[2:] <= box[:2]).any():
         raise Unusable("its box has no area inside the image")
@@ -212,5 +216,5 @@ def refuse_many(left_out: LeftOut, *, allow: bool) -> None:
     reasons = "; ".join(f"{count}: {kind}" for kind, count in Counter(left_out.objects).most_common())
     raise TrainingError(
         f"{lost} of {left_out.entries} labels cannot be used ({reasons}). Correct the file, or add "
-        "--allow-left-out to go on without them."
+        "--allow-left-out to continue without them."
     )

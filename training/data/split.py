@@ -1,4 +1,4 @@
-"""Training or validation: chosen once per group, frozen for ever.
+"""Training or validation: chosen once per group, frozen forever.
 
 An item follows its source group (patient, slide, source image) and its near-duplicate group. Where one of them already
 has a side, the item takes it; where the two stand on different sides, it goes into quarantine and neither uses it.
@@ -85,7 +85,8 @@ def source_group(name: str, pattern: str) -> str:
             match. No match or an empty pattern: the name itself, so that every file is its own group.
 
     Raises:
-        TrainingError: the pattern is no regular expression, or takes so long that no folder could be searched with it.
+        TrainingError: the pattern is not a regular expression, or takes so long that no folder could be searched with
+            it.
     """
     if not pattern:
         return name
@@ -93,12 +94,12 @@ def source_group(name: str, pattern: str) -> str:
         match = regex.search(pattern, name, timeout=MATCH_SECONDS)
     except regex.error as error:
         raise TrainingError(
-            f"The group pattern {pattern!r} is no regular expression ({error}); correct it in the settings."
+            f"The group pattern {pattern!r} is not a valid regular expression ({error}). Correct it in the settings."
         ) from error
     except (TimeoutError, RecursionError, MemoryError) as error:
         raise TrainingError(
-            f"The group pattern {pattern!r} takes too long on names such as {name[:40]!r}; write it without a "
-            "repetition inside a repetition, such as (a+)+."
+            f"The group pattern {pattern!r} takes too long on names such as {name[:40]!r}. Avoid repetition "
+            "inside repetition, such as (a+)+."
         ) from error
     if match is None:
         return name
@@ -120,7 +121,7 @@ class Placed(Protocol):
 
 
 def check_no_leak(samples: Iterable[Placed]) -> None:
-    """Make sure that no group stands on both sides.
+    """Make sure that no group is on both sides.
 
     Raises:
         TrainingError: one does; the message names it.
@@ -129,7 +130,7 @@ def check_no_leak(samples: Iterable[Placed]) -> None:
     for sample in samples:
         if sides.setdefault(sample.group, sample.split) != sample.split:
             raise TrainingError(
-                f"The group {sample.group!r} is in training and in validation; give each group one split."
+                f"The group {sample.group!r} is in both training and validation. Put each group on one side."
             )
 
 

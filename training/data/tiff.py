@@ -36,7 +36,7 @@ _READ: Final = {**_PACKED, **_PACKED_TOO, **_PICTURES}
 """Compressions that are read. Those of pictures state a size of their own, which is looked at before decoding."""
 
 _PREMULTIPLIED, _ALPHA = 1, 2
-_USUAL: Final = "TIFF of grey or RGB with 8 or 16 bits a channel, or as PNG"
+_USUAL: Final = "a gray or RGB TIFF with 8 or 16 bits per channel, or as PNG"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Tiff:
         return byte
 
     def _full(self, colour: Numbers) -> RGBArray:
-        """Up to 8 bits a channel, from the range of these bits to 0..255."""
+        """Up to 8 bits per channel, from the range of these bits to 0..255."""
         if self._bits == 8:
             return np.ascontiguousarray(colour, dtype=np.uint8)
         most = 2**self._bits - 1
@@ -103,7 +103,7 @@ class Tiff:
 
     def _through_palette(self, index: Numbers) -> RGBArray:
         table = np.asarray(self.page.colormap)
-        # Some programs write 8-bit colours where 16 bits belong; libtiff sees it by the same sign.
+        # Some programs write 8-bit colors where 16 bits belong; libtiff sees it by the same sign.
         byte = table if table.max() < 256 else table >> 8
         return np.take(byte.astype(np.uint8).T, np.minimum(index, table.shape[1] - 1), axis=0)
 
@@ -136,7 +136,7 @@ class Tiff:
 
     @property
     def _alpha(self) -> int | None:
-        """Which of the channels beyond the colours is the alpha."""
+        """Which of the channels beyond the colors is the alpha."""
         return next((at for at, extra in enumerate(self._extras) if extra in (_PREMULTIPLIED, _ALPHA)), None)
 
     def _refuse(self) -> None:
@@ -148,23 +148,23 @@ class Tiff:
         page, kind, packed = self.page, self._photometric, int(self.page.compression)
         beyond = self._samples - self._colours
         if page.dtype is None or page.dtype.kind == "c" or not 0 < self._bits <= 32:
-            return f"numbers of {self._bits} bits ({page.dtype})" if self._bits else "channels of different bits"
+            return f"{self._bits}-bit values ({page.dtype})" if self._bits else ("channels with different bit depths")
         if packed not in _READ:
-            return f"a picture with TIFF compression {getattr(page.compression, 'name', packed)}"
+            return f"an image with TIFF compression {getattr(page.compression, 'name', packed)}"
         if page.imagedepth > 1:
             return f"a volume of {page.imagedepth} slices"
         if kind == _YCBCR and (packed != 7 or self._bits != 8):
-            return "YCbCr colours without JPEG compression"
+            return "YCbCr colors without JPEG compression"
         if kind not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _CMYK, _YCBCR):
-            return f"{_COLOURS.get(kind, 'a mask or other')} values (TIFF photometric {kind}) instead of grey or RGB"
+            return f"{_COLOURS.get(kind, 'a mask or other')} values (TIFF photometric {kind}) instead of gray or RGB"
         if kind == _CMYK and (page.dtype.kind != "u" or self._bits not in (8, 16) or page.tags.valueof(332, 1) != 1):
-            return f"inks other than CMYK of 8 or 16 bits ({self._samples} channels, {page.dtype})"
+            return f"inks other than CMYK with 8 or 16 bits ({self._samples} channels, {page.dtype})"
         if beyond < 0:
-            return f"{self._samples} channels where its colours need {self._colours}"
+            return f"{self._samples} channels although its colors need {self._colours}"
         if beyond and self._colours == 1 and self._alpha != 0:
-            return f"{self._samples} channels of {self._bits} bits that are not said to be red, green and blue"
+            return f"{self._samples} channels of {self._bits} bits that are not declared as red, green and blue"
         if kind == _PALETTE and (page.colormap is None or page.dtype.kind != "u" or beyond):
-            return f"palette indices of {self._bits} bits without their colours"
+            return f"{self._bits}-bit palette indices without a palette"
         return ""
 
     def _check_data(self, max_pixels: int) -> None:
@@ -188,7 +188,7 @@ class Tiff:
                     page.parent.filehandle.seek(start)
                     with Image.open(io.BytesIO(page.parent.filehandle.read(count))) as inner:
                         if inner.width * inner.height > most:
-                            raise ValueError(f"a part says that it has {inner.width} x {inner.height} pixels")
+                            raise ValueError(f"a part states a size of {inner.width} x {inner.height} pixels")
 
 
 @contextmanager

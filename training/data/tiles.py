@@ -106,7 +106,7 @@ def merge(
 
 
 def _cut(boxes: FloatArray, tile: Tile, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Which boxes end at an edge of their tile that is no edge of the image."""
+    """Which boxes end at an edge of their tile that is not an edge of the image."""
     height, width = size
     at_left = (boxes[:, 0] < tile.x1 + EDGE) & (tile.x1 > 0)
     at_top = (boxes[:, 1] < tile.y1 + EDGE) & (tile.y1 > 0)

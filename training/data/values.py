@@ -16,8 +16,8 @@ from typing import Any
 
 from training.types import TrainingError
 
-NO_NUMBER = "a value that should be a number is none"
-DECIMAL_COMMA = "a number has a decimal comma; write a point"
+NO_NUMBER = "a value that should be a number is not"
+DECIMAL_COMMA = "a number has a decimal comma; use a decimal point"
 NOT_FINITE = "a number is not finite"
 
 _MARKS = (
@@ -47,7 +47,7 @@ class Unusable(ValueError):
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8 or, with a byte order mark, UTF-16 or UTF-32; the mark is no part of it.
+    """The text of a file in UTF-8 or, with a byte order mark, UTF-16 or UTF-32; the mark is not part of it.
 
     Raises:
         TrainingError: the file cannot be read or is no such text.
@@ -60,7 +60,7 @@ def read_text(path: Path) -> str:
     try:
         return content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        raise TrainingError(f"{path.name} is no text in UTF-8; save it as UTF-8.") from error
+        raise TrainingError(f"{path.name} is not UTF-8 text. Save it as UTF-8.") from error
 
 
 def begins_with(path: Path, sign: str) -> bool:
@@ -78,7 +78,7 @@ def number(value: object) -> float:
     """A finite number, be it written as one or as text in any notation ("60.0", "1e3").
 
     Raises:
-        Unusable: it is none; a decimal comma is named, since it may separate numbers just as well.
+        Unusable: it is not one; a decimal comma is named, since it may separate numbers just as well.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -105,7 +105,7 @@ def numbers(values: object) -> list[float]:
     """A list of finite numbers.
 
     Raises:
-        Unusable: it is no list, or an entry is no number.
+        Unusable: it is not a list, or an entry is not a number.
     """
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         raise Unusable("a list of numbers is missing")
@@ -116,7 +116,7 @@ def whole(value: object) -> int:
     """A whole number in any notation ("0.0", "1.000000e+00").
 
     Raises:
-        Unusable: it is none.
+        Unusable: it is not one.
     """
     found = number(value)
     if abs(found) > _LARGEST:
@@ -142,14 +142,16 @@ def flag(value: object) -> bool:
 
 
 def text_of(value: object) -> str:
-    """A name without the blanks around it; empty where there is none."""
+    """A name without surrounding blanks; empty where there is none."""
     if isinstance(value, str):
         return value.strip()
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
 def id_key(value: object) -> int | str | None:
-    """What an id is compared by: its number where it is one, in any notation, else its text; None where it is no id."""
+    """What an id is compared by: its number where it is one, in any notation, else its text; None where it is not an
+    id.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, int):

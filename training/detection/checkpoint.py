@@ -36,7 +36,7 @@ def save(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], facts: M
         folder: its place.
         plan: the network's shape.
         weights: tensors by name.
-        facts: what is known about the training, JSON-serialisable.
+        facts: what is known about the training, JSON-serializable.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with replaced_folder(folder) as fresh:
@@ -71,7 +71,7 @@ def load_exactly(network: nn.Module, weights: Mapping[str, torch.Tensor]) -> Non
     try:
         network.load_state_dict(dict(weights), strict=True)
     except RuntimeError as error:
-        raise TrainingError("The weights do not fit the detector's plan; train the detector again.") from error
+        raise TrainingError("The weights do not match the detector's plan. Train the detector again.") from error
 
 
 def warm_start(network: nn.Module, plan: Plan, weights: Mapping[str, torch.Tensor], before: Plan) -> int:

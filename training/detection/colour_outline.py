@@ -1,4 +1,4 @@
-"""The object inside a box or around a point, found by colour alone: for the time before a model has learned anything.
+"""The object inside a box or around a point, found by color alone: for the time before a model has learned anything.
 
 Carsten Rother, Vladimir Kolmogorov, Andrew Blake, 2004, "GrabCut: Interactive Foreground Extraction using Iterated
 Graph Cuts"; the extent of an object around a point by Otsu's threshold ("A Threshold Selection Method from Gray-Level
@@ -88,12 +88,12 @@ def at_point(pixels: RGBArray, inside: Sequence[Point], outside: Sequence[Point]
     height, width = pixels.shape[:2]
     x, y = inside[0]
     if not (0 <= x < width and 0 <= y < height):
-        raise TrainingError("The point is outside of the image; click on an object.")
+        raise TrainingError("The point is outside the image. Click on an object.")
     return in_box(pixels, extent(pixels, (x, y), inside[1:]), inside, outside)
 
 
 def extent(pixels: RGBArray, point: Point, also: Sequence[Point] = ()) -> Box:
-    """A box around the object that a point lies on: the smallest window whose part of like colour ends inside of it."""
+    """A box around the object that a point lies on: the smallest window whose part of like color ends inside of it."""
     height, width = pixels.shape[:2]
     box: Box | None = None
     side = float(FIRST_WINDOW)
@@ -109,7 +109,7 @@ def extent(pixels: RGBArray, point: Point, also: Sequence[Point] = ()) -> Box:
 
 
 def _enclosed(pixels: RGBArray, point: Point, side: float) -> Box | None:
-    """The box of the part around the window's centre that looks like it; None when it reaches the window's edge."""
+    """The box of the part around the window's center that looks like it; None when it reaches the window's edge."""
     height, width = pixels.shape[:2]
     x1, y1 = max(0, int(point[0] - side / 2)), max(0, int(point[1] - side / 2))
     x2, y2 = min(width, math.ceil(point[0] + side / 2) + 1), min(height, math.ceil(point[1] + side / 2) + 1)
@@ -148,11 +148,11 @@ def _stands_out(level: Bitmap, limit: float) -> bool:
 
 def _whole(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     if not np.isfinite(box).all():
-        raise TrainingError("The box has a coordinate that is no number; draw it again.")
+        raise TrainingError("The box has a coordinate that is not a number. Draw it again.")
     x1, y1 = max(0, math.floor(box[0])), max(0, math.floor(box[1]))
     x2, y2 = min(size[1], math.ceil(box[2])), min(size[0], math.ceil(box[3]))
     if x2 <= x1 or y2 <= y1 or box[2] <= box[0] or box[3] <= box[1]:
-        raise TrainingError("The box is smaller than a pixel inside the image; draw a larger one.")
+        raise TrainingError("The box covers less than a pixel of the image. Draw a larger one.")
     return x1, y1, x2, y2
 
 

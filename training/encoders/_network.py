@@ -97,7 +97,7 @@ class NetworkEncoder:
             batch = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self.device)
             vectors: FloatArray = self._network(batch).float().cpu().numpy()
         if not np.isfinite(vectors).all():
-            raise TrainingError(f"The encoder {self.key} gave values that are not finite; choose another encoder.")
+            raise TrainingError(f"The encoder {self.key} returned values that are not finite. Choose another encoder.")
         return vectors
 
     def _resize(self, image: Image.Image) -> RGBArray:

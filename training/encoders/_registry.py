@@ -26,7 +26,7 @@ def families() -> list[str]:
 
 @lru_cache(maxsize=2)
 def load_encoder(name: str, *, threads: int = 1, device: str = "cpu") -> Encoder:
-    """Build an encoder, or answer the one built before in this process.
+    """Build an encoder, or return the one already built in this process.
 
     Args:
         name: `lite0` (bundled ImageNet weights, works offline), `timm:<model>` or `torchvision:<model>`;

@@ -19,7 +19,7 @@ from training.types import FloatArray
 
 @dataclass(frozen=True)
 class Embedded:
-    """What became of one file.
+    """What happened to one file.
 
     Attributes:
         index: position of the file in what was asked.
@@ -45,7 +45,7 @@ def embed_files(
     decoders: int | None = None,
     keep: RGBArray | None = None,
 ) -> Iterator[Embedded]:
-    """Embed files in order; an image that cannot be used is answered with its reason and the rest goes on.
+    """Embed files in order; an image that cannot be used yields its reason, and the rest goes on.
 
     Args:
         encoder: what embeds.

@@ -28,7 +28,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise TrainingError(f"The file {path} holds no plain tensors; save the network's state_dict and give that.")
+        raise TrainingError(
+            f"The file {path} contains no plain tensors. Save the network's state_dict and use that file."
+        )
     return content
 
 
@@ -44,7 +46,7 @@ def fill(network: nn.Module, weights: dict[str, torch.Tensor], what: str) -> Non
     except RuntimeError as error:
         first = str(error).splitlines()[-1].strip()[:160]
         raise TrainingError(
-            f"The weights do not fit {what} ({first}); give the weights of that very network."
+            f"The weights do not match {what} ({first}). Use the weights of exactly that network."
         ) from error
 
 
@@ -52,6 +54,6 @@ def cannot_be_had(name: str, error: Exception) -> TrainingError:
     """What to say when a library could not fetch weights."""
     short = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return TrainingError(
-        f"The weights of {name} cannot be fetched ({short}); connect this machine, or write {name}@<file> with "
-        "weights on disk, or use lite0, which needs no network."
+        f"The weights of {name} cannot be downloaded ({short}). Connect this machine to the network, write "
+        f"{name}@<file> with weights on disk, or use lite0, which needs no network."
     )

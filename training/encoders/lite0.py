@@ -54,7 +54,7 @@ def _copy_by_order(weights: dict[str, torch.Tensor], network: nn.Module) -> None
     for (source, tensor), (name, target) in zip(theirs, own, strict=False):
         if tensor.shape != target.shape or source.rsplit(".", 1)[-1] != name.rsplit(".", 1)[-1]:
             raise TrainingError(
-                f"The weights of lite0 do not fit: {source} {tuple(tensor.shape)} stands where {name} "
-                f"{tuple(target.shape)} belongs; install the pinned versions of timm and of the weights."
+                f"The weights of lite0 do not fit: {source} {tuple(tensor.shape)} does not match {name} "
+                f"{tuple(target.shape)}; install the pinned versions of timm and of the weights."
             )
         target.copy_(tensor)

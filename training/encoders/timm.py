@@ -21,7 +21,7 @@ def features(argument: str, *, pretrained: bool) -> tuple[nn.Module, PixelRecipe
     name, _, file = argument.partition("@")
     if not name or not timm.is_model(name.split(".")[0]):
         raise TrainingError(
-            f"timm has no model {name!r}; look the name up with timm.list_models(), then write timm:<model>."
+            f"timm has no model {name!r}; find the name with timm.list_models(), then write timm:<model>."
         )
     fetch = pretrained and not file
     try:
@@ -34,6 +34,6 @@ def features(argument: str, *, pretrained: bool) -> tuple[nn.Module, PixelRecipe
     settings = timm.data.resolve_data_config({}, model=network)
     mean, std = (tuple(255.0 * float(value) for value in settings[key]) for key in ("mean", "std"))
     if len(mean) != 3 or len(std) != 3:
-        raise TrainingError(f"timm:{name} takes images of {len(mean)} channels, not RGB; choose another model.")
+        raise TrainingError(f"timm:{name} takes images with {len(mean)} channels, not RGB. Choose another model.")
     side = int(settings["input_size"][-1])
     return network, PixelRecipe(side=side, mean=(mean[0], mean[1], mean[2]), std=(std[0], std[1], std[2]))

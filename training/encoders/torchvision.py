@@ -59,7 +59,7 @@ def _drop_classifier(network: nn.Module, name: str) -> None:
         if isinstance(getattr(network, attribute, None), nn.Module):
             setattr(network, attribute, nn.Identity())
             return
-    raise TrainingError(f"torchvision:{name} has no classifier that could be taken off; choose another model.")
+    raise TrainingError(f"torchvision:{name} has no classifier that can be removed. Choose another model.")
 
 
 def _recipe(weights: object) -> PixelRecipe:

@@ -58,10 +58,10 @@ def calibrate(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray
     groups = np.arange(len(truth)) if groups is None else groups[known]
     items = len(truth)
     if items == 0:
-        return Calibration(1.0, 0, None, None, "No held-out label yet, so probabilities are taken as they are.")
+        return Calibration(1.0, 0, None, None, "No held-out label yet, so probabilities are not calibrated.")
     before = expected_calibration_error(probs, truth)
     if items < MIN_ITEMS:
-        note = f"{items} held-out labels are too few to judge confidence; it takes {MIN_ITEMS}."
+        note = f"{items} held-out labels are too few to calibrate confidence; {MIN_ITEMS} are needed."
         return Calibration(1.0, items, before, None, note)
     after = expected_calibration_error(cross_fitted(probs, truth, seed=seed, groups=groups), truth)
     return Calibration(fit_temperature(probs, truth), items, before, after)
@@ -78,7 +78,9 @@ def fit_temperature(probs: FloatArray, truth: IntArray) -> float:
         TrainingError: there is no item.
     """
     if len(truth) == 0:
-        raise TrainingError("A temperature needs held-out items and there is none; label some validation images.")
+        raise TrainingError(
+            "Fitting a temperature needs held-out items, and there are none. Label some validation images."
+        )
     # pages show calibrations too, and need no optimizer for that
     from scipy.optimize import minimize_scalar
 
@@ -142,7 +144,9 @@ def expected_calibration_error(probs: FloatArray, truth: IntArray, bins: int = 1
         TrainingError: there is no item.
     """
     if len(truth) == 0:
-        raise TrainingError("A calibration error needs held-out items and there is none; label some validation images.")
+        raise TrainingError(
+            "A calibration error needs held-out items, and there are none. Label some validation images."
+        )
     confidence = probs.max(axis=1).astype(np.float64)
     correct = (probs.argmax(axis=1) == truth).astype(np.float64)
     which = np.clip((confidence * bins).astype(int), 0, bins - 1)

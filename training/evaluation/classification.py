@@ -20,25 +20,25 @@ def check_probabilities(truth: IntArray, probs: FloatArray, classes: Sequence[st
         who: what the message calls the model.
 
     Raises:
-        TrainingError: wrong shape, an index out of range, or rows that are no probabilities.
+        TrainingError: wrong shape, an index out of range, or rows that are not probabilities.
     """
     n, c = len(truth), len(classes)
     if truth.ndim != 1 or not np.issubdtype(truth.dtype, np.integer):
         raise TrainingError(
-            f"The true classes must be one integer an item, not {truth.dtype} {truth.shape}; export them again."
+            f"The true classes must be one integer per item, not {truth.dtype} {truth.shape}; export them again."
         )
     if probs.shape != (n, c):
         raise TrainingError(
-            f"The {who} gave predictions of shape {probs.shape} where {(n, c)} is expected; predict again."
+            f"The {who} returned predictions of shape {probs.shape} instead of {(n, c)}. Predict again."
         )
     if n and (truth.min() < 0 or truth.max() >= c):
-        raise TrainingError(f"A true class index lies outside 0..{c - 1}; the class list does not fit these labels.")
+        raise TrainingError(f"A true class index is outside 0..{c - 1}; the class list does not match these labels.")
     bad = ~np.isfinite(probs).all(axis=1) | (probs < -1e-6).any(axis=1) | (np.abs(probs.sum(axis=1) - 1) > 1e-3)
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise TrainingError(
-            f"The {who}'s prediction for item {row} is no probability distribution ({probs[row].tolist()}); "
-            "train that model again, it is not judged."
+            f"The {who}'s prediction for item {row} is not a probability distribution ({probs[row].tolist()}), "
+            "so the model is not judged. Train it again."
         )
 
 
@@ -54,11 +54,11 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
         classes: c names.
 
     Returns:
-        JSON-serialisable: items, macro_f1, balanced_accuracy, accuracy, log_loss, balanced_log_loss, per_class
+        JSON-serializable: items, macro_f1, balanced_accuracy, accuracy, log_loss, balanced_log_loss, per_class
         (precision, recall, f1 and support by name; None where undefined), confusion (rows true, columns predicted).
 
     Raises:
-        TrainingError: no item, or predictions that are no probabilities.
+        TrainingError: no item, or predictions that are not probabilities.
     """
     # Imported late: a web process that only serves stored predictions must not pay for scikit-learn.
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support

@@ -17,7 +17,7 @@ from training.geometry.runs import mask_iou
 from training.types import Detections, FloatArray
 
 STANDS_FOR = 0.5
-"""IoU from which on a region can stand for an object."""
+"""IoU from which a region can stand for an object."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def parts_of(found: Sequence[Detections], truth: Sequence[LabelledImage], classe
     """The parts of all images; what lies where nobody checked is left out, and so are regions in ignored places.
 
     Args:
-        found: one an image; the distributions end with the background, which follows the `classes`.
+        found: one per image; the distributions end with the background, which follows the `classes`.
         truth: the images in the same order.
         classes: number of classes.
     """
@@ -146,7 +146,7 @@ def _overlaps(answer: Detections, image: LabelledImage, order: Sequence[int]) ->
 
 
 def _counts(boxes: FloatArray, image: LabelledImage) -> NDArray[np.bool_]:
-    """Which regions count: not mostly inside an ignore region, and with their centre where somebody searched."""
+    """Which regions count: not mostly inside an ignore region, and with their center where somebody searched."""
     regions = np.asarray(boxes, dtype=np.float32).reshape(-1, 4)
     counts = _searched(regions, image)
     if len(image.ignore):
@@ -156,7 +156,7 @@ def _counts(boxes: FloatArray, image: LabelledImage) -> NDArray[np.bool_]:
 
 
 def _searched(boxes: FloatArray, image: LabelledImage) -> NDArray[np.bool_]:
-    """Which boxes have their centre where somebody searched."""
+    """Which boxes have their center where somebody searched."""
     if image.checked is None:
         return np.ones(len(boxes), dtype=bool)
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2

@@ -1,4 +1,4 @@
-"""The score from which on a proposed object spares an annotator more work than it makes.
+"""The score from which a proposed object saves an annotator more work than it causes.
 
 A wrong proposal costs a deletion, an object that is not proposed has to be drawn, one with the wrong class relabeled.
 For each class the threshold is taken under which the sum of these costs is lowest on images with known objects that
@@ -34,7 +34,7 @@ class ClassThreshold:
         threshold: least score shown, in (0, 1].
         objects: objects of the class in the images it was chosen on.
         basis: "own": chosen for this class; "all": too few objects of it, so the one that fits all classes together;
-            "default": too few objects of any class, and the usual one does no harm.
+            "default": too few objects of any class, and the default does no harm.
     """
 
     name: str
@@ -95,10 +95,10 @@ class Evidence:
 
 
 def seen_on(found: Sequence[Detections], truth: Sequence[LabelledImage], classes: int) -> Evidence:
-    """What is needed of a detector's answers on images whose objects are known.
+    """The part of a detector's predictions that thresholds are chosen by, on images whose objects are known.
 
     Args:
-        found: one an image; their distributions end with the background.
+        found: one per image; their distributions end with the background.
         truth: the images in the same order, class numbers from 0.
         classes: how many there are.
 
@@ -106,7 +106,7 @@ def seen_on(found: Sequence[Detections], truth: Sequence[LabelledImage], classes
         TrainingError: the numbers of images differ.
     """
     if len(found) != len(truth):
-        raise TrainingError(f"There are {len(truth)} images but {len(found)} answers; predict every image once.")
+        raise TrainingError(f"There are {len(truth)} images but {len(found)} predictions. Predict every image once.")
     apart = [parts_of([answer], [image], classes) for answer, image in zip(found, truth, strict=True)]
     return Evidence(
         parts=tuple(part for parts in apart for part in parts),
@@ -205,7 +205,7 @@ def _sweep(parts: Sequence[Part], costs: Costs, limits: NDArray[np.float64], var
 
 
 def _between(hidden: float, shown: float) -> float:
-    """A limit above the score `hidden` and not above `shown`: the usual one, else the middle in few digits."""
+    """A limit above the score `hidden` and not above `shown`: the default, else the middle in few digits."""
     if hidden < DEFAULT <= shown:
         return DEFAULT
     middle = (hidden + shown) / 2
@@ -222,16 +222,15 @@ def in_words(chosen: Chosen) -> str:
     if all(each.basis == "default" for each in chosen.classes):
         total = sum(each.objects for each in chosen.classes)
         return (
-            f"Objects are shown from a score of {chosen.default:g} on: {total} known objects on {images} "
-            f"are too few to choose better ({LEAST} are needed)."
+            f"Objects are shown from a score of {chosen.default:g}: {total} known objects on {images} are too "
+            f"few to choose a better threshold ({LEAST} are needed)."
         )
     after, before, costs = chosen.expected, chosen.before, chosen.costs
     weighed = ""
     if (costs.delete, costs.add, costs.relabel) != (1, 1, 1):
-        weighed = f", {after.cost(costs):g} instead of {before.cost(costs):g} when weighed by their costs"
+        weighed = f", {after.cost(costs):g} instead of {before.cost(costs):g} when weighted by their costs"
     return (
-        f"On {images} these thresholds leave {after.corrections} corrections "
-        f"({after.deleted} to delete, {after.added} to draw, {after.relabeled} to relabel); "
-        f"with {chosen.default:g} for every class there would be {before.corrections} "
-        f"({before.deleted}, {before.added}, {before.relabeled}){weighed}."
+        f"On {images}, these thresholds leave {after.corrections} corrections ({after.deleted} to delete, "
+        f"{after.added} to draw, {after.relabeled} to relabel); with {chosen.default:g} for every class there "
+        f"would be {before.corrections} ({before.deleted}, {before.added}, {before.relabeled}){weighed}."
     )

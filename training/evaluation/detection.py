@@ -40,7 +40,7 @@ def evaluate(data: DetectionSet, found: Sequence[Detections]) -> dict[str, Any]:
 
     Args:
         data: the truth.
-        found: one an image, in the same order; the last class is the background.
+        found: one per image, in the same order; the last class is the background.
 
     Returns:
         `AP`, `AP50`, `AP75`, `AP_small`, `AP_medium`, `AP_large` (COCO's sizes: 32 and 96 px), `recall` (at most
@@ -56,7 +56,7 @@ def evaluate(data: DetectionSet, found: Sequence[Detections]) -> dict[str, Any]:
 
 
 def curves(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox") -> list[Curve]:
-    """Precision-recall curves at IoU 0.5, one a class.
+    """Precision-recall curves at IoU 0.5, one per class.
 
     Raises:
         TrainingError: as `evaluate`.
@@ -67,7 +67,8 @@ def curves(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox")
 
 
 def matched(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox") -> Matches:
-    """What became of each region at IoU 0.5; its AP50 is that of `evaluate`, and can be asked for a part of the images.
+    """What happened to each region at IoU 0.5; its AP50 is that of `evaluate`, and can be asked for a part of the
+    images.
 
     Raises:
         TrainingError: as `evaluate`.
@@ -84,10 +85,12 @@ def scored(found: Detections) -> tuple[FloatArray, NDArray[np.int64]]:
 
 def _run(data: DetectionSet, found: Sequence[Detections], kind: Kind) -> COCOeval:
     if len(found) != len(data.images):
-        raise TrainingError(f"There are {len(data.images)} images but {len(found)} answers; predict every image once.")
+        raise TrainingError(
+            f"There are {len(data.images)} images but {len(found)} predictions. Predict every image once."
+        )
     truth, answers = _entries(data, found, kind)
     if not any(not entry["iscrowd"] for entry in truth):
-        raise TrainingError("No object is labeled in these images, so nothing can be measured; give labeled images.")
+        raise TrainingError("No object is labeled in these images, so nothing can be measured. Give labeled images.")
     with contextlib.redirect_stdout(io.StringIO()):
         right = _indexed(data, truth)
         # An empty answer has no form that `loadRes` accepts.
@@ -167,7 +170,7 @@ def _filled(box: FloatArray, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _checked(image: LabelledImage, boxes: FloatArray) -> NDArray[np.bool_]:
-    """Which boxes have their centre where the image was searched."""
+    """Which boxes have their center where the image was searched."""
     if image.checked is None:
         return np.ones(len(boxes), dtype=bool)
     x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2

@@ -67,7 +67,7 @@ def write_pictures(data: DetectionSet, found: Sequence[Detections], folder: Path
 
     Args:
         data: the truth.
-        found: one an image, in the same order.
+        found: one per image, in the same order.
         folder: created if it is missing.
 
     Returns:

@@ -50,14 +50,14 @@ def judge_detectors(
 
     Args:
         data: the held-out images with their objects; `group` is what is resampled together.
-        candidate: answers of the new model, one an image.
-        incumbent: answers of the serving model on the same images, or None.
+        candidate: predictions of the new model, one per image.
+        incumbent: predictions of the serving model on the same images, or None.
         seed: of the bootstrap.
         samples: bootstrap resamples.
         absent: where there is no incumbent, why.
 
     Raises:
-        TrainingError: answers are missing, or a measurement is no number.
+        TrainingError: predictions are missing, or a measurement is not a number.
     """
     objects = sum(len(image.boxes) for image in data.images)
     if not objects:
@@ -105,7 +105,7 @@ def ap50_of(
     """AP50 of one model with the ends of its bootstrap interval, measured as the judge does.
 
     Raises:
-        TrainingError: answers are missing, or the measurement is no number.
+        TrainingError: predictions are missing, or the measurement is not a number.
     """
     times = _resampled([image.group for image in data.images], np.random.default_rng(seed), samples)
     measured, spread = _measured(data, found, kind, times, "earlier")
@@ -117,8 +117,8 @@ def _blind_spots(measured: dict[str, Any], kind: Kind) -> str:
     per_class = (measured["masks"] if kind == "segm" else measured)["per_class"]
     blind = [name for name, one in per_class.items() if one["objects"] and not one["AP50"]]
     unknown = [name for name, one in per_class.items() if not one["objects"]]
-    said = f" Of {', '.join(blind)} the new model finds nothing." if blind else ""
-    return said + (f" No held-out object of {', '.join(unknown)} to measure it on." if unknown else "")
+    said = f" The new model finds no {', '.join(blind)}." if blind else ""
+    return said + (f" There is no held-out {', '.join(unknown)} to measure it on." if unknown else "")
 
 
 def _decide(evidence: dict[str, Any], kind: Kind, interval: Interval, on: str) -> Verdict:

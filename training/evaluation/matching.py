@@ -1,4 +1,4 @@
-"""What became of each detection at IoU 0.5, kept small, so that AP50 can be asked again for other images of the set."""
+"""What happened to each detection at IoU 0.5, kept small, so that AP50 can be computed for other images of the set."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Matches:
         return float(np.where(places < len(best), np.append(best, 0.0)[np.minimum(places, len(best))], 0.0).mean())
 
     def save(self, path: Path) -> None:
-        """Write as npz without pickles; small numbers, for there is one file a round."""
+        """Write as npz without pickles; small numbers, for there is one file per round."""
         with path.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -108,6 +108,6 @@ class Matches:
             with np.load(path, allow_pickle=False) as held:
                 columns = [held[name] for name in ("images", "classes", "scores", "hits", "objects")]
         except (OSError, ValueError, KeyError, EOFError) as error:
-            raise TrainingError(f"{path.name} cannot be read ({error}); remove it and measure again.") from error
+            raise TrainingError(f"{path.name} cannot be read ({error}). Remove it and measure again.") from error
         images, classes, scores, hits, objects = columns
         return cls(images.astype(np.int64), classes.astype(np.int64), scores, hits, objects.astype(np.int64))

@@ -39,12 +39,12 @@ _TIE = 1e-9
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judge's answer.
+    """The judge's decision.
 
     Attributes:
         decision: "promoted" or "kept" (the incumbent, if there is one, goes on).
         reason: why, in a sentence or two.
-        evidence: JSON-serialisable measurements behind it.
+        evidence: JSON-serializable measurements behind it.
     """
 
     decision: Literal["promoted", "kept"]
@@ -66,7 +66,7 @@ def judge(
     """Promote the candidate or keep the incumbent.
 
     The rule, in this order. No incumbent: promote. A class whose recall falls by more than `FLOOR` and by more than
-    chance explains: keep. At least `MIN_ITEMS` items and an interval that leaves zero out: go by macro-F1. Otherwise
+    chance explains: keep. At least `MIN_ITEMS` items and an interval that leaves zero out: use macro-F1. Otherwise
     there is too little evidence: keep if macro-F1 was lower in more than four of five resamples, else promote if the
     class-balanced log loss is lower, which is what the items say in expectation.
 

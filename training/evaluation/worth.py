@@ -60,12 +60,12 @@ class Worth:
 
     @property
     def harms(self) -> bool:
-        """Whether experts have more to do with the proposals than without, as far as can be told."""
+        """Whether, in expectation, experts have more to do with the proposals than without."""
         return self.spared < 0
 
 
 def worth_of(evidence: Evidence, classes: Sequence[str], rule: Rule, *, seed: int = 0) -> Worth | None:
-    """What showing the proposals of a detector would have spared on the images of some evidence.
+    """What showing a detector's proposals would have saved on the images of some evidence.
 
     Args:
         evidence: regions and objects of held-out images.

@@ -1,6 +1,6 @@
-"""Polygons <-> small bitmaps, with the rule that a pixel belongs to a shape when its centre does.
+"""Polygons <-> small bitmaps, with the rule that a pixel belongs to a shape when its center does.
 
-Tracing runs through the middle between pixel centres, so filling a traced outline gives back exactly the bitmap it came
+Tracing runs through the middle between pixel centers, so filling a traced outline gives back exactly the bitmap it came
 from; simplification then gives up points for at most a stated loss of IoU.
 """
 
@@ -24,7 +24,7 @@ TOLERANCE = 0.01
 
 
 def _grid(side: int) -> NDArray[np.float64]:
-    """x and y of the pixel centres of a bitmap with a border of one pixel, `(2, side, side)`."""
+    """x and y of the pixel centers of a bitmap with a border of one pixel, `(2, side, side)`."""
     y, x = np.indices((side, side), dtype=np.float64) - 0.5
     return np.stack([x, y])
 
@@ -50,7 +50,7 @@ class Outline:
 
 
 def fill(points: Points, window: tuple[int, int, int, int]) -> Bitmap:
-    """The pixels of a window `x1 y1 x2 y2` whose centres lie inside a polygon (even-odd rule), `(h, w)` uint8 of 0, 1.
+    """The pixels of a window `x1 y1 x2 y2` whose centers lie inside a polygon (even-odd rule), `(h, w)` uint8 of 0, 1.
 
     Example:
         >>> int(fill(np.array([[0, 0], [3, 0], [3, 2], [0, 2]], float), (0, 0, 5, 5)).sum())
@@ -62,7 +62,7 @@ def fill(points: Points, window: tuple[int, int, int, int]) -> Bitmap:
         return np.zeros((max(height, 0), max(width, 0)), dtype=np.uint8)
     start = points - (x1 + 0.5, y1 + 0.5)
     end = np.concatenate([start[1:], start[:1]])
-    # Rows whose centre line each edge crosses: a half-open interval, so that shared corners count once.
+    # Rows whose center line each edge crosses: a half-open interval, so that shared corners count once.
     low, high = np.minimum(start[:, 1], end[:, 1]), np.maximum(start[:, 1], end[:, 1])
     first = np.clip(np.ceil(low), 0, height).astype(np.int64)
     last = np.clip(np.ceil(high), 0, height).astype(np.int64)

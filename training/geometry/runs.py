@@ -36,7 +36,9 @@ def counts_of(runs: Mapping[str, Any]) -> IntArray:
         else:
             values = np.asarray(counts, dtype=np.int64)
     except (KeyError, TypeError, ValueError, OverflowError, IndexError) as error:
-        raise TrainingError(f"A mask is no run-length code ({error}); export the annotations again.") from error
+        raise TrainingError(
+            f"A mask is not a valid run-length code ({error}). Export the annotations again."
+        ) from error
     if len(values) and values.min() < 0:
         raise TrainingError("A mask has negative run lengths; export the annotations again.")
     if int(values.sum()) != height * width:

@@ -28,7 +28,7 @@ def train(run_dir: Path, progress: Progress) -> Metrics:
 
     Args:
         run_dir: folder of the run.
-        progress: told how far it is.
+        progress: called with the progress.
 
     Returns:
         What `metrics.json` holds.

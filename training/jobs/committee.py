@@ -1,7 +1,7 @@
 """Several opinions from one run: linear heads on bootstrap samples of its training groups.
 
 Strategies that measure disagreement need members. Refitting a linear head takes a fraction of a second. Whole groups
-are resampled, since images of one slide are no independent evidence.
+are resampled, since images of one slide are not an independent evidence.
 
 Paper: Leo Breiman, 1996, "Bagging Predictors".
 Paper: Lakshminarayanan, Pritzel, Blundell, 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
@@ -36,17 +36,17 @@ def committee(run_dir: Path, embeddings: FloatArray, *, members: int = MEMBERS, 
         `(members, n, c)` float32, rows sum to 1.
 
     Raises:
-        TrainingError: the run's model is no linear head, or its folder is damaged.
+        TrainingError: the run's model is not a linear head, or its folder is damaged.
     """
     from training.classification.linear_fit import fit_linear
 
     if members < 2:
-        raise TrainingError(f"A committee of {members} cannot disagree; ask for 2 members or more.")
+        raise TrainingError(f"A committee needs at least 2 members, not {members}.")
     model = load_model(run_dir / CHECKPOINT)
     if not isinstance(model, LinearHead):
         raise TrainingError(
-            "Disagreement is measured between linear heads, and this model is a whole network; choose a strategy "
-            "without members (for example margin), or train with method=head."
+            "Disagreement is measured between linear heads, but this model is a whole network. Choose a "
+            "strategy without members (for example margin) or train with method=head."
         )
     request = read_request(run_dir)
     samples = request.part("train")

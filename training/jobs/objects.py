@@ -41,7 +41,7 @@ def train_objects(run_dir: Path, progress: Progress) -> Metrics:
 
     Args:
         run_dir: folder of the run.
-        progress: told how far it is and how long it will take.
+        progress: called with the progress and how long it will take.
 
     Returns:
         What `metrics.json` holds.
@@ -58,7 +58,7 @@ def train_objects(run_dir: Path, progress: Progress) -> Metrics:
             return metrics
     classes = fields.get("classes")
     if not isinstance(classes, list) or not classes:
-        raise TrainingError("The request names no class; correct the project's labeling config, then train again.")
+        raise TrainingError("The request has no classes. Correct the project's labeling config, then train again.")
     train, validation, _ = detection_sets(read_object_manifest(run_dir / OBJECTS), tuple(map(str, classes)))
     init = named_in(run_dir, fields.get("init"))
     facts = fit(train, validation, run_dir / CHECKPOINT, _recipe(fields), progress, init=init)

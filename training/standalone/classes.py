@@ -36,9 +36,9 @@ def fit_classes(
     """Train a classifier on a class folder and measure it on the groups that were held out.
 
     Args:
-        data: one sub-folder a class, or a list.
+        data: one subfolder a class, or a list.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json` and the job's own files.
-        progress: told how far it is.
+        progress: called with the progress.
         method: of `training.classification`.
         init: a fitted classifier to go on from.
         hold_out: what is not learned from; without a pattern every file is a group of its own.
@@ -80,17 +80,18 @@ def evaluate_classes(
     classifier = load_model(folder, threads=threads)
     samples = read_class_folder(data)
     problems = _told(data) + [
-        f"The class {name} is unknown to the model; its images were left out."
+        f"The model does not have the class {name}; its images were left out."
         for name in sorted({str(sample.label) for sample in samples} - set(classifier.classes))
     ]
     samples = [sample for sample in samples if sample.label in classifier.classes]
     if not samples:
         raise TrainingError(
-            f"The model knows {', '.join(classifier.classes)} and none of these folders; give data of the same classes."
+            f"The model has the classes {', '.join(classifier.classes)}, and none of these folders matches. "
+            "Give data with the same classes."
         )
     known = split_seen(folder, [sample.path for sample in samples])
     if all(known) and not everything:
-        raise TrainingError("The model learned from every one of these images; add --all to measure on them anyway.")
+        raise TrainingError("The model was trained on all of these images. Add --all to evaluate on them anyway.")
     kept = [sample for sample, seen in zip(samples, known, strict=True) if everything or not seen]
     probs = classifier.predict_images([sample.path for sample in kept], progress)
     good = np.flatnonzero(np.isfinite(probs).all(axis=1))
@@ -108,7 +109,8 @@ def evaluate_classes(
 def predict_classes(
     model: Path, files: Sequence[Path], root: Path, out: Path, progress: Progress, *, threads: int = 1
 ) -> dict[str, Any]:
-    """Write a classifier's answers as a COCO file: one region over the whole image, its score and class distribution.
+    """Write a classifier's predictions as a COCO file: one region over the whole image, with score and class
+    distribution.
 
     Raises:
         TrainingError: there is no model.
@@ -152,5 +154,5 @@ def _told(data: Path | ClassList) -> list[str]:
 def _classifier_folder(model: Path) -> Path:
     kind, folder = model_kind(model)
     if kind != "classes":
-        raise TrainingError(f"The model in {model} finds objects and does not name whole images; give a classifier.")
+        raise TrainingError(f"The model in {model} detects objects. Give a classifier.")
     return folder

@@ -53,22 +53,22 @@ def data_kind(folder: Labels) -> Kind:
     parts = object_parts(folder)
     if parts:
         raise TrainingError(
-            f"{folder.name} holds the parts of a split, each a set with objects ({', '.join(parts)}); "
-            f"give one of them, such as {folder / parts[0]}."
+            f"{folder.name} contains the parts of a split, each a data set with objects ({', '.join(parts)}). "
+            f"Give one of them, such as {folder / parts[0]}."
         )
     if (folder / ANNOTATIONS).exists() or (folder / IMAGES).is_dir():
         missing = f"{IMAGES}/" if (folder / ANNOTATIONS).exists() else ANNOTATIONS
-        raise TrainingError(f"{folder.name} looks like a COCO folder but lacks {missing}; put it beside the other.")
+        raise TrainingError(f"{folder.name} looks like a COCO folder but has no {missing}. Add it.")
     if any(child.is_dir() and not child.name.startswith(".") for child in folder.iterdir()):
         return "classes"
     raise TrainingError(
-        f"{folder.name} is neither a class folder (one sub-folder a class) nor a COCO folder "
-        f"({IMAGES}/ and {ANNOTATIONS}); give one of these."
+        f"{folder.name} is neither a class folder (one subfolder per class) nor a COCO folder ({IMAGES}/ and "
+        f"{ANNOTATIONS}); give one of these."
     )
 
 
 def object_parts(folder: Path) -> list[str]:
-    """Names of sub-folders that are parts of a split and sets with objects, the one to learn from first."""
+    """Names of subfolders that are parts of a split and sets with objects, the one to learn from first."""
     order = ("train", "validation", "test")
     named = [child for child in folder.iterdir() if part_named(child.name) and child.is_dir()]
     found = [child.name for child in named if is_object_folder(child)]

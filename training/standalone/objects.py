@@ -37,7 +37,7 @@ def fit_objects(
         data: see `training.data.importers.objects.read_objects`.
         out: folder to write: `checkpoint/`, `metrics.json`, `trained_on.json`.
         recipe: how to train.
-        progress: told how far it is.
+        progress: called with the progress.
         init: a fitted detector to go on from.
         hold_out: what is not learned from; without a pattern see `default_group`.
         allow_left_out: go on where more than a few percent of the objects cannot be read.
@@ -56,7 +56,7 @@ def fit_objects(
         # Started by torchrun beside the process that measures and writes.
         return {"kind": "objects", "classes": list(whole.classes), "training": facts, "problems": []}
     remember(out, [image.path for image in train.images])
-    progress(0.95, "measuring on the held-out images")
+    progress(0.95, "evaluating on the held-out images")
     detector = Detector.load(out / CHECKPOINT, device=recipe.device, threads=recipe.threads)
     measured, notes = _measure(detector, held_out)
     metrics = {
@@ -93,7 +93,7 @@ def evaluate_objects(
     whole = renumbered(read_objects(data, allow_left_out=allow_left_out), detector.plan.classes)
     known = split_seen(folder, [image.path for image in whole.images])
     if all(known) and not everything:
-        raise TrainingError("The model learned from every one of these images; add --all to measure on them anyway.")
+        raise TrainingError("The model was trained on all of these images. Add --all to evaluate on them anyway.")
     kept = [image for image, seen in zip(whole.images, known, strict=True) if everything or not seen]
     part = dataclasses.replace(whole, images=tuple(kept))
     found = _predicted(detector, part, progress)

@@ -70,13 +70,13 @@ def replay(
     A strategy that needs probabilities begins with the first budget drawn at random, the images that `uniform` draws.
 
     Args:
-        pool: labelled images to choose from; without `test` a grouped part of it is held out, another for each seed.
+        pool: labeled images to choose from; without `test` a grouped part of it is held out, another for each seed.
         test: held-out images, or None.
         names: strategies; `uniform` is added when missing.
         seeds: how many repetitions.
         budgets: numbers of labels, rising; those above the pool are dropped.
         fraction: share held out where there is no `test`.
-        progress: told how far it is.
+        progress: called with the progress.
 
     Raises:
         BadRequest: nothing to replay; the message says why.
@@ -87,7 +87,7 @@ def replay(
     smallest = min(len(trial.pool) for trial in trials)
     kept = tuple(sorted({int(budget) for budget in budgets if 1 < budget <= smallest}))
     if not kept:
-        raise BadRequest(f"No budget fits into a pool of {smallest} images; give smaller ones with --budgets.")
+        raise BadRequest(f"No budget fits a pool of {smallest} images. Give smaller ones with --budgets.")
     scores: dict[str, Float64] = {name: np.empty((seeds, len(kept))) for name in chosen}
     steps = len(chosen) * seeds
     for number, (name, trial) in enumerate((name, trial) for name in chosen for trial in trials):
@@ -115,11 +115,11 @@ def checked(names: Sequence[str], seeds: int) -> list[str]:
         lacking = strategies.describe(name).needs - HELD
         if lacking:
             raise BadRequest(
-                f"The strategy {name} needs {', '.join(sorted(lacking))}, and a replay on class labels has one model "
-                "and whole images only; leave it out of --strategies."
+                f"The strategy {name} needs {', '.join(sorted(lacking))}, but a replay on class labels has "
+                "only one model and whole images. Leave it out of --strategies."
             )
     if seeds < 1:
-        raise BadRequest("A replay needs one seed or more; give --seeds 5.")
+        raise BadRequest("A replay needs at least one seed. Use --seeds 5.")
     return chosen
 
 
@@ -128,12 +128,12 @@ def _check_classes(pool: LabelledSet, test: LabelledSet) -> None:
     unknown = [pool.classes[index] for index in np.setdiff1d(asked, taught)]
     if unknown:
         raise BadRequest(
-            f"The test images have the class {', '.join(unknown)}, of which there is no image to learn from; "
-            "give --test the same class folders as the pool."
+            f"The test images have the class {', '.join(unknown)}, which the pool does not have. Give --test "
+            "the same class folders as the pool."
         )
     if len(taught) < 2 or len(asked) < 2:
         raise BadRequest(
-            "A replay needs two classes or more, in the pool and in the test part; check the class folders."
+            "A replay needs at least two classes in the pool and in the test part. Check the class folders."
         )
 
 
@@ -145,9 +145,9 @@ def _trial(pool: LabelledSet, test: LabelledSet | None, seed: int, fraction: flo
         _check_classes(pool, test)
         pool = pool.part(~np.isin(pool.groups, test.groups))
         if not len(pool):
-            raise BadRequest("Nothing is left to choose from: every group of the pool is in the test part as well.")
+            raise BadRequest("The pool is empty: every group of it is in the test part as well.")
     if len(pool) < 2 or len(test) < 2:
-        raise BadRequest(f"{len(pool)} images to choose from and {len(test)} to measure on are too few for a replay.")
+        raise BadRequest(f"{len(pool)} images in the pool and {len(test)} in the test part are too few for a replay.")
     projection = Projection.of(pool.vectors)
     classes = len(pool.classes)
     asked = projection(test.vectors)

@@ -13,7 +13,7 @@ from strategies.base import FloatArray, IntArray
 
 COMPONENTS = 128
 STRENGTH = 10.0
-"""Inverse regularisation on features of mean squared length 1."""
+"""Inverse regularization on features of mean squared length 1."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def probabilities(features: FloatArray, labels: IntArray, asked: FloatArray, cla
     """Train on `(l, k)` features and predict `(n, k)`; a class without a label has probability 0, one class has 1.
 
     Args:
-        features: of the labelled images.
+        features: of the labeled images.
         labels: `(l,)` class indices, at least one.
         asked: of the images to predict.
         classes: how many there are.

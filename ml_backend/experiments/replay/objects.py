@@ -56,7 +56,7 @@ def replay_objects(
         material: pool and test part.
         terms: from `checked`.
         rounds: where finished rounds lie.
-        progress: told how far it is and how long it will take.
+        progress: called with the progress and how long it will take.
         tell: told about every finished round.
         encoder: of whole images, for strategies that ask for embeddings.
 
@@ -165,7 +165,8 @@ class _Game:
         images = tuple(self.chooser.next("uniform", (), (), budget, np.random.default_rng([seed, 0])))
         if not any(self.sizes[image] for image in images):
             raise BadRequest(
-                f"The first {budget} images of seed {seed + 1} hold no object; begin with a larger number in --budgets."
+                f"The first {budget} images of seed {seed + 1} contain no objects. Start with a larger number "
+                "in --budgets."
             )
         return images
 

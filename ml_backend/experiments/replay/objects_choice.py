@@ -37,16 +37,16 @@ class Chooser:
         self._last: tuple[Path, int, list[Detections]] | None = None
 
     def members(self, name: str) -> int:
-        """Looks that a strategy takes at each image of the pool before it answers; 0 = it asks no detector."""
+        """Views of each pool image that a strategy needs; 0 = it needs no detector."""
         needs = strategies.describe(name).needs
         if not needs & OF_MODEL:
             return 0
         return VIEWS if needs & {"members", "box_overlaps", "mask_overlaps"} else 1
 
     def look(self, name: str, checkpoint: Path) -> Sequence[Detections]:
-        """What the detector finds on each image of the pool, as far as the strategy asks for it.
+        """What the detector finds on each image of the pool, as far as the strategy needs it.
 
-        The first detector of a seed is asked by several strategies; its answers are kept until another one is asked.
+        Several strategies use the first detector of a seed; its predictions are kept until another detector is used.
         """
         members = self.members(name)
         if not members:
@@ -86,7 +86,9 @@ class Chooser:
         if self._embedded is None:
             vectors = embed_paths(self.encoder, [image.path for image in self.pool.images], self.recipe.threads)
             if not np.isfinite(vectors).all():
-                raise TrainingError("An image of the pool cannot be embedded; leave out the strategies that need it.")
+                raise TrainingError(
+                    "An image of the pool cannot be embedded. Leave out the strategies that need embeddings."
+                )
             self._embedded = vectors
         return self._embedded
 

@@ -61,7 +61,7 @@ def read_material(
         test: what to measure on, or None.
         fraction: share held out where there is no test folder.
         pattern: finds the source group in a file name; empty: see `training.data.detection_set.default_group`.
-        progress: told how far it is.
+        progress: called with the progress.
         allow_left_out: go on where more than a few percent of the objects cannot be read.
 
     Raises:
@@ -84,7 +84,7 @@ def divided(whole: DetectionSet, fraction: float, progress: Progress) -> Materia
     Args:
         whole: images with objects and groups.
         fraction: share held out.
-        progress: told how far the reading is.
+        progress: called with the progress.
 
     Raises:
         TrainingError: all images are of one group.
@@ -93,9 +93,7 @@ def divided(whole: DetectionSet, fraction: float, progress: Progress) -> Materia
     problems: list[str] = []
     readable = _readable(whole, problems, progress)
     if len(readable.images) < 2:
-        raise BadRequest(
-            f"There is {len(readable.images)} usable image; a replay needs a dozen or more to choose from."
-        )
+        raise BadRequest(f"A replay needs at least a dozen usable images; there are {len(readable.images)}.")
     chosen, held = split(readable, fraction, SALT)
     return _checked(Material(chosen, held, (*whole.problems, *problems)))
 
@@ -103,7 +101,7 @@ def divided(whole: DetectionSet, fraction: float, progress: Progress) -> Materia
 def _checked(material: Material) -> Material:
     for part, what in ((material.pool, "to choose from"), (material.test, "to measure on")):
         if not any(len(image.boxes) for image in part.images):
-            raise BadRequest(f"No image {what} has a labeled object; give more labeled images.")
+            raise BadRequest(f"No image {what} has a labeled object. Give more labeled images.")
     return material
 
 
@@ -125,9 +123,9 @@ def _without(pool: DetectionSet, test: DetectionSet, problems: list[str]) -> Det
     known = {content_hash(image.path) for image in test.images}
     kept = tuple(image for image in pool.images if content_hash(image.path) not in known)
     if len(kept) < len(pool.images):
-        problems.append(f"{len(pool.images) - len(kept)} images of the pool are test images too; they were left out.")
+        problems.append(f"{len(pool.images) - len(kept)} images of the pool are also test images; they were left out.")
     if not kept:
-        raise BadRequest("Every image of the pool is a test image too, so nothing is left to choose; give another one.")
+        raise BadRequest("Every image of the pool is also a test image, so the pool is empty. Give another one.")
     return replace(pool, images=kept)
 
 

@@ -33,7 +33,7 @@ def plot(replayed: ObjectReplay, path: Path) -> None:
     try:
         figure.savefig(path, dpi=110)
     except (OSError, ValueError) as error:
-        raise BadRequest(f"The picture cannot be written to {path} ({error}); name another file.") from error
+        raise BadRequest(f"The figure cannot be written to {path} ({error}). Choose another file.") from error
 
 
 def _side(axes: Axes, replayed: ObjectReplay, whole: Sample, effort: str) -> None:

@@ -35,7 +35,7 @@ def project_material(services: Services, project_id: int, fraction: float, progr
         services: the parts of the process.
         project_id: Label Studio's project id.
         fraction: share held out.
-        progress: told how far the reading is.
+        progress: called with the progress.
 
     Raises:
         NotFound: there is no such project.
@@ -46,8 +46,8 @@ def project_material(services: Services, project_id: int, fraction: float, progr
     samples, omitted, told = object_samples(services, ready, labels)
     if len(samples) < FEWEST:
         raise BadRequest(
-            f"Project {project_id} has {len(samples)} usable labeled images; a replay needs {FEWEST}. Label on and try "
-            "again."
+            f"Project {project_id} has {len(samples)} usable labeled images; a replay needs {FEWEST}. Label "
+            "more images and try again."
         )
     items = {item.id: item for item in ready}
     groups = joined(

@@ -1,4 +1,4 @@
-"""From rounds to answers: what a strategy saved in images and in objects, with intervals, and a verdict in words."""
+"""From rounds to results: what a strategy saved in images and in objects, with intervals, and a verdict in words."""
 
 from __future__ import annotations
 
@@ -180,15 +180,15 @@ def verdict(whole: Sample, answers: Mapping[str, Answer]) -> str:
     start = answers["uniform"].ap50[0]
     if start >= AT * whole.full:
         return (
-            f"The first images alone reach {start:.3f} of {whole.full:.3f}, more than 90 %, so nothing can be saved; "
-            "begin with fewer in --budgets."
+            f"The first images alone reach {start:.3f} of {whole.full:.3f}, more than 90 %, so nothing can be "
+            "saved. Start with fewer in --budgets."
         )
     seeds = len(whole.seeds)
     random = answers["uniform"].needed[str(AT)]
     goal = f"90 % of the AP50 with all labels ({AT * whole.full:.3f} of {whole.full:.3f}) took random {_effort(random)}"
     best = sorted(others, key=lambda name: answers[name].needed[str(AT)].objects or np.inf)
     sentences = [_about(answers[name], name) for name in best]
-    caution = "" if seeds >= 3 else " One or two seeds say little; give --seeds 3."
+    caution = "" if seeds >= 3 else " One or two seeds say little. Use --seeds 3."
     return "; ".join([goal, *sentences]) + f" ({seeds} seeds)." + caution
 
 

@@ -24,7 +24,7 @@ class Round:
         ap50: on the test images.
         ap: the same over IoU 0.5 to 0.95.
         per_class: AP50 of each class; None where the test images have no object of it.
-        matches: what became of each detection.
+        matches: what happened to each detection.
         seconds: of training, ranking and measuring.
     """
 
@@ -42,7 +42,7 @@ class Rounds:
 
     Args:
         root: the folder; made when it is missing.
-        terms: what the rounds depend on, JSON-serialisable.
+        terms: what the rounds depend on, JSON-serializable.
 
     Raises:
         BadRequest: the folder holds the rounds of a replay on other terms.
@@ -57,8 +57,8 @@ class Rounds:
             other = sorted(key for key in terms if self.terms.get(key) != terms[key])
             if other:
                 raise BadRequest(
-                    f"{root} holds the rounds of a replay with other {', '.join(other)}; name another folder to start "
-                    "anew, or repeat the command as it was to go on."
+                    f"{root} contains the rounds of a replay with different {', '.join(other)}. Use another "
+                    "folder for a new replay, or repeat the original command to continue that one."
                 )
         else:
             self.terms = dict(terms)

@@ -53,15 +53,15 @@ def checked(material: Material, terms: Terms) -> Terms:
     for name in names:
         about = strategies.describe(name)
         if about.family == "goals":
-            raise BadRequest(f"{name} follows a wish of the lead and does not aim at a better detector; leave it out.")
+            raise BadRequest(f"{name} follows the lead's choice and does not aim at a better detector. Leave it out.")
         if "mask_overlaps" in about.needs and not material.pool.has_masks:
-            raise BadRequest(f"{name} compares outlines and the pool has boxes only; leave it out.")
+            raise BadRequest(f"{name} compares outlines, but the pool has only boxes. Leave it out.")
     if terms.seeds < 1:
-        raise BadRequest("A replay needs one seed or more; give --seeds 3.")
+        raise BadRequest("A replay needs at least one seed. Use --seeds 3.")
     size = len(material.pool.images)
     budgets = tuple(sorted({int(budget) for budget in terms.budgets if 0 < budget <= size}))
     if not budgets:
-        raise BadRequest(f"No budget fits into a pool of {size} images; give smaller ones with --budgets.")
+        raise BadRequest(f"No budget fits a pool of {size} images. Give smaller ones with --budgets.")
     return replace(terms, names=names, budgets=budgets)
 
 

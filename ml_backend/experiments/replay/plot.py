@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31", "#6a3d9a")
-"""Told apart by colour-blind readers too (Okabe, Ito 2008); random is grey."""
+"""Told apart by color-blind readers too (Okabe, Ito 2008); random is gray."""
 
 
 def plot(replayed: Replayed, path: Path) -> None:
@@ -39,7 +39,7 @@ def plot(replayed: Replayed, path: Path) -> None:
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:
-        raise BadRequest(f"The picture cannot be written to {path} ({error}); name another file.") from error
+        raise BadRequest(f"The figure cannot be written to {path} ({error}). Choose another file.") from error
 
 
 def _curves(axes: Axes, replayed: Replayed, order: list[str], colours: dict[str, str]) -> None:

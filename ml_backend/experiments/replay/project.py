@@ -15,7 +15,7 @@ FEWEST = 60
 
 
 def project_set(services: Services, project_id: int) -> LabelledSet:
-    """The labelled images of a project with their stored embeddings.
+    """The labeled images of a project with their stored embeddings.
 
     Near-duplicates and images of one source are one group, so that a held-out part shares neither with the pool.
 
@@ -34,8 +34,8 @@ def project_set(services: Services, project_id: int) -> LabelledSet:
     names = [known[item.task_id] for item in mine if item.task_id is not None]
     if len(mine) < FEWEST or len(set(names)) < 2:
         raise BadRequest(
-            f"Project {project_id} has {len(mine)} usable labels of {len(set(names))} classes; a replay needs {FEWEST} "
-            "of two or more. Label on and try again."
+            f"Project {project_id} has {len(mine)} usable labels of {len(set(names))} classes; a replay needs "
+            f"{FEWEST} of two or more. Label more images and try again."
         )
     classes = tuple(labels.job.classes)
     rows = np.array([item.vector_row for item in mine], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""From scores to answers: areas, labels needed, labels saved, and a verdict in words."""
+"""From scores to results: areas, labels needed, labels saved, and a verdict in words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARES = (0.9, 0.95, 1.0)
 AT = 0.95
 RESAMPLES = 2000
 
-ONLY_RANDOM: Final = "Only random was replayed; name strategies to compare it with."
+ONLY_RANDOM: Final = "Only random was replayed. Name strategies to compare it with."
 
 Float64 = NDArray[np.float64]
 
@@ -207,7 +207,7 @@ def _about(replayed: Replayed, answers: Mapping[str, Answer], name: str) -> str:
         return f"{name} was better than random ({gap})"
     interval = f"95 % interval {numbers.low:.0f} to {numbers.high:.0f}"
     bound = "at least " if answers["uniform"].needed[str(AT)] is None else ""
-    return f"{name} saved {bound}{numbers.percent:.0f} % of labels on the way to 95 % of the full score ({interval})"
+    return f"{name} saved {bound}{numbers.percent:.0f} % of the labels needed for 95 % of the full score ({interval})"
 
 
 def _lead(replayed: Replayed, others: Sequence[str]) -> str:
@@ -218,19 +218,19 @@ def _lead(replayed: Replayed, others: Sequence[str]) -> str:
     gaps = {name: area_gap(replayed, best, name) for name in others[1:]}
     close = [name for name, gap in gaps.items() if gap.low is None or gap.low <= 0]
     if not close:
-        return f"The largest area has {best}, clearly ahead of the others."
+        return f"{best} has the largest area, clearly ahead of the others."
     if len(close) == len(gaps):
-        return f"The largest area has {best}, but not clearly ahead of any other."
-    return f"The largest area has {best}, not clearly ahead of {', '.join(close)}."
+        return f"{best} has the largest area, but is not clearly ahead of any other."
+    return f"{best} has the largest area, but is not clearly ahead of {', '.join(close)}."
 
 
 def _limits(replayed: Replayed, answers: Mapping[str, Answer]) -> str:
     """What these numbers cannot say."""
     said = []
     if answers["uniform"].macro_f1[0] >= AT * replayed.full["macro_f1"]:
-        said.append("Random is there with the first budget already, so nothing can be saved; begin with fewer labels.")
+        said.append("Random reaches it with the first budget, so nothing can be saved. Start with fewer labels.")
     if all(answer.needed[str(AT)] is None for answer in answers.values()):
-        said.append("Nothing reached 95 % of the full score; give larger --budgets.")
+        said.append("Nothing reached 95 % of the full score. Use larger --budgets.")
     if len(replayed.macro_f1["uniform"]) < 3:
-        said.append("One or two seeds say little; give --seeds 5.")
+        said.append("One or two seeds say little. Use --seeds 5.")
     return " ".join(said)

@@ -1,4 +1,4 @@
-"""Labelled images as arrays: from class folders or from a project's own confirmed labels."""
+"""Labeled images as arrays: from class folders or from a project's own confirmed labels."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from training.types import Progress
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Labelled images, ready for a replay.
+    """Labeled images, ready for a replay.
 
     Attributes:
         vectors: `(n, d)` float32 unit vectors.
         labels: `(n,)` int64 class index.
         groups: `(n,)` int64; equal number = one patient, slide or source image.
         classes: names in order.
-        names: what `groups` were made from, one an image.
+        names: what `groups` were made from, one per image.
         left_out: images that could not be used.
     """
 
@@ -53,7 +53,7 @@ def group_numbers(names: Sequence[str], gap: int = 0) -> IntArray:
 
     Args:
         names: `(n,)` group names.
-        gap: largest difference of neighbouring numbers in a group; 0 = only equal names.
+        gap: largest difference of neighboring numbers in a group; 0 = only equal names.
 
     Returns:
         `(n,)` int64 from 0.
@@ -82,7 +82,7 @@ def read_folders(
         pattern: finds the source group in a file name.
         gap: see `group_numbers`.
         threads: of the encoder.
-        progress: told how far the embedding is.
+        progress: called with the progress of embedding.
 
     Raises:
         TrainingError: no such folder, or fewer than two classes.
@@ -100,7 +100,7 @@ def read_folders(
     labels = np.array([classes.index(str(sample.label)) for sample in every], dtype=np.int64)
     readable = np.isfinite(vectors).all(axis=1)
     if readable.sum() < 2:
-        raise BadRequest("Fewer than two images can be read; check the folder.")
+        raise BadRequest("Fewer than two images can be read. Check the folder.")
     whole = LabelledSet(vectors, labels, group_numbers(names, gap), classes, tuple(names))
     parts = []
     for number in range(len(samples)):
@@ -124,7 +124,9 @@ def hold_out(images: LabelledSet, fraction: float, seed: int, tries: int = 60) -
     """
     groups = np.unique(images.groups)
     if len(groups) < 2:
-        raise BadRequest("All images are one group, so nothing can be held out; give --test or another group pattern.")
+        raise BadRequest(
+            "All images are in one group, so nothing can be held out. Give --test or another group pattern."
+        )
     rng = np.random.default_rng(seed)
     sizes = np.bincount(images.groups, minlength=int(groups.max()) + 1)
     totals = np.bincount(images.labels, minlength=len(images.classes))

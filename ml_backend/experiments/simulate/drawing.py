@@ -66,7 +66,7 @@ def read_object_oracle(source: Path | DetectionSet) -> ObjectOracle:
     """The truth from a folder or from what was read already; an image of which something cannot be read is not known.
 
     Raises:
-        TrainingError: it is no COCO, YOLO or VOC folder, or nothing in it can be used.
+        TrainingError: it is not a COCO, YOLO or VOC folder, or nothing in it can be used.
     """
     given = source.expanduser() if isinstance(source, Path) else source
     data = read_objects(given, allow_left_out=True)
@@ -91,9 +91,7 @@ class Drawer(Annotator):
     def __init__(self, client: LabelStudio, project_id: int, oracle: ObjectOracle, manner: Manner) -> None:
         super().__init__(client, project_id, oracle.classes(), manner)
         if not self.job.finds_objects:
-            raise BadRequest(
-                f"In project {project_id} whole images are named and no objects are drawn; give a class folder."
-            )
+            raise BadRequest(f"Project {project_id} labels whole images, not objects. Give a class folder.")
         self.oracle = oracle
 
     def answer(self, task: Json) -> bool:

@@ -25,8 +25,8 @@ class Manner:
     """How an expert works.
 
     Attributes:
-        error_rate: share of answers that are wrong, in [0, 1].
-        think_seconds: time before each answer, s.
+        error_rate: fraction of labels that are wrong, in [0, 1].
+        think_seconds: time before each label, s.
         seed: of the errors.
     """
 
@@ -77,8 +77,8 @@ class Annotator(ABC):
         unknown = set(classes) - set(self.job.classes)
         if unknown:
             raise BadRequest(
-                f"The oracle knows classes that the project lacks: {', '.join(sorted(unknown))}; "
-                "add them to the labeling interface, or rename the folders."
+                f"The true labels have classes that the project does not have: {', '.join(sorted(unknown))}. "
+                "Add them to the labeling interface or rename the folders."
             )
 
     def label(self, count: int, done: Callable[[int], None]) -> int:
@@ -161,7 +161,7 @@ class Expert(Annotator):
         return True
 
     def _look(self, task: Json, truth: str) -> int | None:
-        """Compare the pre-annotation with the truth; answers the prediction's id where there was one."""
+        """Compare the pre-annotation with the truth; returns the prediction's id where there was one."""
         predictions = task.get("predictions") or []
         for prediction in predictions:
             shown = label_of(prediction.get("result") or [], self.job)

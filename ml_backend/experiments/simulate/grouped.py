@@ -32,7 +32,7 @@ class Parts:
 
 
 def leak_groups(names: Sequence[str], pattern: str, gap: int) -> list[str]:
-    """The group of each name; numbered groups within `gap` of their neighbour are one.
+    """The group of each name; numbered groups within `gap` of their neighbor are one.
 
     Args:
         names: file names.
@@ -40,7 +40,7 @@ def leak_groups(names: Sequence[str], pattern: str, gap: int) -> list[str]:
         gap: 0 = groups stay as the pattern says.
 
     Raises:
-        BadRequest: `gap` is set and a group is no number.
+        BadRequest: `gap` is set and a group is not a number.
     """
     keys = [source_group(name.rsplit("/", 1)[-1], pattern) for name in names]
     if not gap:
@@ -48,7 +48,8 @@ def leak_groups(names: Sequence[str], pattern: str, gap: int) -> list[str]:
     wrong = next((key for key in keys if not key.isdigit()), None)
     if wrong is not None:
         raise BadRequest(
-            f"A gap needs groups that are numbers, '{wrong}' is none; give --group-pattern a group of digits."
+            f"--group-gap needs groups that are numbers, but '{wrong}' is not one. Give --group-pattern a "
+            "group of digits."
         )
     cluster, last = {}, None
     for number in sorted({int(key) for key in keys}):
@@ -72,7 +73,7 @@ def split(names: Sequence[str], labels: Sequence[str], groups: Sequence[str], fr
     """
     distinct = sorted(set(groups))
     if len(distinct) < 2:
-        raise BadRequest("All images are of one group, so no test part can be held back; check --group-pattern.")
+        raise BadRequest("All images are in one group, so no test part can be held out. Check --group-pattern.")
     sizes, whole = Counter(groups), Counter(labels)
     rng = np.random.default_rng(seed)
     best: tuple[float, frozenset[str]] | None = None

@@ -107,7 +107,7 @@ class ObjectSummary:
                 axes.errorbar(effort, one.ap50, yerr=one.sd, marker="o", markersize=4, label=name)
         for axes, title in ((images, "labeled images"), (objects, "labeled objects")):
             axes.set_xlabel(title)
-            axes.set_ylabel("AP50 on the held-back test part")
+            axes.set_ylabel("AP50 on the held-out test part")
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8)
         figure.savefig(target, dpi=110)

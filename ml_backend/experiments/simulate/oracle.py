@@ -70,7 +70,7 @@ def read_oracle(source: Path) -> Oracle:
         folders = ClassFolders.of(names)
         return _checked({name: said for name in names if (said := folders.class_of(name))}, source, folders)
     if not source.is_file():
-        raise NotFound(f"There is no folder or file {source} to take the true classes from; check the path.")
+        raise NotFound(f"There is no folder or file {source} with the true classes. Check the path.")
     return oracle_of(read_source(source, "auto"), source)
 
 
@@ -98,8 +98,8 @@ def project_oracle(rows: ItemRows, project_id: int) -> Oracle:
     truth = {display_name(item): said[item.id] for item in items if item.id in said}
     if not truth:
         raise BadRequest(
-            f"The images of project {project_id} lie in no class folders, so their true classes are not known; "
-            "name a folder with class sub-folders or a CSV file."
+            f"The images of project {project_id} are not in class folders, so their true classes are unknown. "
+            "Give a folder with class subfolders or a CSV file."
         )
     return Oracle(truth)
 
@@ -107,6 +107,6 @@ def project_oracle(rows: ItemRows, project_id: int) -> Oracle:
 def _checked(truth: Mapping[str, str], source: Path, folders: ClassFolders = NO_PARTS) -> Oracle:
     if not truth:
         raise BadRequest(
-            f"{source} tells the class of no image; sort images into class sub-folders, or use a CSV file."
+            f"{source} does not give the class of any image. Sort the images into class subfolders or use a CSV file."
         )
     return Oracle(truth, folders)

@@ -20,11 +20,11 @@ from training.jobs.classes import load_model
 from training.types import FloatArray, IntArray, Progress
 
 STRENGTH = 10.0
-"""Inverse regularisation of the plain model on unit vectors."""
+"""Inverse regularization of the plain model on unit vectors."""
 
 
 def embed(encoder: str, files: Sequence[Path], progress: Progress, *, threads: int, max_pixels: int) -> FloatArray:
-    """Embeddings `(n, d)` float32 of files that are no part of any project; all of them can be read."""
+    """Embeddings `(n, d)` float32 of files that are not part of any project; all of them can be read."""
     network = load_encoder(encoder, threads=threads)
     vectors = np.zeros((len(files), network.dimension), dtype=np.float32)
     for done, answer in enumerate(embed_files(network, list(files), max_pixels=max_pixels)):

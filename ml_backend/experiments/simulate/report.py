@@ -12,7 +12,7 @@ import numpy as np
 from ml_backend.experiments.simulate.averages import Places
 from ml_backend.experiments.simulate.study import Bench, Curve, Study, names_of
 
-NO_MODEL: Final = "No strategy came to a model; give more labels."
+NO_MODEL: Final = "No strategy got as far as a model. Use more labels."
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Summary:
             axes.fill_between(one.labels, mean - spread, mean + spread, color=colour, alpha=0.15, linewidth=0)
             axes.plot(one.labels, one.scikit_learn, "--", color=colour, label=f"{name}, plain scikit-learn")
         axes.set_xlabel("labels given")
-        axes.set_ylabel("macro-F1 on the held-back test part")
+        axes.set_ylabel("macro-F1 on the held-out test part")
         axes.set_title(f"{self.pool} images in the pool, {self.test} held back")
         axes.grid(alpha=0.3)
         axes.legend()

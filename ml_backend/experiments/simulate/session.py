@@ -62,7 +62,7 @@ def label_project(
     wait: bool,
     progress: Progress,
 ) -> Report:
-    """Let an expert label one project as it stands.
+    """Let an expert label one existing project.
 
     Args:
         services: the parts of the process.
@@ -71,7 +71,7 @@ def label_project(
         count: labels to give.
         manner: how the expert works.
         wait: wait for each run that becomes due before the next label is given.
-        progress: told how far it is.
+        progress: called with the progress.
     """
     expert = expert_for(services, project_id, oracle, manner)
     store = services.store
@@ -113,7 +113,7 @@ def label_project(
 
 
 def expert_for(services: Services, project_id: int, oracle: Path | None, manner: Manner) -> Annotator:
-    """Who can answer the tasks of a project: one who draws objects, or one who names images.
+    """The expert for the tasks of a project: one who draws objects, or one who classifies images.
 
     Raises:
         BadRequest: the oracle does not fit the project.
@@ -132,7 +132,7 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
             return Expert(services.label_studio, project_id, oracle_of(labels, file), manner)
     if job.finds_objects:
         raise BadRequest(
-            f"In project {project_id} objects are drawn; name a folder that knows them (images/, annotations.json)."
+            f"Project {project_id} draws objects. Give a folder with labeled objects (images/, annotations.json)."
         )
     truth = project_oracle(services.store.items, project_id) if oracle is None else read_oracle(oracle)
     return Expert(services.label_studio, project_id, truth, manner)

@@ -210,7 +210,7 @@ def _contend(
         digest(services, study, project_id, given + expert.tally.skipped)
         curve.points.append(_measure(services.store, services.files, bench, project_id, given))
     curve.agreed = expert.tally.agreed / max(1, expert.tally.shown)
-    progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be given")
+    progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be set")
     return curve
 
 
@@ -224,7 +224,7 @@ def digest(services: Services, study: Study, project_id: int, annotated: int) ->
             services.store,
             project_id,
             kind="train",
-            reason="A simulation asks for a run after its labels.",
+            reason="A simulation starts a run after its labels.",
             now=services.clock(),
         )
         wait_until_settled(services, project_id, study.patience)

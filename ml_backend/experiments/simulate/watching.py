@@ -44,13 +44,13 @@ def _annotated(store: Store, project_id: int) -> int:
 def wait_until_settled(
     services: Services, project_id: int, patience: float, report: Callable[[RunRow], None] | None = None
 ) -> None:
-    """Wait until no run of a project is open, wished for, or due for the number of labels.
+    """Wait until no run of a project is open, requested, or due for its number of labels.
 
     Args:
         services: the parts of the process.
         project_id: Label Studio's project id.
         patience: seconds without any sign of life after which waiting ends.
-        report: told about the open run.
+        report: called with the open run.
 
     Raises:
         Unavailable: nothing moved for that long.
@@ -67,7 +67,7 @@ def wait_until_settled(
         if sign != last:
             last, moved = sign, time.monotonic()
         if time.monotonic() - moved > patience:
-            what = f"Run {run.id} has not moved (state {run.state})" if run else "No run was opened though one is due"
+            what = f"Run {run.id} has not moved (state {run.state})" if run else "No run was opened although one is due"
             raise Unavailable(f"{what} for {patience:g} s; is `paploop up` (or `paploop worker`) running?")
         if run is not None and report is not None:
             report(run)

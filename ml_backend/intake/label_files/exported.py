@@ -69,7 +69,8 @@ def objects(given: Labels) -> Path | DetectionSet:
     """
     if isinstance(given, ClassList):
         raise BadRequest(
-            f"{given.title} names whole images and draws no objects; give labels of objects.", code="labels.other_kind"
+            f"{given.title} contains classes of whole images and no objects. Give labels of objects.",
+            code="labels.other_kind",
         )
     return given
 
@@ -82,7 +83,7 @@ def named(given: Labels) -> Path | ClassList:
     """
     if isinstance(given, DetectionSet):
         raise BadRequest(
-            "Objects are drawn there and whole images are not named; give images with classes.",
+            "The labels are objects, not classes of whole images. Give images with classes.",
             code="labels.other_kind",
         )
     return given
@@ -106,7 +107,9 @@ def _listed(file: Path, labels: Source) -> ClassList:
     unclear = [name for name, classes in said.items() if len(classes) > 1]
     problems = list(labels.problems)
     if lost:
-        problems.append(f"{len(lost)} images of {file.name} lie nowhere beside it ({_few(lost)}); they were left out.")
+        problems.append(
+            f"{len(lost)} images named in {file.name} are not beside it ({_few(lost)}); they were left out."
+        )
     if unclear:
         problems.append(f"{len(unclear)} images have more than one class ({_few(unclear)}); they were left out.")
     return ClassList(
@@ -123,5 +126,5 @@ def _few(names: list[str]) -> str:
 
 def _imageless(file: Path, first: str) -> BadRequest:
     return BadRequest(
-        f"No image that {file.name} names lies in {IMAGES}/ or beside it; put the images there. {first}".rstrip()
+        f"None of the images named in {file.name} is in {IMAGES}/ or beside it. Put the images there. {first}".rstrip()
     )

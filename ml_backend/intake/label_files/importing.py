@@ -48,7 +48,7 @@ class ImportReport:
         pre_annotated: images whose labels became pre-annotations, for something on them was left out.
         complete: whether no label of a matched image was left out, in part or as a whole.
         left_out: objects and images that could not be read, by reason.
-        unmatched: why entries are no images of the project, the first few.
+        unmatched: why entries are not images of the project, the first few.
         unmatched_count: how many there are.
         problems: one sentence for each kind of thing that was left out.
     """
@@ -101,7 +101,7 @@ def import_labels(
     has an answer for.
 
     An annotation says that nothing is where nothing is marked. So an image of which something was left out gets none:
-    what is known of it becomes a pre-annotation, and the mended labels can be imported afterwards.
+    what is known of it becomes a pre-annotation, and the repaired labels can be imported afterwards.
 
     Args:
         services: the parts of the process.
@@ -156,12 +156,12 @@ def import_labels(
     counted = [sentence.format(count=count) for sentence, count in problems.items()]
     doubtful = sum(not each.said.whole for each in fresh)
     if doubtful and kind == "annotations":
-        known = f"; what is known of {len(parts)} of them became pre-annotations" if parts else ""
+        known = f"; the known labels of {len(parts)} of them became pre-annotations" if parts else ""
         counted.append(
-            f"Something on {doubtful} images was left out, so these count as not labeled{known}. "
-            "Mend the labels or the config and import again."
+            f"On {doubtful} images something was left out, so they count as not labeled{known}. Correct the "
+            "labels or the config and import again."
         )
-    counted += [f"{name} has more than one label; it was left out." for name in contradicted]
+    counted += [f"{name} has more than one label and was left out." for name in contradicted]
     lost = any(labels.left_out.as_dict().values()) or bool(losses.sentences()) or bool(contradicted)
     return ImportReport(
         form=labels.form,
@@ -186,7 +186,7 @@ def _check(labels: Source, job: LabelingJob) -> None:
         theirs = "boxes or outlines of objects" if labels.has_objects else "classes of whole images"
         ours = "draws objects" if job.finds_objects else "gives whole images a class"
         raise BadRequest(
-            f"The labels are {theirs}, but the project {ours}; choose a project of the same kind.",
+            f"The labels are {theirs}, but the project {ours}. Choose a project of the same kind.",
             code="labels.other_kind",
         )
     is_empty = all(entry.image is not None and not len(entry.image.boxes) for entry in labels.entries)
@@ -213,7 +213,7 @@ def _matched(
             found[item.id] = entry, item
         else:
             first = found[item.id][0]
-            unmatched.append(f"{entry.name} is the same image as {first.name}, which came first.")
+            unmatched.append(f"{entry.name} is the same image as {first.name}; only the first is used.")
             if first.image is not None and entry.image is not None:
                 found[item.id] = replace(first, image=together(first.image, entry.image)), item
             elif first.label != entry.label:
@@ -235,7 +235,7 @@ def _phrased(
     for entry, item in pairs:
         if item.task_id is None:
             problems[
-                "{count} images have no task yet or are near-duplicates of another one, which is asked about first; "
+                "{count} images have no task yet or are near-duplicates of an image that is labeled first; "
                 "they were left out."
             ] += 1
             continue

@@ -49,7 +49,7 @@ class Matcher:
         if named.key is None:
             if named.candidates:
                 return f"{named.why_not(entry.name)}; give a longer path."
-            return f"{entry.name} is no image of the project (looked for {TRIED}); ingest it first."
+            return f"{entry.name} is not an image of the project (tried {TRIED}). Ingest it first."
         item = self._by_id[named.key]
         return item if entry.path is None else self._same_name(entry, entry.path, item)
 
@@ -73,8 +73,8 @@ class Matcher:
             return str(error)
         if item.content_hash and (not item.width or size != (item.height, item.width)):
             return (
-                f"{entry.name} is another picture than {display_name(item)} of the project; "
-                "give the labels without their images if you are sure that they belong to it."
+                f"{entry.name} is a different image from the project's {display_name(item)}. If you are sure "
+                "that the labels belong to it, import them without their images."
             )
         self.by_name_alone += 1
         return item

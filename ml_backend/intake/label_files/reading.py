@@ -53,7 +53,7 @@ class Source:
     Attributes:
         form: what it is: "coco", "yolo", "voc", "folder", "csv" or "label-studio".
         classes: class names; for objects an index into them is a class number.
-        entries: one an image.
+        entries: one per image.
         problems: what was left out while reading, one sentence each.
         left_out: the same in numbers.
     """
@@ -81,7 +81,7 @@ def read_source(source: Path, form: str, find: Find | None = None, words: Words 
 
     Raises:
         NotFound: there is no such file or folder.
-        BadRequest: its form is not recognised.
+        BadRequest: its form is not recognized.
         TrainingError: nothing in it can be used.
     """
     if not source.exists():
@@ -121,8 +121,8 @@ def _form_of(source: Path) -> str:
     elif any(entry.is_dir() and not entry.name.startswith(".") for entry in source.iterdir()):
         return "folder"
     raise BadRequest(
-        f"{source.name} is no COCO, YOLO, VOC or class folder, no COCO file (.json) and no table of files and labels "
-        "(.csv); give one of these, or say with --format which it is.",
+        f"{source.name} is not a COCO, YOLO, VOC or class folder, a COCO file (.json) or a table of files and "
+        "labels (.csv). Give one of these, or name the format with --format.",
         code="labels.unknown_format",
     )
 
@@ -168,8 +168,8 @@ def refuse_masks(folder: Path) -> None:
     """
     if folder.is_dir() and any(MASK.fullmatch(path.name) for path in folder.iterdir()):
         raise BadRequest(
-            f"{folder.name} holds brush masks as PNG or NumPy files, which do not say of which image they are; choose "
-            "JSON or 'Brush labels to COCO' in Label Studio's export window and give that.",
+            f"{folder.name} contains brush masks as PNG or NumPy files, which do not say which image they "
+            "belong to. Export JSON or 'Brush labels to COCO' from Label Studio instead.",
             code="labels.unknown_format",
         )
 
@@ -178,9 +178,7 @@ def _entries(file: Path) -> list[Any]:
     try:
         content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
-        raise BadRequest(
-            f"{file.name} is no JSON that can be read; export it again.", code="labels.unreadable"
-        ) from error
+        raise BadRequest(f"{file.name} is not valid JSON. Export it again.", code="labels.unreadable") from error
     return content if isinstance(content, list) else []
 
 
@@ -229,7 +227,7 @@ def _class_folder(root: Path) -> Source:
     folders = ClassFolders.of(names)
     entries = [Entry(name, path, label=said) for name, path in names.items() if (said := folders.class_of(name))]
     if not entries:
-        raise BadRequest(f"There is no image in the class folders of {root.name}; give one sub-folder a class.")
+        raise BadRequest(f"There is no image in the class folders of {root.name}. Use one subfolder per class.")
     return Source("folder", _names(entries), tuple(entries), tuple(found.sentences()))
 
 
@@ -244,7 +242,9 @@ def _csv(file: Path, find: Find | None, words: Words) -> Source:
 def _classes(form: str, file: Path, lines: Sequence[Line], problems: Sequence[str], left_out: LeftOut) -> Source:
     entries = [Entry(line.name, _beside(file, line.name), label=line.label) for line in lines]
     if not entries:
-        raise BadRequest(f"{file.name} holds no label; give lines of file name and label.", code="labels.none")
+        raise BadRequest(
+            f"{file.name} contains no labels. Write a file name and a label on each line.", code="labels.none"
+        )
     return Source(form, _names(entries), tuple(entries), tuple(problems), left_out)
 
 

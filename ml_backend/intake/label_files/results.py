@@ -47,18 +47,19 @@ class Losses:
     def sentences(self) -> list[str]:
         """One each."""
         said = [
-            f"The labeling config has no label {name!r}: {count} left out. Add it to the config and import again."
+            f"The labeling config has no label {name!r}; {count} left out. Add the label to the config and "
+            "import again."
             for name, count in sorted(self.classes.items())
         ]
         if self.ignored:
             said.append(
-                f"{self.ignored} regions to be ignored have no place in the labeling config, which has no label "
-                "'ignore'; add one and import again."
+                f"{self.ignored} regions to be ignored were left out because the labeling config has no label "
+                "'ignore'. Add one and import again."
             )
         if self.unchecked:
             said.append(
-                f"{self.unchecked} images were searched in parts, which the labeling config cannot say; add a label "
-                "'checked' and import again."
+                f"{self.unchecked} images were searched only in parts, but the labeling config has no label "
+                "'checked'. Add one and import again."
             )
         return said
 
@@ -115,7 +116,7 @@ def _special(
     """Boxes to be ignored, and boxes that were searched, with the labels that say so; whether all could be said."""
     foreign = [classes[number] not in job.classes for number in image.classes.tolist()]
     losses.classes.update(classes[number] for number in image.classes.tolist() if classes[number] not in job.classes)
-    # An object whose class the config lacks is an object all the same, so its place is no background.
+    # An object whose class the config lacks is an object all the same, so its place is not a background.
     places = [*image.ignore.tolist(), *image.boxes[np.array(foreign, dtype=bool)].tolist()]
     ignored = _boxes(places, image, job, job.ignore, f"{PREFIX}{key}-ignore")
     losses.ignored += len(image.ignore) if ignored is None else 0

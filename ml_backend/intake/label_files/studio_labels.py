@@ -49,7 +49,7 @@ def objects_in(tasks: Sequence[Task], job: LabelingJob, find: Find) -> Detection
         name, path = next(((name, path) for name in task.names if (path := find(name)) is not None), ("", None))
         if path is None:
             shown = task.names[0] if task.names else "a task without an image"
-            notes.image_left_out(f"No image is called {shown}; it was left out.", "its image was not found")
+            notes.image_left_out(f"There is no image {shown}; it was left out.", "its image was not found")
             continue
         notes.entries += sum(result.get("type") in DRAWN for result in results)
         try:
@@ -70,4 +70,4 @@ def objects_in(tasks: Sequence[Task], job: LabelingJob, find: Find) -> Detection
 
 
 def _said(reasons: Counter[str]) -> list[str]:
-    return [f"{count} tasks give no label: {reason}." for reason, count in reasons.items()]
+    return [f"{count} tasks have no usable label: {reason}." for reason, count in reasons.items()]

@@ -42,7 +42,7 @@ def is_full(entries: Sequence[object]) -> bool:
 
 
 def full_tasks(entries: Sequence[object]) -> list[Task]:
-    """The tasks of a JSON export; predictions are no labels."""
+    """The tasks of a JSON export; predictions are not labels."""
     tasks = []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping) or not isinstance(data := entry.get("data"), Mapping):
@@ -100,13 +100,13 @@ def job_of(tasks: Sequence[Task], objects: bool | None = None) -> LabelingJob:
         return parse_label_config(_config([*_controls(drawn, TAGS, "Label"), *_tools(tools)]))
     if len(chosen) > 1:
         raise BadRequest(
-            "Label Studio's export answers several questions about each image "
-            f"({', '.join(name for name, _ in chosen)}); give a table (CSV) with the columns image and label "
-            "for the one that you mean."
+            "Label Studio's export contains several controls for each image "
+            f"({', '.join(name for name, _ in chosen)}); pass a table (CSV) with the columns image and label "
+            "for the one you want."
         )
     if not chosen:
         raise BadRequest(
-            "Label Studio's export holds no labeled object and no class of an image; export it again after labeling.",
+            "Label Studio's export contains no labeled objects and no image classes. Export it again after labeling.",
             code="labels.none",
         )
     return parse_label_config(_config(_controls(chosen, {"choices": "Choices"}, "Choice")))

@@ -99,12 +99,12 @@ def lines_of(
             bare += 1
     problems = []
     if short:
-        problems.append(f"{_listed(short)} of {title} names no file or has no label column; it was left out.")
+        problems.append(f"{_listed(short)} of {title} names no file or has no label; it was left out.")
     if unclear:
-        problems.append(f"{_listed(unclear)} of {title} does not give one single class; it was left out.")
+        problems.append(f"{_listed(unclear)} of {title} does not name exactly one class; it was left out.")
     if bare:
-        problems.append(f"{bare} lines of {title} have no label; their images stay as they are.")
-    counts = {"a line names no file or no class": len(short), "a line does not give one single class": len(unclear)}
+        problems.append(f"{bare} lines of {title} have no label; their images stay unchanged.")
+    counts = {"a line names no file or no class": len(short), "a line does not name exactly one class": len(unclear)}
     left_out = {reason: count for reason, count in counts.items() if count}
     return lines, problems, LeftOut(len(lines) + sum(left_out.values()), left_out)
 
@@ -125,7 +125,7 @@ def table_rows(file: Path) -> list[tuple[int, list[str]]]:
         return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise BadRequest(
-            f"{file.name} is no table: line {reader.line_num} cannot be read; save it as CSV again.",
+            f"Line {reader.line_num} of the table {file.name} cannot be read. Save it as CSV again.",
             code="labels.unreadable",
         ) from error
 
@@ -171,15 +171,15 @@ def _columns(title: str, rows: Sequence[Sequence[str]], words: Words) -> tuple[i
     if image is None or label is None:
         what = "image" if image is None else "label"
         raise BadRequest(
-            f"{title} has the columns {', '.join(cell.strip() for cell in rows[0])}, and none is plainly the "
-            f"{what}; call the columns image and label.",
+            f"{title} has the columns {', '.join(cell.strip() for cell in rows[0])}, and none of them is "
+            f"clearly the {what}. Name the columns image and label.",
             code="labels.unclear_columns",
         )
     return image, label, 1
 
 
 def _by_content(rows: Sequence[Sequence[str]], words: Words) -> tuple[int, int]:
-    """Columns of a table without a header: the first two, unless what stands in them says otherwise."""
+    """Columns of a table without a header: the first two, unless their content says otherwise."""
     places = range(max(map(len, rows)))
     images = [place for place in places if _share(rows, place, lambda cell: _names_an_image(cell, words)) > 0.5]
     image = images[0] if images else 0

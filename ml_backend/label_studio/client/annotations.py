@@ -34,7 +34,7 @@ class Annotations(Wire):
         parent_prediction: int | None = None,
         ground_truth: bool = False,
     ) -> Json:
-        """Hand in an annotation (or a skip) as the editor does; answers it as stored."""
+        """Hand in an annotation (or a skip) as the editor does; returns it as stored."""
         body: dict[str, object] = {"result": list(result), "was_cancelled": was_cancelled, "ground_truth": ground_truth}
         if lead_time is not None:
             body["lead_time"] = lead_time

@@ -43,7 +43,7 @@ class Downloads(Wire):
         if scheme:
             if task_id is None:
                 raise ImageError(
-                    f"The storage address {value!r} needs its task to be fetched; open it through its task.",
+                    f"The storage address {value!r} can only be fetched through its task. Open its task.",
                     code="image.bad_address",
                 )
             uri = quote(base64.urlsafe_b64encode(value.encode()).decode())
@@ -75,12 +75,12 @@ class Downloads(Wire):
         address = self.absolute(url, task_id)
         if not self.owns(address):
             raise ImageError(
-                f"{shown(address)} is not on Label Studio at {self.base}; its token is not sent there.",
+                f"{shown(address)} is not on Label Studio at {self.base}, so PapLoop does not send the token there.",
                 code="image.bad_address",
             )
         if not self._holds_files(address):
             raise ImageError(
-                f"{shown(address)} is no place where Label Studio keeps files; correct the task's data.",
+                f"{shown(address)} is not a path where Label Studio keeps files. Correct the task's data.",
                 code="image.bad_address",
             )
         what = f"GET {shown(url)}"
@@ -113,8 +113,9 @@ class Downloads(Wire):
             return failure(str(self.base), what, response, self._credentials.scrub)
         said = clean(detail(body), self._credentials.scrub)
         return ImageError(
-            f"Label Studio does not hand out the file of {what} ({response.status_code}{': ' if said else ''}{said}); "
-            "check that it exists, and for local files that a storage covers its folder.",
+            f"Label Studio did not return the file of {what} "
+            f"({response.status_code}{': ' if said else ''}{said}); check that the file exists and, for local "
+            "files, that a storage includes its folder.",
             code="image.not_handed_out",
         )
 
@@ -134,7 +135,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 
 def save(response: httpx.Response, target: BinaryIO, max_bytes: int, what: str) -> int:
-    """Stream a body into a file; answers its size in bytes.
+    """Stream a body into a file; returns its size in bytes.
 
     Raises:
         ImageError: it is larger than `max_bytes`, empty, or a web page.
@@ -143,7 +144,7 @@ def save(response: httpx.Response, target: BinaryIO, max_bytes: int, what: str) 
     kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind in ("text/html", "application/json"):
         raise ImageError(
-            f"{what} gave a page ({kind}) instead of an image; check that its address needs no login.",
+            f"{what} returned a page ({kind}) instead of an image. Check that its address needs no login.",
             code="image.is_a_page",
         )
     limit = f"{what} is larger than {max_bytes / 2**20:.0f} MiB; raise PAPLOOP_MAX_IMAGE_BYTES or use a smaller image."
@@ -157,8 +158,8 @@ def save(response: httpx.Response, target: BinaryIO, max_bytes: int, what: str) 
             raise ImageError(limit, code="image.too_large")
         target.write(chunk)
     if size == 0:
-        raise ImageError(f"{what} gave an empty file; replace the image.", code="image.empty")
+        raise ImageError(f"{what} returned an empty file. Replace the image.", code="image.empty")
     encoded = response.headers.get("content-encoding", "identity") != "identity"
     if announced.isdigit() and not encoded and size < int(announced):
-        raise LabelStudioUnavailable(f"{what} broke off after {size} of {announced} bytes; try again.")
+        raise LabelStudioUnavailable(f"The download of {what} stopped after {size} of {announced} bytes. Try again.")
     return size

@@ -50,7 +50,7 @@ def _flat(errors: object, name: str) -> list[str]:
 
 
 def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str], str]) -> PapLoopError:
-    """The error for an answer that is no success.
+    """The error for an answer that is not a success.
 
     Args:
         base: Label Studio's address as shown to people.
@@ -65,25 +65,26 @@ def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str
         # A proxy that answers for a server still at work says one of these.
         kind = AnswerLost if status in (408, 502, 504) else LabelStudioUnavailable
         return kind(
-            f"Label Studio at {base} answered {what} with {status}{said}; look at its log, and try again when it is up."
+            f"Label Studio at {base} returned {status} for {what}{said}. Check its log and try again when it "
+            "is running."
         )
     if 300 <= status < 400:
         place = clean(response.headers.get("location", "elsewhere").split("?")[0], scrub)
         return BadRequest(
-            f"{base} sends {what} on to {place}; set PAPLOOP_LABEL_STUDIO_URL to Label Studio's final address.",
+            f"{base} redirects {what} to {place}. Set PAPLOOP_LABEL_STUDIO_URL to Label Studio's final address.",
             code="label_studio.redirected",
         )
     if status in (401, 403):
         return _refused(base, what, status, said)
     if status == 404 and not isinstance(body, dict):
         return LabelStudioUnavailable(
-            f"Something other than Label Studio answered {what} at {base} with 404; "
-            "check the address and its path (PAPLOOP_LABEL_STUDIO_URL), or wait until Label Studio is up.",
+            f"{base} returned 404 for {what}, and it does not look like Label Studio. Check "
+            "PAPLOOP_LABEL_STUDIO_URL, including its path, or wait until Label Studio is running.",
             code="label_studio.wrong_address",
         )
     if status == 404:
         return NotFound(
-            f"Label Studio at {base} does not know {what}{said}; check the number, it may have been deleted.",
+            f"Label Studio at {base} does not have {what}{said}. Check the number; it may have been deleted.",
             code="label_studio.unknown",
         )
     return BadRequest(
@@ -96,19 +97,20 @@ def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str
 def _refused(base: str, what: str, status: int, said: str) -> PapLoopError:
     if "reserved network address" in said:
         return BadRequest(
-            f"Label Studio refuses to call a private address{said}; start it with USE_DEFAULT_BANNED_SUBNETS=false and "
-            "USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16.",
+            f"Label Studio refuses to call a private address{said}. Start Label Studio with "
+            "USE_DEFAULT_BANNED_SUBNETS=false and USER_ADDITIONAL_BANNED_SUBNETS=169.254.0.0/16.",
             code="label_studio.private_address",
         )
     if "legacy token" in said:
         return Unauthorized(
-            f"Label Studio at {base} does not take legacy tokens; use a personal access token (Account & Settings) in "
-            "PAPLOOP_LABEL_STUDIO_TOKEN, or switch legacy tokens on under Organization > Access token settings.",
+            f"Label Studio at {base} does not accept legacy tokens. Set PAPLOOP_LABEL_STUDIO_TOKEN to a "
+            "personal access token (Account & Settings), or enable legacy tokens under Organization > Access "
+            "token settings.",
             code="label_studio.legacy_token",
         )
     return Unauthorized(
-        f"Label Studio at {base} refused {what} ({status}){said}; "
-        "check PAPLOOP_LABEL_STUDIO_TOKEN and what its user may do.",
+        f"Label Studio at {base} refused {what} ({status}){said}; check PAPLOOP_LABEL_STUDIO_TOKEN and the "
+        "permissions of its user.",
         code="label_studio.forbidden",
         status=status,
     )
@@ -120,11 +122,11 @@ def unreachable(base: str, what: str, error: httpx.HTTPError, seconds: float) ->
     kind = LabelStudioUnavailable if never_sent else AnswerLost
     if isinstance(error, httpx.TimeoutException):
         return kind(
-            f"Label Studio at {base} did not answer {what} within {seconds:g} s; try again, or look at its load."
+            f"Label Studio at {base} did not respond to {what} within {seconds:g} s. Try again, or check its load."
         )
     return kind(
-        f"Label Studio at {base} cannot be reached ({type(error).__name__}) for {what}; "
-        "check that it runs and that PAPLOOP_LABEL_STUDIO_URL is right."
+        f"Label Studio at {base} cannot be reached ({type(error).__name__}) for {what}; check that it is "
+        "running and that PAPLOOP_LABEL_STUDIO_URL is correct."
     )
 
 
@@ -132,7 +134,7 @@ def unreadable(base: str, what: str, response: httpx.Response) -> LabelStudioUna
     """The error for a success whose body is not what Label Studio sends."""
     kind = response.headers.get("content-type", "no content type").split(";")[0]
     return LabelStudioUnavailable(
-        f"{base} answered {what} with something other than Label Studio's JSON ({kind}); "
-        "check PAPLOOP_LABEL_STUDIO_URL and any proxy in between, then try again.",
+        f"{base} did not return Label Studio's JSON for {what} ({kind}); check PAPLOOP_LABEL_STUDIO_URL and "
+        "any proxy in between, then try again.",
         code="label_studio.not_json",
     )

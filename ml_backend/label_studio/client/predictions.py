@@ -15,7 +15,7 @@ IMPORT_CALL = 10_000
 
 
 CALL_REGIONS = 10_000
-"""Regions in one call: Label Studio checks each against the labeling config before it answers."""
+"""Regions in one call: Label Studio checks each against the labeling config before it responds."""
 
 
 class UnknownTasks(NotFound):
@@ -32,18 +32,18 @@ class UnknownTasks(NotFound):
         some = ", ".join(str(number) for number in self.task_ids[:10])
         more = f" and {len(self.task_ids) - 10} more" if len(self.task_ids) > 10 else ""
         super().__init__(
-            f"Project {project_id} has no task {some}{more}, so Label Studio refused the predictions; "
-            "leave these tasks out and send the others again."
+            f"Project {project_id} has no task {some}{more}, so Label Studio refused the predictions; leave "
+            "out these tasks and send the others again."
         )
 
 
 def _checked(prediction: Mapping[str, object]) -> Mapping[str, object]:
-    """Label Studio answers 201 and drops what it does not like; say so before sending."""
+    """Label Studio returns 201 and drops what it does not accept, so this is checked before sending."""
     score, task = prediction.get("score"), prediction.get("task")
     if not isinstance(score, (int, float)) or isinstance(score, bool) or not (math.isfinite(score) and 0 <= score <= 1):
         raise BadRequest(f"The prediction for task {task} has the score {score!r}; it must be a number from 0 to 1.")
     if not isinstance(prediction.get("result"), list) or not prediction.get("model_version"):
-        raise BadRequest(f"The prediction for task {task} lacks a result list or a model version; give both.")
+        raise BadRequest(f"The prediction for task {task} has no result list or no model version. Give both.")
     return prediction
 
 
@@ -76,7 +76,7 @@ class Predictions(Tasks):
         progress: Callable[[float, str], None] | None = None,
         call_size: int = IMPORT_CALL,
     ) -> int:
-        """Import predictions in large calls; answers how many Label Studio stored.
+        """Import predictions in large calls; returns how many Label Studio stored.
 
         Label Studio drops regions that do not fit the label config without a word, so compare the answer with
         `len(predictions)`. Importing is not idempotent: the same prediction twice makes two.
@@ -84,7 +84,7 @@ class Predictions(Tasks):
         Args:
             project_id: the project.
             predictions: each with `task`, `score` in [0, 1], `model_version` and `result` (may be empty).
-            progress: told how far it is.
+            progress: called with the progress.
             call_size: predictions in one call.
 
         Raises:
@@ -131,7 +131,7 @@ class Predictions(Tasks):
         self._object("PATCH", f"api/projects/{project_id}/", json={"model_version": version})
 
     def delete_model_version(self, project_id: int, version: str) -> int:
-        """Delete all predictions of a version (about 100 a second); answers how many, 0 when there were none."""
+        """Delete all predictions of a version (about 100 a second); returns how many, 0 when there were none."""
         path = f"api/projects/{project_id}/model-versions/"
         answer = self._object("DELETE", path, json={"model_version": version}, seconds=1800)
         return int(answer.get("deleted_predictions") or 0)

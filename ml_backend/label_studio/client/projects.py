@@ -49,7 +49,7 @@ class Projects(Wire):
         self._request("DELETE", f"api/projects/{project_id}/", seconds=600)
 
     def alive(self) -> bool:
-        """Whether Label Studio answers at all; needs no token and raises nothing."""
+        """Whether Label Studio responds at all; needs no token and raises nothing."""
         try:
             return self._http.get(self.base.join("health"), timeout=5.0).is_success
         except httpx.HTTPError:

@@ -44,7 +44,7 @@ class Tasks(Wire):
         progress: Callable[[float, str], None] | None = None,
         call_size: int = IMPORT_CALL,
     ) -> list[int]:
-        """Import tasks in calls of about 1,000; answers their ids in the order given.
+        """Import tasks in calls of about 1,000; returns their ids in the order given.
 
         Importing is not idempotent: the same task twice makes two tasks.
 
@@ -64,8 +64,9 @@ class Tasks(Wire):
             made = body.get("task_ids")
             if not isinstance(made, list) or len(made) != len(part):
                 raise BadRequest(
-                    f"Label Studio made {len(made) if isinstance(made, list) else 'an unknown number of'} tasks of "
-                    f"{len(part)} sent to project {project_id}; look at its import log and run the import again."
+                    f"Label Studio created {len(made) if isinstance(made, list) else 'an unknown number of'} of "
+                    f"{len(part)} tasks sent to project {project_id}. Check its import log and run the import "
+                    "again."
                 )
             ids += [int(number) for number in made]
             if progress is not None:

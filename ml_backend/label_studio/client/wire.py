@@ -43,8 +43,8 @@ def _checked_base(url: str) -> httpx.URL:
         usable = False
     if not usable:
         raise BadRequest(
-            f"Label Studio's address {url.rpartition('@')[2].partition('?')[0]!r} is no http or https URL; "
-            "set PAPLOOP_LABEL_STUDIO_URL.",
+            f"Label Studio's address {url.rpartition('@')[2].partition('?')[0]!r} is not an http or https URL. "
+            "Correct PAPLOOP_LABEL_STUDIO_URL.",
             code="label_studio.bad_url",
         )
     path = base.path.rstrip("/") + "/"
@@ -99,8 +99,8 @@ class Wire:
             raise unreachable(str(self.base), what, error, self.timeout) from None
         if response.status_code in (400, 401, 403):
             raise Unauthorized(
-                f"Label Studio at {self.base} does not take the personal access token any more; "
-                "make a new one (Account & Settings) and set PAPLOOP_LABEL_STUDIO_TOKEN.",
+                f"Label Studio at {self.base} no longer accepts the personal access token. Create a new one "
+                "(Account & Settings) and set PAPLOOP_LABEL_STUDIO_TOKEN.",
                 code="label_studio.bad_token",
             )
         if not response.is_success:
@@ -114,12 +114,13 @@ class Wire:
     def _authorization(self) -> str:
         if not self._credentials.given:
             raise Unauthorized(
-                "No Label Studio token is set; put a legacy or personal access token into PAPLOOP_LABEL_STUDIO_TOKEN.",
+                "No Label Studio token is set. Set PAPLOOP_LABEL_STUDIO_TOKEN to a legacy token or a personal "
+                "access token.",
                 code="label_studio.no_token",
             )
         if not self._credentials.sendable:
             raise Unauthorized(
-                "The Label Studio token holds characters no token has; copy it again into PAPLOOP_LABEL_STUDIO_TOKEN.",
+                "The Label Studio token contains invalid characters. Copy it again into PAPLOOP_LABEL_STUDIO_TOKEN.",
                 code="label_studio.bad_token",
             )
         return self._credentials.header()
@@ -146,7 +147,7 @@ class Wire:
             return response
 
     def _request(self, method: str, path: str, **carried: Unpack[Carried]) -> object:
-        """One call; answers the parsed JSON, or None where the body is empty."""
+        """One call; returns the parsed JSON, or None where the body is empty."""
         what = f"{method} {path}"
         limit = max(carried.get("seconds", 0.0), self.timeout)
         request = self._http.build_request(
@@ -180,7 +181,7 @@ class Wire:
 
     def _odd(self, method: str, path: str, wanted: str) -> LabelStudioUnavailable:
         return LabelStudioUnavailable(
-            f"Label Studio at {self.base} answered {method} {path} with something other than {wanted}; "
-            "check its version (1.23 is tried) and any proxy in between.",
+            f"Label Studio at {self.base} did not return {wanted} for {method} {path}. Check its version "
+            "(tested with 1.23) and any proxy in between.",
             code="label_studio.not_json",
         )

@@ -55,7 +55,9 @@ def _unusable(control: Tag, page: Page) -> Unusable | None:
     if reason := page.unusable(control):
         return reason
     if control.says("perRegion") or control.says("perItem"):
-        return Unusable("labels single regions (perRegion or perItem): one for the whole image is needed", meant=True)
+        return Unusable(
+            "labels single regions (perRegion or perItem): PapLoop needs one choice for the whole image", meant=True
+        )
     if "$" in control.get("value"):
         return Unusable("takes its choices from the task data: write them into the config as <Choice> tags")
     if any(len(_choices(choice)) > 1 for choice in _choices(control)):

@@ -127,7 +127,7 @@ def _forms(tag: Tag, control: Control, page: Page) -> list[Form]:
 def _unusable(tag: Tag, page: Page) -> Unusable | None:
     """Why a control cannot be driven; None when it can."""
     if tag.says("smartOnly"):
-        return Unusable("only prompts the smart tool (smartOnly)", meant=True)
+        return Unusable("only requests the smart tool (smartOnly)", meant=True)
     if reason := page.unusable(tag):
         return reason
     if "$" in tag.get("value"):

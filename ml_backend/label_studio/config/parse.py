@@ -20,7 +20,7 @@ def parse_label_config(xml: str) -> LabelingJob:
         xml: the project's labeling config.
 
     Raises:
-        LabelConfigError: it is no XML, or has no control that PapLoop can drive; the message says why.
+        LabelConfigError: it is not XML, or has no control that PapLoop can drive; the message says why.
     """
     page = Page(parse_tags(xml).walk())
     objects, no_objects = object_job(page)

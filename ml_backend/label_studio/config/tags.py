@@ -57,7 +57,7 @@ def parse_tags(xml: str) -> Tag:
     The config arrives as text: a byte order mark and a declared encoding, true once of some file, say nothing any more.
 
     Raises:
-        LabelConfigError: it is no XML, too long, or declares something.
+        LabelConfigError: it is not XML, too long, or declares something.
     """
     if len(xml) > MAX_CONFIG:
         raise LabelConfigError(

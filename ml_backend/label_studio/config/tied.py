@@ -13,7 +13,7 @@ from ml_backend.label_studio.config.tags import Tag
 
 _KEY = re.compile(r"\$([^\s$\[\]{}]+)")
 _PLACEHOLDER: Final = ("{{", "}}", "$")
-_LEAVE: Final = 'or mark the control paploop="off" to leave it to people'
+_LEAVE: Final = 'or mark the control paploop="off" to leave it to the annotators'
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,21 @@ class Page:
             return Unusable('is marked paploop="off"', meant=True)
         name = control.get("name")
         if control.repeated:
-            return Unusable(f"stands in a Repeater (several images per task): give each image its own task, {_LEAVE}")
+            return Unusable(f"is in a Repeater (several images per task): give each image its own task, {_LEAVE}")
         if not name.strip():
             return Unusable("has no name: give it one")
         if any(mark in name for mark in _PLACEHOLDER):
             return Unusable(f"has a placeholder in its name: give it a plain name without $ or {{{{ }}}}, {_LEAVE}")
         if self._names[name] > 1:
-            return Unusable("shares its name with another control: give each control a name of its own")
+            return Unusable("has the same name as another control: give each control its own name")
         return self._untied(control)
 
     def _untied(self, control: Tag) -> Unusable | None:
         found = [name for name in control.targets if name in self.images]
         if len(found) > 1:
             return Unusable(
-                f"labels several images per task ({', '.join(found)}): tie it to one by toName, or give each image "
-                "its own task"
+                f"labels several images per task ({', '.join(found)}): connect it to one image by toName, or "
+                "give each image its own task"
             )
         if found:
             return None
@@ -79,14 +79,14 @@ class Page:
         for tag in others:
             if tag.name == "Image":
                 return Unusable(
-                    'is not tied by toName to an Image whose value is of the form "$key": the Image '
+                    'is not connected by toName to an Image whose value has the form "$key": the Image '
                     f"{tag.get('name')!r} {_without_key(tag)}"
                 )
         if others:
-            return Unusable(f"labels a <{others[0].name}> tag, not an image: tie it to an <Image>", meant=True)
+            return Unusable(f"labels a <{others[0].name}> tag, not an image: connect it to an <Image>", meant=True)
         said = ", ".join(control.targets)
         return Unusable(
-            "is not tied by toName to an Image: "
+            "is not connected by toName to an Image: "
             + (f"the config has no object named {said!r}; correct toName" if said else "set toName to its name")
         )
 
@@ -109,14 +109,14 @@ def unusable_names(kind: str, names: Sequence[str]) -> Unusable | None:
         names: one each, in the order of the config, blank ones included.
     """
     if any(not name.strip() for name in names):
-        return Unusable(f"has a {kind} without a name: give it a value, or take it out")
+        return Unusable(f"has a {kind} without a name: give it a value or remove it")
     if dynamic := next((name for name in names if name.startswith("$") or "{{" in name), ""):
-        return Unusable(f"takes a {kind} from the task data ({dynamic}): write its name into the config")
+        return Unusable(f"takes a {kind} from the task data ({dynamic}): write its name in the config")
     seen: dict[str, str] = {}
     for name in names:
         key = " ".join(unicodedata.normalize("NFC", name).split())
         if key in seen:
-            return Unusable(f"names the class {name.strip()!r} twice: give each {kind} a value or alias of its own")
+            return Unusable(f"names the class {name.strip()!r} twice: give each {kind} its own value or alias")
         seen[key] = name
     return None
 
@@ -125,7 +125,7 @@ def _without_key(image: Tag) -> str:
     """Why the address of an image cannot be found in a task's data; empty where it can."""
     value, name = image.get("value"), image.get("name")
     if image.repeated:
-        return "stands in a Repeater (several images per task)"
+        return "is in a Repeater (several images per task)"
     if any(mark in name for mark in _PLACEHOLDER):
         return "has a placeholder in its name; give it a plain one"
     if image.get("valueList"):

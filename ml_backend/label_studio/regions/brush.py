@@ -94,7 +94,7 @@ def _runs(code: Sequence[int], expected: int) -> tuple[NDArray[np.int64], NDArra
         sizes = [stream.read(4) + 1 for _ in range(4)]
         if count != expected:
             raise BadRequest(
-                f"A brush region holds {count // 4} pixels where its image has {expected // 4}; draw it again."
+                f"A brush region has {count // 4} pixels, but its image has {expected // 4}. Draw it again."
             )
         starts, lengths, values, position = [], [], [], 0
         while position < count:
@@ -107,7 +107,7 @@ def _runs(code: Sequence[int], expected: int) -> tuple[NDArray[np.int64], NDArra
                 values.append(stream.read(word))
                 position += run
     except (ValueError, IndexError, TypeError) as error:
-        raise BadRequest("A brush region's code is damaged; draw it again.") from error
+        raise BadRequest("The data of a brush region is damaged. Draw it again.") from error
     return np.array(starts), np.array(lengths), np.array(values)
 
 

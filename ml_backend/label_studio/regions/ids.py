@@ -39,7 +39,7 @@ def region_id(run: int, item: int, index: int | None = None) -> str:
 
 
 def proposal_of(name: object) -> Proposal | None:
-    """What a region's id says, or None when it is none of ours.
+    """What a region's id says, or None when it is not one of ours.
 
     Example:
         >>> proposal_of("paploop-12-345-6")

@@ -1,4 +1,4 @@
-"""Labeled regions <-> what models learn from and answer with."""
+"""Labeled regions <-> what models learn from and predict."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def choose_form(controls: Sequence[Control], found: Detections, wanted: str | No
 
     Args:
         controls: of the labeling config, at least one.
-        found: what the model answers.
+        found: the model's prediction.
         wanted: type of a control (`polygonlabels`, ...) that the user asks for.
     """
     by_type: Mapping[str, Control] = {control.type: control for control in reversed(controls)}
     if wanted is not None and wanted in by_type:
-        return Form(by_type[wanted], f"{FORMS.get(wanted, wanted)}, as the project's settings say")
+        return Form(by_type[wanted], f"{FORMS.get(wanted, wanted)}, as set in the project's settings")
     if found.masks is None:
         order = ("rectanglelabels", "labels", "ellipselabels", "polygonlabels", "brushlabels")
         reason = "the model finds boxes"
@@ -52,10 +52,10 @@ def choose_form(controls: Sequence[Control], found: Detections, wanted: str | No
         reason = f"{len(found.boxes)} brush masks would make the editor slow"
     elif "brushlabels" in by_type and _fits_polygons(found.masks) < 0.97:
         order = ("brushlabels", "polygonlabels", "ellipselabels", "rectanglelabels", "labels")
-        reason = "one polygon cannot show these outlines"
+        reason = "one polygon cannot reproduce these outlines"
     else:
         order = ("polygonlabels", "brushlabels", "ellipselabels", "rectanglelabels", "labels")
-        reason = "polygons show these outlines and are quickly corrected"
+        reason = "polygons reproduce these outlines and are quick to correct"
     kind = next((name for name in order if name in by_type), controls[0].type)
     return Form(by_type[kind], f"{FORMS.get(kind, kind)}: {reason}")
 

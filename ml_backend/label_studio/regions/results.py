@@ -1,4 +1,4 @@
-"""Lists of Label Studio results <-> labeled regions; what is no region of a known control passes through untouched."""
+"""Lists of Label Studio results <-> labeled regions; regions of unknown controls pass through unchanged."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _region(result: Result, control: Control, size: Size, orientation: int) -> R
         raise BadRequest("it has no label; give it one.")
     label = str(labels[0])
     if label not in control.classes:
-        raise BadRequest(f"its label {label!r} is not in the labeling config any more; relabel it or add the label.")
+        raise BadRequest(f"its label {label!r} is no longer in the labeling config; relabel it or add the label.")
     stored = _stored_size(result, size, orientation)
     shape = shape_of(value, stored or size)
     if stored is not None:

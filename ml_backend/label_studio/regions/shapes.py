@@ -1,7 +1,7 @@
 """The shapes that annotators draw, in px of the upright image, and their form in Label Studio's results.
 
 Label Studio counts in percent of the image as browsers show it (EXIF orientation applied). A rectangle turns clockwise
-around its upper left corner, an ellipse around its centre, both in px. The rotation of the whole image in the editor
+around its upper left corner, an ellipse around its center, both in px. The rotation of the whole image in the editor
 (`image_rotation`) only changes the display since Label Studio 1.0: coordinates stay those of the upright image.
 """
 
@@ -42,7 +42,7 @@ class Rectangle:
 
 @dataclass(frozen=True)
 class Ellipse:
-    """Centre, radii in px, and degrees clockwise."""
+    """Center, radii in px, and degrees clockwise."""
 
     x: float
     y: float
@@ -72,7 +72,7 @@ def shape_of(value: Mapping[str, object], size: Size) -> Shape:
     """The shape in the `value` of a result.
 
     Raises:
-        BadRequest: it is no shape that PapLoop knows, or its numbers are damaged.
+        BadRequest: it is not a shape that PapLoop knows, or its numbers are damaged.
     """
     height, width = size
     try:
@@ -87,7 +87,7 @@ def shape_of(value: Mapping[str, object], size: Size) -> Shape:
             return Ellipse(x, y, _px(value["radiusX"], width), _px(value.get("radiusY"), height), rotation)
         return Rectangle(x, y, _px(value.get("width"), width), _px(value.get("height"), height), rotation)
     except Unusable as error:
-        raise BadRequest(f"A region has no shape that can be read ({error}); draw it again.") from error
+        raise BadRequest(f"The shape of a region cannot be read ({error}). Draw it again.") from error
 
 
 def _polygon(points: object, size: Size) -> Polygon:
@@ -104,7 +104,7 @@ def _px(percent: object, side: int) -> float:
     """Percent of a side in px."""
     share = number(percent) / 100
     if abs(share) > FARTHEST:
-        raise Unusable("its numbers lie far outside of the image")
+        raise Unusable("its coordinates are far outside the image")
     return share * side
 
 
@@ -171,7 +171,7 @@ def bounding_box(shape: Shape, size: Size) -> NDArray[np.float32] | None:
 
 
 def mask_of(shape: Shape, size: Size) -> Runs:
-    """The pixels of a shape whose centres lie inside it; work and memory follow the shape."""
+    """The pixels of a shape whose centers lie inside it; work and memory follow the shape."""
     if isinstance(shape, Brush):
         return shape.mask
     points = corners(shape)

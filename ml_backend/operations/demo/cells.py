@@ -1,8 +1,8 @@
 """Draws single cells in five classes, the same ones on every machine.
 
 What tells the classes apart is what a cytologist looks at: size and shape of the cell, the share of it that the nucleus
-takes, how dark, coarse and irregular the nucleus is, a halo around it, and the colour of the cytoplasm. Stain, focus,
-light and neighbours vary, and neighbouring classes overlap a little, so that a few labels do not suffice.
+takes, how dark, coarse and irregular the nucleus is, a halo around it, and the color of the cytoplasm. Stain, focus,
+light and neighbors vary, and neighboring classes overlap a little, so that a few labels do not suffice.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Kind:
         radius: of the cell, px.
         ratio: radius of the nucleus over radius of the cell.
         corners: how polygonal the cell is, 0 = round.
-        hue: mean cytoplasm colour, 0 = blue-green, 1 = pink-orange.
+        hue: mean cytoplasm color, 0 = blue-green, 1 = pink-orange.
         dark: darkness of the nucleus, 0 to 1.
         coarse: strength of the chromatin grain.
         ragged: irregularity of the nuclear outline.
@@ -194,7 +194,7 @@ def write_cells(folder: Path, progress: Progress, *, count: int = COUNT) -> list
 
     Args:
         folder: made if needed.
-        progress: told how far it is.
+        progress: called with the progress.
         count: number of cells, spread evenly over the classes.
 
     Returns:

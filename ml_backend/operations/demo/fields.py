@@ -1,7 +1,7 @@
 """Draws fields of view with several cells in three classes, and knows where each cell lies: for boxes and outlines.
 
 The same seed gives the same pixels on every machine. Cells of a smear share its stain; they do not touch, and debris
-lies between them that is no cell.
+lies between them that is not a cell.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _field(folder: Path, number: int, seed: int) -> Field:
 
 
 def _places(rng: np.random.Generator) -> list[tuple[Array, str, float]]:
-    """Centre, class and radius of cells that keep clear of each other and of the border."""
+    """Center, class and radius of cells that keep clear of each other and of the border."""
     placed: list[tuple[Array, str, float]] = []
     wanted = int(rng.integers(FEWEST, MOST + 1))
     for _ in range(600):
@@ -128,7 +128,7 @@ def _places(rng: np.random.Generator) -> list[tuple[Array, str, float]]:
 def _cell(
     rng: np.random.Generator, absorbed: Array, kind: Kind, centre: Array, radius: float, strength: float
 ) -> Array:
-    """Add one cell to the absorption `(h, w, 3)`; answers its outline `(CORNERS, 2)` px."""
+    """Add one cell to the absorption `(h, w, 3)`; returns its outline `(CORNERS, 2)` px."""
     outline = centre + _round(rng, radius, kind.rough)
     nucleus = centre + rng.normal(0, 0.05, 2) * radius + _round(rng, kind.ratio * radius, kind.rough)
     x, y = (int(value) for value in np.floor(centre - 1.4 * radius - 1))
@@ -170,7 +170,7 @@ def _filled(outline: Array, window: tuple[int, int, int, int]) -> Array:
 
 
 def _debris(rng: np.random.Generator, absorbed: Array) -> None:
-    """Small dark and pale specks that are no cells."""
+    """Small dark and pale specks that are not cells."""
     for _ in range(int(rng.integers(4, 14))):
         x, y = rng.uniform((4, 4), (WIDTH - 8, HEIGHT - 8))
         window = (int(x) - 4, int(y) - 4, 9, 9)

@@ -48,7 +48,7 @@ def draw_ahead(files: DataDir, interface: Interface) -> Thread:
 
 
 def _draw_demo(files: DataDir, interface: Interface, progress: Progress) -> Path:
-    """Draw what is missing of the demo, single cells or fields of cells to find objects on; answers the folder."""
+    """Draw what is missing of the demo, single cells or fields of cells to find objects on; returns the folder."""
     if interface.kind == "classes":
         folder = files.root / "demo"
         write_cells(folder, progress)
@@ -142,8 +142,7 @@ def _take_in(services: Services, project_id: int, folder: Path, stage: Callable[
 def _group(services: Services, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> bool:
     """Group the demo by its patients and a folder as asked; where names share prefixes, say so and change nothing.
 
-    Returns:
-        Whether nothing is left to be answered.
+    Returns: Whether no question is open.
     """
     store = services.store
     if is_demo and not pattern:

@@ -22,7 +22,7 @@ def answers_http(url: str, auth: tuple[str, str] | None = None) -> bool:
 
 
 def redis_answers(settings: Settings) -> bool:
-    """Whether Redis takes our password and answers."""
+    """Whether Redis responds and accepts our password."""
     from redis import Redis
     from redis.exceptions import RedisError
 
@@ -34,7 +34,7 @@ def redis_answers(settings: Settings) -> bool:
 
 
 def label_studio_answers(settings: Settings) -> bool:
-    """Whether Label Studio answers; its port opens seconds before that."""
+    """Whether Label Studio responds; its port opens seconds earlier."""
     address = urlsplit(settings.label_studio_url)
     port = address.port or (443 if address.scheme == "https" else 80)
     try:
@@ -45,6 +45,6 @@ def label_studio_answers(settings: Settings) -> bool:
 
 
 def web_answers(settings: Settings) -> bool:
-    """Whether PapLoop's web process answers and takes our password."""
+    """Whether PapLoop's web process responds and accepts our password."""
     auth = (settings.basic_auth_user, settings.basic_auth_password.get_secret_value())
     return answers_http(f"http://{reachable(settings.host)}:{settings.port}/health", auth)

@@ -89,16 +89,16 @@ class Stack:
         return self._supervisor is not None and self._supervisor.poll() is None
 
     def wait_ready(self, name: str, probe: Callable[[], bool], seconds: float, tick: Tick | None = None) -> None:
-        """Wait until a program answers.
+        """Wait until a program responds.
 
         Args:
             name: of the program.
-            probe: tells whether it answers.
+            probe: returns whether it responds.
             seconds: patience.
             tick: shows progress.
 
         Raises:
-            Unavailable: it does not answer in time; the message holds the end of its log.
+            Unavailable: it does not respond in time; the message holds the end of its log.
         """
         message = f"{name} did not respond within {seconds:g} s. The end of {self.log(name)}:\n"
         try:

@@ -66,9 +66,9 @@ class Detectors:
             found = load_detector(self._models, run_id, device="cpu")
             found.warm_up()
         except (TrainingError, OSError) as error:
-            log.warning("smart tools go on without the detector of run %d: %s", run_id, error)
+            log.warning("smart tools continue without the detector of run %d: %s", run_id, error)
         except Exception:
-            log.exception("smart tools go on without the detector of run %d: unexpected error", run_id)
+            log.exception("smart tools continue without the detector of run %d: unexpected error", run_id)
         with self._change:
             if found is None:
                 self._failed[run_id] = self._timer()

@@ -51,18 +51,19 @@ def drawn_regions(context: object, to_name: str) -> list[Result]:
     results = context.get("result") if isinstance(context, Mapping) else None
     if not isinstance(results, list):
         raise BadRequest(
-            "The editor's context holds no list of regions; draw a box or a point with a smart tool.",
+            "The editor's context contains no list of regions. Draw a box or a point with a smart tool.",
             code="smart.nothing_drawn",
         )
     regions = [each for each in results if isinstance(each, Mapping) and isinstance(each.get("value"), Mapping)]
     if not regions:
         raise BadRequest(
-            "The editor's context holds no region; draw a box or a point with a smart tool.", code="smart.nothing_drawn"
+            "The editor's context contains no region. Draw a box or a point with a smart tool.",
+            code="smart.nothing_drawn",
         )
     mine = [each for each in regions if each.get("to_name") == to_name]
     if not mine:
         raise BadRequest(
-            f"Nothing is drawn on the image {to_name!r}, which PapLoop looks at; draw there.",
+            f"Nothing is drawn on the image {to_name!r}, which PapLoop predicts. Draw on that image.",
             code="smart.nothing_drawn",
         )
     return mine[-MOST_REGIONS:]
@@ -91,7 +92,7 @@ def read_prompt(regions: Sequence[Result], size: Size) -> Prompt:
             reasons.append(str(error))
     if box is None and not points[True]:
         raise BadRequest(
-            reasons[0] if reasons else "Only places outside of the object are marked; mark it too.",
+            reasons[0] if reasons else "Only points outside the object are marked. Mark the object too.",
             code="smart.only_outside",
         )
     text = repr([(each.get("id"), sorted(each["value"].items(), key=str)) for each in regions])
@@ -114,7 +115,7 @@ def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
     found = [form for form in forms if not prompt.label or prompt.label in form.control.classes]
     if not found:
         raise BadRequest(
-            f"No control that draws regions offers the label {prompt.label!r}; add it to PolygonLabels.",
+            f"No drawing control has the label {prompt.label!r}. Add it to PolygonLabels.",
             code="smart.no_control",
         )
     return found
@@ -132,9 +133,9 @@ def _is_positive(region: Result) -> bool:
 def _point(value: Result, size: Size) -> Point:
     x, y = _number(value.get("x")), _number(value.get("y"))
     if x is None or y is None:
-        raise BadRequest("The point has no place that can be read; click again.", code="smart.outside_image")
+        raise BadRequest("The position of the point cannot be read. Click again.", code="smart.outside_image")
     if not (0 <= x <= 100 and 0 <= y <= 100):
-        raise BadRequest("The point is outside of the image; click on an object.", code="smart.outside_image")
+        raise BadRequest("The point is outside the image. Click on an object.", code="smart.outside_image")
     height, width = size
     return min(x * width / 100, width - 0.5), min(y * height / 100, height - 0.5)
 
@@ -142,9 +143,7 @@ def _point(value: Result, size: Size) -> Point:
 def _box(value: Result, size: Size) -> tuple[float, float, float, float]:
     box = bounding_box(shape_of(value, size), size)
     if box is None or not min(box[2] - box[0], box[3] - box[1]) >= 1:
-        raise BadRequest(
-            "The shape is smaller than a pixel inside the image; draw a larger one.", code="smart.too_small"
-        )
+        raise BadRequest("The shape covers less than a pixel of the image. Draw a larger one.", code="smart.too_small")
     x1, y1, x2, y2 = (float(side) for side in box)
     return x1, y1, x2, y2
 

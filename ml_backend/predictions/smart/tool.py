@@ -1,7 +1,8 @@
 """Smart tools: the expert draws a box or a point, and gets the outline of the object there.
 
-The project's detector answers where one was promoted and has been loaded; until then an outline is cut out by colour,
-so that a new project saves its experts work from the first image on. The region's notes say which of them it was.
+The project's detector computes it once one was promoted and has been loaded; until then an outline is cut out by
+color, so that a new project saves its experts work from the first image on. The region's notes say which of them it
+was.
 """
 
 from __future__ import annotations
@@ -99,10 +100,10 @@ class SmartTool:
             job = parse_label_config(label_config or project.label_config)
             return self._outline(project, task, context, job) if job.finds_objects else None
         except (PapLoopError, TrainingError, OSError) as error:
-            note("outline", f"A smart tool got no outline: {error}", 1)
+            note("outline", f"The smart tool found no outline: {error}", 1)
         except Exception:
             log.exception("unexpected error for a smart tool in project %d", project.id)
-            note("unexpected", "A smart tool met an unexpected error; look into the log and report it.", 1)
+            note("unexpected", "The smart tool had an unexpected error. Check the log and report it.", 1)
         return []
 
     def _outline(self, project: ProjectRow, task: object, context: object, job: LabelingJob) -> list[Result]:
@@ -119,14 +120,14 @@ class SmartTool:
             try:
                 return _asked(detector, pixels, prompt, f"the detector of run {project.active_run_id}")
             except TrainingError as error:
-                log.info("a smart tool goes on by colour: %s", error)
+                log.info("a smart tool uses color instead: %s", error)
             finally:
                 self._lock.release()
         return _cut_out(pixels, prompt, forms)
 
     def _file(self, project: ProjectRow, task: object, key: str) -> Path:
         if not isinstance(task, Mapping):
-            raise BadRequest("The request has no task; open the image again.", code="request.no_tasks")
+            raise BadRequest("The request names no task. Open the image again.", code="request.no_tasks")
         number = identifier(task.get("id"))
         known = self._items.by_task(project.id, [number]) if number is not None else {}
         if number in known:
@@ -148,7 +149,7 @@ class SmartTool:
 
 
 def _asked(detector: Detector, pixels: RGBArray, prompt: Prompt, author: str) -> _Answer:
-    """The detector's outline, or its box with the outline cut out by colour where it has learned boxes alone."""
+    """The detector's outline, or its box with the outline cut out by color where it has learned boxes alone."""
     if prompt.box is not None:
         found = detector.inside(pixels, np.array(prompt.box, dtype=np.float32))
     else:
@@ -220,5 +221,5 @@ def _likeliest(likely: FloatArray, classes: tuple[str, ...], forms: list[Form]) 
     if len(offered) == 1:
         return offered[0]
     raise BadRequest(
-        "No label is chosen and no model knows the object yet; choose a label, then draw.", code="smart.no_label"
+        "No label is selected and no model recognizes the object yet. Select a label, then draw.", code="smart.no_label"
     )

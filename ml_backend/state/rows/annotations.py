@@ -52,7 +52,7 @@ class AnnotationRows(Rows):
             How many changes of labels that made.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
         """
         latest: dict[int, AnnotationRow] = {}
         for row in new:
@@ -67,13 +67,13 @@ class AnnotationRows(Rows):
     def delete(
         self, project_id: int, ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
-        """Note that annotations are gone; answers how many changes of labels that made."""
+        """Note that annotations are gone; returns how many changes of labels that made."""
         return self._delete_annotations(project_id, annotation_rows.c.id, ids, now, empty_counts)
 
     def delete_of_tasks(
         self, project_id: int, task_ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
-        """Note that all annotations of some tasks are gone; answers how many changes of labels that made."""
+        """Note that all annotations of some tasks are gone; returns how many changes of labels that made."""
         return self._delete_annotations(project_id, annotation_rows.c.task_id, task_ids, now, empty_counts)
 
     def all(self, project_id: int) -> list[AnnotationRow]:
@@ -199,5 +199,5 @@ def _last_change(connection: Connection, project_id: int) -> int:
 
 
 def _newer(left: str, right: str) -> bool:
-    """Whether ISO time `left` is later; text that is no time counts as oldest."""
+    """Whether ISO time `left` is later; text that is not a time counts as oldest."""
     return time_or_epoch(left) > time_or_epoch(right)

@@ -33,7 +33,7 @@ def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values for known columns.
 
     Raises:
-        TypeError: a name is no column that may be set.
+        TypeError: a name is not a column that may be set.
     """
     unknown = sorted(set(values) - (set(table.c.keys()) - {"id"}))
     if unknown:
@@ -44,7 +44,7 @@ def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
 def unknown_project(project_id: int) -> NotFound:
     """The error for a project PapLoop has not met."""
     return NotFound(
-        f"PapLoop does not know project {project_id}; run `paploop connect {project_id}` first.",
+        f"Project {project_id} is not connected to PapLoop. Run `paploop connect {project_id}` first.",
         code="project.unknown",
         project=project_id,
     )
@@ -54,7 +54,7 @@ def lock_project(connection: Connection, project_id: int) -> None:
     """Let one transaction at a time count on this project (SQLite does so anyway).
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
     """
     row = connection.execute(select(projects.c.id).where(projects.c.id == project_id).with_for_update()).first()
     if row is None:

@@ -25,7 +25,7 @@ class CategoryRows(Rows):
             names: classes of the labeling config.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
         """
         query = select(categories.c.name, categories.c.number).where(categories.c.project_id == int(project_id))
         with self._db.write() as connection:

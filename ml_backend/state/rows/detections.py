@@ -17,7 +17,7 @@ class DetectionRows(Rows):
     """SQL of the detections table."""
 
     def save(self, run_id: int, found: Mapping[int, bytes]) -> None:
-        """Store answers by item id; those of the same items are replaced, others stay."""
+        """Store predictions by item id, replacing those of the same items."""
         rows = [
             {"run_id": int(run_id), "item_id": int(item), "found": bytes(found[item])}
             for item in sorted(map(int, found))
@@ -47,9 +47,9 @@ class DetectionRows(Rows):
         return found
 
     def delete(self, run_id: int) -> None:
-        """Remove the answers of a run."""
+        """Remove the predictions of a run."""
         delete_in_parts(self._db, detections, "run_id", int(run_id))
 
     def runs(self, project_id: int) -> list[int]:
-        """Runs of a project that answers are stored of, oldest first."""
+        """Runs of a project with stored predictions, oldest first."""
         return runs_with_answers(self._db, detections, project_id)

@@ -1,4 +1,4 @@
-"""What experts did with the regions that were proposed to them, one row an annotation."""
+"""What experts did with the regions that were proposed to them, one row per annotation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks as they arrived, and what became of them."""
+"""Webhooks as they arrived, and what happened to them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class EventRows(Rows):
             row = connection.execute(select(*_COLUMNS).where(events.c.id == int(event_id))).first()
         if row is None:
             raise NotFound(
-                f"There is no webhook {event_id}; `paploop events` lists those that were set aside.",
+                f"There is no webhook {event_id}. `paploop events` lists those that are set aside.",
                 code="event.unknown",
                 event=event_id,
             )
@@ -98,7 +98,7 @@ class EventRows(Rows):
             connection.execute(change)
 
     def purge(self, before: float) -> int:
-        """Remove events dealt with before a time; answers how many. What was set aside waits for a person."""
+        """Remove events dealt with before a time; returns how many. What was set aside waits for a person."""
         old = delete(events).where(
             events.c.processed_at.is_not(None), events.c.processed_at < before, events.c.set_aside.is_(False)
         )

@@ -29,7 +29,7 @@ class ItemRows(Rows):
             The item ids, in the order of `new`.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
             Conflict: a task id is taken by another source.
         """
         ids: list[int] = []
@@ -136,7 +136,7 @@ class ItemRows(Rows):
         """Set columns of many items; each mapping has `id` and the columns to set.
 
         Raises:
-            TypeError: a name is no column that may be set.
+            TypeError: a name is not a column that may be set.
         """
         groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for row in rows:
@@ -149,7 +149,7 @@ class ItemRows(Rows):
                     connection.execute(change, part)
 
     def mark_tasks_deleted(self, project_id: int, task_ids: Iterable[int]) -> int:
-        """Note that Label Studio deleted tasks; answers how many items that concerned.
+        """Note that Label Studio deleted tasks; returns how many items that concerned.
 
         The items let go of their task ids: Label Studio gives the id of a deleted task to another image later on.
         """

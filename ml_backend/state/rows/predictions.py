@@ -53,12 +53,12 @@ class PredictionRows(Rows):
             )
         if values.shape[1] != len(classes) or len(set(classes)) != len(classes):
             raise BadRequest(
-                f"Run {run_id}: {values.shape[1]} probabilities an item for the classes {', '.join(classes)}; each "
-                "needs its own name."
+                f"Run {run_id}: {values.shape[1]} probabilities per item for the classes {', '.join(classes)}. "
+                "Each needs its own name."
             )
         if not np.isfinite(values).all():
             item = int(ids[~np.isfinite(values).all(axis=1)][0])
-            raise BadRequest(f"Run {run_id}: the probabilities of item {item} are not finite; look at that image.")
+            raise BadRequest(f"Run {run_id}: the probabilities of item {item} are not finite. Check that image.")
         self.delete(run_id)
         class_list = self._class_list(classes)
         rows = [
@@ -172,14 +172,14 @@ def _joined(rows: Sequence[Any], names: Mapping[int, tuple[str, ...]]) -> ClassP
 
 
 def answered_items(database: Database, table: Table, run_id: int) -> set[int]:
-    """Items that a table of answers has a row of a run for."""
+    """Items that have a row of a run in a table of predictions."""
     query = select(table.c.item_id).where(table.c.run_id == int(run_id))
     with database.read() as connection:
         return set(connection.execute(query).scalars())
 
 
 def runs_with_answers(database: Database, table: Table, project_id: int) -> list[int]:
-    """Runs of a project with rows in a table of answers, oldest first."""
+    """Runs of a project with rows in a table of predictions, oldest first."""
     stored = select(table.c.run_id).where(table.c.run_id == runs.c.id).exists()
     query = select(runs.c.id).where(runs.c.project_id == int(project_id), stored).order_by(runs.c.id)
     with database.read() as connection:

@@ -119,7 +119,7 @@ class ProjectRows(Rows):
         self.update(project_id, settings=settings.model_dump())
 
     def delete(self, project_id: int) -> None:
-        """Forget a project and everything recorded about it; unknown ones are no error."""
+        """Forget a project and everything recorded about it; unknown ones are not an error."""
         mine = int(project_id)
         its_rankings = select(rankings.c.id).where(rankings.c.project_id == mine)
         its_runs = select(runs.c.id).where(runs.c.project_id == mine)

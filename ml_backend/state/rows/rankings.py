@@ -1,4 +1,4 @@
-"""Orders of a project's items, and which of them Label Studio goes by."""
+"""Orders of a project's items, and which of them Label Studio uses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class RankingRows(Rows):
         """Store an order as "prepared" and answer its id; until all entries are in, nobody sees it.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
             Conflict: the version is taken, or an item comes twice.
         """
         ranking_id = self._begin_ranking(project_id, run_id, opened_by, version, strategy, provenance, now)
@@ -100,7 +100,7 @@ class RankingRows(Rows):
             lock_project(connection, int(project_id))
             if connection.execute(select(rankings.c.id).where(rankings.c.version == version)).first():
                 raise Conflict(
-                    f"There already is a ranking with version '{version}'; choose another name for this one.",
+                    f"There is already a ranking with version '{version}'. Choose another name for this one.",
                     code="ranking.version_taken",
                     version=version,
                 )
@@ -128,7 +128,7 @@ class RankingRows(Rows):
         return next(iter(self._select_rankings(rankings.c.opened_by == int(opened_by))), None)
 
     def active(self, project_id: int) -> RankingRow | None:
-        """The ranking Label Studio goes by, or None."""
+        """The ranking Label Studio uses, or None."""
         found = self._select_rankings(rankings.c.project_id == int(project_id), rankings.c.state == "active")
         return next(iter(found), None)
 
@@ -171,7 +171,7 @@ class RankingRows(Rows):
             done = connection.execute(update(rankings).where(rankings.c.id == int(ranking_id)).values(**values))
             if done.rowcount == 0:
                 raise NotFound(
-                    f"There is no ranking {ranking_id}; it may have been deleted, rank again.",
+                    f"There is no ranking {ranking_id}; it may have been deleted. Rank again.",
                     code="ranking.unknown",
                     ranking=ranking_id,
                 )

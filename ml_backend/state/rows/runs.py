@@ -26,7 +26,7 @@ class Asked:
         reason: why, in words.
         seed: of its random choices.
         change: number of the latest change of labels.
-        request: what the run is to go by from its first moment on.
+        request: what the run is to use from its first moment on.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class RunRows(Rows):
             The open run, and whether it is the one asked for.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
         """
         with self._db.write() as connection:
             lock_project(connection, int(project_id))
@@ -71,7 +71,7 @@ class RunRows(Rows):
         """Open the run that was asked for while another was open; None while that one is open, or without a wish.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
         """
         with self._db.write() as connection:
             lock_project(connection, int(project_id))
@@ -84,7 +84,7 @@ class RunRows(Rows):
         """In one transaction: end the open run, if there is one, with a reason, and open another in its place.
 
         Raises:
-            NotFound: PapLoop does not know the project.
+            NotFound: the project is not connected.
         """
         with self._db.write() as connection:
             lock_project(connection, int(project_id))
@@ -176,7 +176,7 @@ class RunRows(Rows):
         if self._update_runs(move) == 0:
             present = self.one(run_id).state
             raise Busy(
-                f"Run {run_id} is in '{present}', not in '{from_state}': another process moved it; read it again.",
+                f"Run {run_id} is in '{present}', not in '{from_state}': another process changed it. Read it again.",
                 code="run.moved_on",
                 run=run_id,
             )
@@ -188,7 +188,7 @@ class RunRows(Rows):
 
 
 def _unknown(run_id: int) -> NotFound:
-    return NotFound(f"There is no run {run_id}; `paploop runs` lists those there are.", code="run.unknown", run=run_id)
+    return NotFound(f"There is no run {run_id}. `paploop runs` lists all runs.", code="run.unknown", run=run_id)
 
 
 def _run_in(connection: Connection, run_id: int) -> RunRow:

@@ -1,4 +1,4 @@
-"""Runs that were asked for while another one was open: one a project, honoured when that one has ended."""
+"""Runs that were asked for while another one was open: one per project, honored when that one has ended."""
 
 from __future__ import annotations
 

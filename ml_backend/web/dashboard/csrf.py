@@ -45,4 +45,4 @@ def check(settings: Settings, call: Request) -> None:
     """
     nonce = call.cookies.get(COOKIE, "")
     if not _NONCE.match(nonce) or not _signer(settings).verify_signature(nonce, call.form.get(FIELD, "")):
-        abort(403, "The form is too old or did not come from this dashboard; reload the page and try again.")
+        abort(403, "The form is too old or is not from this dashboard. Reload the page and try again.")

@@ -38,7 +38,7 @@ class Point:
 
 
 def learning_curve(points: Sequence[Point]) -> Markup:
-    """Draw the curve; colours come from the style sheet, so it follows the page into the dark.
+    """Draw the curve; colors come from the style sheet, so it follows the page into the dark.
 
     Args:
         points: any number of runs, in any order.

@@ -16,8 +16,8 @@ SHOWN = 12
 WIDTH = 100
 KINDS = ("accepted", "moved", "relabeled", "deleted")
 BASES = {
-    "own": "fewest corrections to expect",
-    "all": "fewest corrections over all classes; too few objects of this one",
+    "own": "fewest expected corrections",
+    "all": "fewest expected corrections over all classes; too few objects of this one",
     "default": "the default",
     "set": "set by hand",
 }
@@ -25,7 +25,7 @@ BASES = {
 
 @dataclass(frozen=True)
 class EffortLine:
-    """One line of the table, ready to print; `bar` shows what became of the shown regions."""
+    """One line of the table, ready to print; `bar` shows what happened to the shown regions."""
 
     name: str
     images: int
@@ -96,7 +96,7 @@ def _line(name: str, part: Part) -> EffortLine:
 
 
 def bar(counts: Sequence[int]) -> Markup:
-    """Shares of the kinds side by side; colours come from the style sheet."""
+    """Shares of the kinds side by side; colors come from the style sheet."""
     total, at, parts = sum(counts) or 1, 0.0, []
     said = ", ".join(f"{count} {kind}" for kind, count in zip(KINDS, counts, strict=True))
     for kind, count in zip(KINDS, counts, strict=True):

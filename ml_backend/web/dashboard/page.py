@@ -132,7 +132,7 @@ def run_line(services: Services, run: RunRow, active_run: int | None, now: float
     return RunLine(
         id=run.id,
         kind=run.kind,
-        state="in use" if run.id == active_run else (run.decision or run.state if run.state == "done" else run.state),
+        state="serving" if run.id == active_run else (run.decision or run.state if run.state == "done" else run.state),
         tone=_tone(run, active_run),
         progress=round(100 * min(1.0, max(0.0, run.progress))) if run.is_open else None,
         reason=run.reason,

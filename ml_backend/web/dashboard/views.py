@@ -21,10 +21,10 @@ from ml_backend.web.dashboard.forms import settings_of_form
 from ml_backend.web.dashboard.page import project_page
 
 DONE = {
-    "settings": "Saved. The next ranking goes by it.",
-    "train": "A run is open; the worker starts it at its next beat.",
-    "rank": "A new order is on its way.",
-    "rollback": "The roll-back is on its way; a run publishes the earlier model.",
+    "settings": "Saved. The change applies from the next ranking.",
+    "train": "A run is open. The worker starts it in its next pass.",
+    "rank": "A new order was requested.",
+    "rollback": "The roll-back has started: a run publishes the earlier model.",
     "reconcile": LOOKS_FOR_LOST,
 }
 
@@ -96,14 +96,16 @@ def _page(
 def _action(name: str) -> Action:
     actions: dict[str, Action] = {
         "settings": _save,
-        "train": lambda services, project_id: _ask(services, project_id, "train", "Asked for on the dashboard."),
-        "rank": lambda services, project_id: _ask(services, project_id, "rank", "A new order, asked on the dashboard."),
+        "train": lambda services, project_id: _ask(services, project_id, "train", "Requested on the dashboard."),
+        "rank": lambda services, project_id: _ask(
+            services, project_id, "rank", "A new order was requested on the dashboard."
+        ),
         "rollback": _go_back,
         "reconcile": lambda services, project_id: ask_reconcile(services.store.projects, project_id),
     }
     if name not in actions:
         raise BadRequest(
-            f"The dashboard cannot do {name[:40]!r}; use one of its buttons.", code="request.unknown_action"
+            f"The dashboard has no action {name[:40]!r}. Use one of its buttons.", code="request.unknown_action"
         )
     return actions[name]
 
@@ -120,7 +122,7 @@ def _go_back(services: Services, project_id: int) -> None:
     text = request.form.get("run", "")
     run_id = identifier(int(text)) if text.isascii() and text.isdigit() and len(text) < 19 else None
     if run_id is None:
-        raise BadRequest("No run was named; use the button beside a promoted run.", code="request.no_run")
+        raise BadRequest("The form names no run. Use the button beside a promoted run.", code="request.no_run")
     ask_rollback(services, project_id, run_id)
 
 

@@ -15,7 +15,7 @@ IDLE: Final = 20.0
 """Seconds a connection may be kept alive between two requests."""
 
 GRACE: Final = 20.0
-"""Seconds for the head of a request, and for the first bytes of an answer to be taken."""
+"""Seconds for the head of a request to arrive, and for the first bytes of a response to be read."""
 
 SLOWEST: Final = 16 * 2**10
 """Bytes a second that a body or an answer has to move after that, on average."""
@@ -24,7 +24,7 @@ SLOWEST: Final = 16 * 2**10
 class Connection(HTTPChannel):
     """A waitress channel that knows what it waits for.
 
-    Waitress counts any byte as life, so a caller who sends one each minute holds a connection for ever; here the time
+    Waitress counts any byte as life, so a caller who sends one each minute holds a connection forever; here the time
     runs from the start of a wait, and only progress at a real rate extends it.
     """
 

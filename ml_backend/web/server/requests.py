@@ -63,7 +63,7 @@ class ArrivingRequest(HTTPRequestParser):
         self._looked_at = False
 
     def received(self, data: bytes) -> int:
-        """Take some bytes; answers how many belonged to this request."""
+        """Take some bytes; returns how many belonged to this request."""
         taken = int(super().received(data))
         if self.error is None:
             self.error = self._objection()
@@ -91,8 +91,8 @@ class ArrivingRequest(HTTPRequestParser):
         if large and not self.admits(self.headers.get("AUTHORIZATION", ""), self.address):
             return Refusal(
                 "401 Unauthorized",
-                f"A body of more than {SMALL_BODY} bytes, or one of unknown length, needs PapLoop's password or "
-                "webhook secret with it; `paploop status` says where they are.",
+                f"A body of more than {SMALL_BODY} bytes, or one of unknown length, needs PapLoop's password "
+                "or webhook secret in its headers. `paploop status` says where they are.",
                 CHALLENGE,
             )
         return None
@@ -101,10 +101,10 @@ class ArrivingRequest(HTTPRequestParser):
         if error.code == 413:
             return Refusal(f"413 {error.reason}", too_large(self.adj.max_request_body_size - 1))
         if error.code == 431:
-            return Refusal(f"431 {error.reason}", f"The head of the request is over {MAX_HEAD} bytes; shorten it.")
-        return Refusal(f"{error.code} {error.reason}", f"This is no request that PapLoop reads ({error.body}).")
+            return Refusal(f"431 {error.reason}", f"The request head is larger than {MAX_HEAD} bytes. Shorten it.")
+        return Refusal(f"{error.code} {error.reason}", f"PapLoop cannot read this request ({error.body}).")
 
 
 def too_large(most: int) -> str:
     """The sentence for a body that is larger than the setting allows."""
-    return f"The request is larger than {most} bytes; send less at once, or raise PAPLOOP_MAX_REQUEST_BYTES."
+    return f"The request is larger than {most} bytes. Send smaller requests or raise PAPLOOP_MAX_REQUEST_BYTES."

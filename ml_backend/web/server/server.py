@@ -30,7 +30,7 @@ TURN: Final = 1.0
 """Seconds between looks at who is late."""
 
 FAREWELL: Final = 3.0
-"""Seconds that answers under way get once the process is told to stop."""
+"""Seconds that responses in progress get once the process is asked to stop."""
 
 FILES: Final = 4096
 """Open files the process asks for: a connection, and a temporary file for a large body or answer of it."""
@@ -80,7 +80,7 @@ class Server(TcpWSGIServer):
             max(waiting, key=lambda place: place.overdue(now)).drop()
 
     def run(self) -> None:
-        """Serve until `stop`, then finish the answers under way."""
+        """Serve until `stop`, then finish the responses in progress."""
         while not self._stopping:
             self._turn()
         self.del_channel()
@@ -124,8 +124,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=1024)
     except OSError as error:
         raise Conflict(
-            f"PapLoop cannot listen on {host} port {port} ({error.strerror or error}); stop what uses it, or set "
-            "PAPLOOP_HOST and PAPLOOP_PORT.",
+            f"PapLoop cannot listen on {host} port {port} ({error.strerror or error}); stop the program that "
+            "uses the port, or set PAPLOOP_HOST and PAPLOOP_PORT.",
             code="server.port_in_use",
             port=port,
         ) from error

@@ -16,7 +16,7 @@ WINDOW = 17
 """Px of the working picture over which a correlation is taken."""
 
 FAINT = 5.0
-"""Grey levels of the stretched picture; windows with less spread in both pictures are empty and say nothing."""
+"""Gray levels of the stretched picture; windows with less spread in both pictures are empty and say nothing."""
 
 BROAD = 10.0
 ALIKE = 0.5

@@ -28,7 +28,7 @@ BESIDE = (5, 9)
 
 FINE = 4.0
 FAINT = (2.0, 4.0)
-"""Grey levels of the stretched picture: windows with less spread in either picture say nothing. Strong compression
+"""Gray levels of the stretched picture: windows with less spread in either picture say nothing. Strong compression
 leaves the faint ones without a place, so the clearer ones are counted by themselves too."""
 
 SELF_LIKE = 0.8
@@ -112,7 +112,7 @@ class _Windows:
         self._spread = np.sqrt(np.maximum(cv2.boxFilter(padded * padded, cv2.CV_32F, (WINDOW, WINDOW)) - mean**2, 1e-6))
 
     def spread(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Standard deviations of the windows centred at `(y, x)`."""
+        """Standard deviations of the windows centered at `(y, x)`."""
         return np.asarray(self._spread[y + BESIDE[1], x + BESIDE[1]], np.float32)
 
     def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float32]:

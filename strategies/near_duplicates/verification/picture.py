@@ -1,4 +1,4 @@
-"""What verification keeps of an image: a small grey picture and its local features.
+"""What verification keeps of an image: a small gray picture and its local features.
 
 SIFT: Lowe 2004, "Distinctive image features from scale-invariant keypoints". Square-rooted: Arandjelovic and
 Zisserman 2012, "Three things everyone should know to improve object retrieval".
@@ -37,7 +37,7 @@ class Picture:
     Attributes:
         size: `(height, width)` px of the original.
         grey: `(h, w)` uint8, the working picture, contrast stretched.
-        gain: grey levels of the working picture for one of the original.
+        gain: gray levels of the working picture for one of the original.
         points: `(k, 2)` float32, x and y in px of the working picture.
         descriptors: `(k, 128)` uint8, square-rooted SIFT times 512.
         colour: `(2, 3)` float32, mean and spread of the original's RGB.
@@ -86,7 +86,7 @@ def take_picture(image: RGB) -> Picture:
 
 
 def local_features(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """The strongest SIFT points of a grey picture: `(k, 2)` px and `(k, 128)` square-rooted descriptors."""
+    """The strongest SIFT points of a gray picture: `(k, 2)` px and `(k, 128)` square-rooted descriptors."""
     # made anew: a detector is not safe to share among threads, and making one costs nothing
     detector = cv2.SIFT.create(nfeatures=MOST_POINTS, contrastThreshold=0.02)
     found, raw = detector.detectAndCompute(grey, None)

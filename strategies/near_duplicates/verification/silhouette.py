@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 DARKEST, BRIGHTEST = 4, 251
 LEAST_GROUND = 0.05
 STEP = 40.0
-"""Grey levels between the ground and what lies beside it; fluorescence fades into its dark ground instead."""
+"""Gray levels between the ground and what lies beside it; fluorescence fades into its dark ground instead."""
 
 
 def cut_out_ground(small: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
-    """The even ground around a cut-out object, or None when the picture is no cut-out.
+    """The even ground around a cut-out object, or None when the picture is not a cut-out.
 
     Args:
         small: `(h, w, 3)` uint8.

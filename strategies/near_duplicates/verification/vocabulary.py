@@ -24,7 +24,7 @@ _OCTAVES = (2, 4, 8, 16, 32, 64)
 
 @lru_cache(maxsize=1)
 def words() -> NDArray[np.float32]:
-    """`(64, 128)` float32 centres of square-rooted SIFT descriptors of unit length."""
+    """`(64, 128)` float32 centers of square-rooted SIFT descriptors of unit length."""
     return np.asarray(np.load(FILE, allow_pickle=False), np.float32)
 
 
@@ -39,7 +39,7 @@ def learn_words(rng: np.random.Generator, pictures: int = 80) -> NDArray[np.floa
 
 
 def draw_specimen(rng: np.random.Generator, side: int = WORKING_SIDE) -> NDArray[np.uint8]:
-    """A grey picture with noise of several grains and up to 60 soft-edged blobs, `(side, side)` uint8."""
+    """A gray picture with noise of several grains and up to 60 soft-edged blobs, `(side, side)` uint8."""
     field = np.zeros((side, side), np.float32)
     for grain in _OCTAVES:
         coarse = rng.normal(size=(side // grain + 1, side // grain + 1)).astype(np.float32)

@@ -119,10 +119,10 @@ def test_wrong_folders_are_sentences(
         paploop("fit", tmp_path / "missing", "--out", tmp_path / "out")
     with pytest.raises(TrainingError, match="no model"):
         paploop("evaluate", tmp_path / "empty", blobs)
-    with pytest.raises(BadRequest, match="The model finds objects"):
+    with pytest.raises(BadRequest, match="This model finds objects"):
         paploop("evaluate", detector[0], class_folder)
     with pytest.raises(TrainingError, match="no image"):
         paploop("predict", detector[0], tmp_path / "empty", "--out", tmp_path / "coco.json")
     (tmp_path / "half" / "images").mkdir(parents=True)
-    with pytest.raises(TrainingError, match=r"lacks annotations\.json"):
+    with pytest.raises(TrainingError, match=r"has no annotations\.json"):
         paploop("fit", tmp_path / "half", "--out", tmp_path / "out")

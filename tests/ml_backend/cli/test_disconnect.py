@@ -30,7 +30,7 @@ def test_a_project_is_let_go_of_and_taken_up_again(shell: Shell, project: int, f
     assert not fake.state.webhooks
     assert store.labels.all(project) == before
     assert store.runs.one(run.id).error == "The project was disconnected."
-    assert "`paploop disconnect` let go of it" in shell.json("status")[0]["problem"]
+    assert "`paploop disconnect` disconnected it" in shell.json("status")[0]["problem"]
     assert shell.json("disconnect", str(project))["done"] == []
 
     shell("connect", str(project))

@@ -56,7 +56,7 @@ def test_labels_of_a_table(shell: Shell, project: int, fake: FakeLabelStudio, tm
     planned = json.loads(shell.partly("import-labels", str(project), str(table), "--dry-run", "--json"))
     assert (planned["added"], planned["unmatched_count"], planned["complete"]) == (1, 1, False)
     said = shell.partly("import-labels", str(project), str(table))
-    assert "nowhere.png is no image of the project" in said
+    assert "nowhere.png is not an image of the project" in said
     assert "no label 'unknown'" in said
     table.write_text("file,label\nsuperficial/4.png,superficial\n")
     again = shell.json("import-labels", str(project), str(table))

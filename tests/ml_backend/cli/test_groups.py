@@ -28,7 +28,7 @@ def test_groups_are_listed_and_corrected(shell: Shell, project: int) -> None:
 
 def test_mistakes_are_told(shell: Shell, project: int) -> None:
     ids = prepare(shell, project)
-    assert "one of the two" in shell.fails("groups", "--split", str(ids[1]), "--merge", str(ids[2]))[0]
+    assert "not both" in shell.fails("groups", "--split", str(ids[1]), "--merge", str(ids[2]))[0]
     assert shell.fails("groups", "--merge", "999", "--merge", str(ids[0])) == (
         "There is no item 999 in project 7; `paploop groups` lists them.",
         2,

@@ -37,5 +37,5 @@ def test_damaged_files_and_labels_that_are_missing_are_said(
     assert report["labels_submitted"] < 20
     said = " ".join(report["problems"])
     assert "1 .svs" in said
-    assert "first labels were given, for the folders" in said
+    assert "first labels were set, because the folders" in said
     assert "elsewhere (2 images)" in said

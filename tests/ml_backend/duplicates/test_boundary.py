@@ -88,9 +88,9 @@ def test_the_threshold_lies_where_the_answers_change(pairs: list[ScoredPair]) ->
     found = threshold_from(pairs, {(p.first, p.second): p.share >= middle for p in asked}, 0.9, 0)
     assert asked[0].share < found.threshold <= 1.0
     assert found.precision_interval[0] <= found.precision <= found.precision_interval[1]
-    with pytest.raises(BadRequest, match="no pair in question"):
+    with pytest.raises(BadRequest, match="not a candidate pair"):
         threshold_from(pairs, {("x", "y"): True}, 0.9, 0)
-    with pytest.raises(BadRequest, match="nothing here"):
+    with pytest.raises(BadRequest, match="no difference here"):
         to_ask([], 0.7, 30, 0)
 
 

@@ -50,7 +50,7 @@ def test_merged_groups_stay_merged_and_their_founders_go_on_attracting(store: St
     assert merge_groups(store, 1, [names["d"], names["f"], names["b"]]) == names["a"]
     assert shape(store) == ["abcdef"]
     assert founders(store) == "acf"
-    with pytest.raises(BadRequest, match="one group already"):
+    with pytest.raises(BadRequest, match="already in one group"):
         merge_groups(store, 1, [names["a"], names["f"]])
 
 

@@ -70,7 +70,7 @@ def test_a_lead_overrides_one_class_or_all(services: Services) -> None:
     assert limits.why.endswith("Set by hand: Cell.")
     change_settings(services, 7, {"choose_shown_from": False, "shown_from_class": {}, "shown_from": 0.4})
     assert thresholds_of(services.store, 7) == 0.4
-    assert "as the project's settings say" in limits_of(services.store, 7).why
+    assert "as set in the project's settings" in limits_of(services.store, 7).why
     with pytest.raises(BadRequest, match="shown_from_class"):
         change_settings(services, 7, {"shown_from_class": {"Cell": 1.5}})
 
@@ -92,19 +92,19 @@ def test_what_the_choice_rests_on_may_be_gone(services: Services, caplog: pytest
     change_settings(services, 7, {"cost_add": 9.0})
     assert not renew_thresholds(services.store, services.files, 7, run)
     assert thresholds_of(services.store, 7) == before
-    assert "stay as they are" in caplog.text
+    assert "stay the same" in caplog.text
 
 
 def test_few_objects_leave_the_usual_threshold(services: Services) -> None:
     judged(services, cells=4, nuclei=3)
     assert thresholds_of(services.store, 7) == 0.5
-    assert "too few to choose better" in limits_of(services.store, 7).why
+    assert "too few to choose a better threshold" in limits_of(services.store, 7).why
 
 
 def test_before_the_first_detector(services: Services) -> None:
     services.store.projects.upsert(7, "Cells", OBJECTS, 0.0)
     assert thresholds_of(services.store, 7) == 0.5
-    assert "until a detector was judged" in limits_of(services.store, 7).why
+    assert "until a detector has been judged" in limits_of(services.store, 7).why
     assert not limits_of(services.store, 7, run_id=99).numbers
 
 

@@ -91,8 +91,8 @@ def test_a_page_left_open_changes_little() -> None:
 @pytest.mark.parametrize(
     ("proposed", "by_hand", "sentence"),
     [
-        (0, 20, "It needs 8 timed images with a pre-annotation; there are 0."),
-        (20, 3, "It needs 8 timed images labeled without a pre-annotation; there are 3."),
+        (0, 20, "The estimate needs 8 timed images with a pre-annotation; there are 0."),
+        (20, 3, "The estimate needs 8 timed images labeled without a pre-annotation; there are 3."),
     ],
 )
 def test_not_enough_evidence_is_said(proposed: int, by_hand: int, sentence: str) -> None:
@@ -139,5 +139,5 @@ def test_the_report_counts_by_run() -> None:
 
 def test_an_empty_project() -> None:
     report = report_of(1, "classification", ())
-    assert summary(report) == "No image with a pre-annotation has been finished yet."
+    assert summary(report) == "No image with a pre-annotation is finished yet."
     assert report.total.accepted_share is None

@@ -23,11 +23,11 @@ def _damaged() -> bytes:
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
-        (httpx.Response(404), "answered with 404"),
-        (httpx.Response(500, text="<html>"), "answered with 500"),
+        (httpx.Response(404), "returned 404"),
+        (httpx.Response(500, text="<html>"), "returned 500"),
         (httpx.Response(200, html="<html>please log in</html>"), "a page"),
         (httpx.Response(200, content=b"", headers={"content-type": "image/png"}), "empty file"),
-        (httpx.Response(200, content=b"GIF nonsense"), "not an image"),
+        (httpx.Response(200, content=b"GIF nonsense"), "not a readable image"),
         (httpx.Response(200, content=_damaged()), "img.test"),
         (httpx.Response(200, content=png(400, 400)), "larger than"),
         (httpx.Response(200, stream=httpx.ByteStream(png(400, 400)), headers={"content-length": "9"}), "larger than"),
@@ -45,7 +45,7 @@ def test_a_bad_answer_is_one_sentence_and_leaves_nothing(internet: Internet, pag
     with pytest.raises(ImageError, match=reason) as caught:
         resolver.local_path("http://u:pw@img.test/a.png?secret=42")
     text = str(caught.value)
-    assert ";" in text
+    assert "; " in text or ". " in text
     assert text.endswith(".")
     assert not any(word in text for word in ("secret", "pw@", ".part", str(internet.tmp_path)))
     assert internet.cached() == []
@@ -68,7 +68,7 @@ def test_a_dripping_host_is_given_up(internet: Internet) -> None:
 
 def test_label_studio_away_is_worth_a_retry_and_a_missing_file_is_not(internet: Internet) -> None:
     resolver = internet.resolver()
-    with pytest.raises(ImageError, match="does not hand out"):
+    with pytest.raises(ImageError, match="did not return"):
         resolver.local_path("/data/upload/1/gone.png")
     internet.fake.fail_next(1, 502)
     with pytest.raises(LabelStudioUnavailable):

@@ -60,7 +60,7 @@ def test_images_that_are_not_where_they_were_are_named(tmp_path: Path, cells: Pa
     pool.rename(tmp_path / "new")
     (sentence,) = missing_files(loop.store)
     assert (
-        f"{len(loop.store.items.all(loop.project))} images of project {loop.project} are not where they were"
+        f"{len(loop.store.items.all(loop.project))} images of project {loop.project} are no longer in their place"
         in sentence
     )
     assert "paploop ingest" in sentence

@@ -27,7 +27,7 @@ def test_a_proposed_pattern_puts_each_patient_on_one_side(loop: Loop) -> None:
 def test_a_split_that_was_trained_on_stays(loop: Loop) -> None:
     before = {item.id: item.split for item in loop.store.items.all(loop.project)}
     run = request_run(loop.services.store, loop.project, kind="train", reason="By hand.", now=loop.services.clock())
-    with pytest.raises(Conflict, match=f"Run {run.id} has trained on the present split"):
+    with pytest.raises(Conflict, match=f"Run {run.id} was trained on the current split"):
         set_group_pattern(loop.services.store, loop.services.files, loop.project, r"(patient\d+)_")
     loop.store.runs.end(run.id, "Broken off.", loop.services.clock())
     assert {item.id: item.split for item in loop.store.items.all(loop.project)} == before

@@ -82,7 +82,7 @@ def test_faults_strike_where_asked(fake: FakeLabelStudio, client: LabelStudio) -
             client.import_predictions(project, prediction)
     assert client.model_versions(project) == {}
     fake.lose_answer(match="import/predictions")
-    with pytest.raises(LabelStudioUnavailable, match="did not answer"):
+    with pytest.raises(LabelStudioUnavailable, match="did not respond"):
         client.import_predictions(project, prediction)
     assert client.model_versions(project) == {"v": 1}
 

@@ -59,10 +59,13 @@ def test_several_choices_are_taken_where_nothing_else_is() -> None:
         ("<View>", "not valid XML"),
         ("not xml", "not valid XML"),
         ("<View/>", "neither a Choices control nor one that draws"),
-        (_view('<RectangleLabels name="b" toName="nope"><Label value="x"/></RectangleLabels>'), "not tied by toName"),
+        (
+            _view('<RectangleLabels name="b" toName="nope"><Label value="x"/></RectangleLabels>'),
+            "not connected by toName",
+        ),
         (
             _view('<Choices name="c" toName="nope"><Choice value="a"/><Choice value="b"/></Choices>'),
-            "not tied by toName",
+            "not connected by toName",
         ),
         (_view('<Choices toName="img"><Choice value="a"/><Choice value="b"/></Choices>'), "has no name"),
         (_view('<Choices name="c" toName="img"><Choice value="a"/></Choices>'), "fewer than two"),

@@ -151,7 +151,7 @@ def test_an_import_that_may_still_be_under_way_is_waited_for(loop: Loop, tmp_pat
         Image.fromarray(pixels).save(tmp_path / "more" / f"new{seed}.png")
     before = len(loop.fake.state.tasks_of(loop.project))
     loop.fake.faults.time_out(1, match="import")
-    for sentence in ("did not answer", "may still be at work", "may still be at work"):
+    for sentence in ("did not respond", "may still be processing", "may still be processing"):
         with pytest.raises(LabelStudioUnavailable, match=sentence):
             ingest(loop.services, loop.project, tmp_path / "more", stage=quiet)
     assert len(loop.fake.state.tasks_of(loop.project)) == before, "nothing is sent while the first may still come"

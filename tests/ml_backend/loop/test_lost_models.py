@@ -89,7 +89,7 @@ def test_the_next_model_takes_over_and_the_decision_says_why(scene: Loop, active
     run = request_run(scene.services.store, scene.project, kind="train", reason="Test.", now=scene.services.clock())
     ended = scene.settle()
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "promoted"), ended
-    assert f"the model of run {active} cannot be read any more and counts as absent" in ended.decision_reason
+    assert f"the model of run {active} can no longer be read and counts as absent" in ended.decision_reason
     assert "no model served before" not in ended.decision_reason
     assert scene.store.projects.one(scene.project).active_run_id == run.id
     assert overview(scene.services.store, scene.project, now=scene.services.clock()).active_why == ended.decision_reason
@@ -104,7 +104,7 @@ def test_a_new_order_keeps_the_proposals_that_are_stored(scene: Loop, active: in
     ended = scene.settle()
     assert (ended.state, ended.error) == ("done", "")
     note = overview(scene.services.store, scene.project, now=scene.services.clock()).strategy_note
-    assert note.startswith(f"The model of run {active} cannot be read any more and counts as absent; train again.")
+    assert note.startswith(f"The model of run {active} can no longer be read and counts as absent; train again.")
     assert shown(scene) == before
 
 

@@ -170,7 +170,7 @@ def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
         weights.write_bytes(damaged)
         _, judged = judge(services, store.runs.one(run.id))
         assert judged["decision"] == "promoted"
-        assert f"the model of run {active} cannot be read any more and counts as absent" in judged["decision_reason"]
+        assert f"the model of run {active} can no longer be read and counts as absent" in judged["decision_reason"]
         assert not prepare(services, run)[1]["request"]["init"]
     weights.write_bytes(sound)
     _, judged = judge(services, store.runs.one(run.id))

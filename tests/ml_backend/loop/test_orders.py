@@ -69,10 +69,10 @@ def test_who_comes_in_by_command_hears_what_to_do_next(loop: Loop, monkeypatch: 
     assert "orders the images now" in ask_for_order(loop.services, loop.project, "Again.")[1]
 
     def away() -> int:
-        raise QueueUnavailable("Redis does not answer; start it and the worker.")
+        raise QueueUnavailable("Redis does not respond. Start it and then the worker.")
 
     monkeypatch.setattr(loop.services.queue, "workers", away)
-    assert "start it and the worker" in ask_for_order(loop.services, loop.project, "Again.")[1]
+    assert "Start it and then the worker" in ask_for_order(loop.services, loop.project, "Again.")[1]
 
 
 def test_an_ingest_that_adds_to_an_order_is_noticed(loop: Loop, tmp_path: Path) -> None:

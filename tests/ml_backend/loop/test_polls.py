@@ -138,7 +138,7 @@ def test_a_project_that_was_deleted_is_polled_no_more_until_it_is_connected(poll
     assert polled.jobs == []
     assert polled.store.runs.all_open() == []
     assert (
-        f"`paploop connect {polled.project}` takes it up again"
+        f"`paploop connect {polled.project}` reconnects it"
         in overview(polled.services.store, polled.project, now=polled.services.clock()).problem
     )
     state.projects[polled.project] = kept

@@ -116,7 +116,7 @@ def test_a_damaged_database_needs_force_and_is_kept(filled: Settings, tmp_path: 
 @pytest.mark.parametrize("name", backup_module.SERVICE_LOCKS)
 def test_nothing_is_restored_under_a_running_service(filled: Settings, tmp_path: Path, name: str) -> None:
     save(filled, tmp_path / "b.tar.gz")
-    with DataDir(filled.data_dir).lock(name, shared=True), pytest.raises(Conflict, match=f"holds '{name}'"):
+    with DataDir(filled.data_dir).lock(name, shared=True), pytest.raises(Conflict, match=f"is using '{name}'"):
         restore(filled, tmp_path / "b.tar.gz", force=True)
 
 

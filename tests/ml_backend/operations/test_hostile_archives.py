@@ -79,23 +79,23 @@ def foreign_database(contents: dict[str, Any], rest: list[tuple[tarfile.TarInfo,
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (add("../evil"), "is no name of a backup's file"),
-        (add("/etc/evil"), "is no name"),
-        (add("runs/000001/../../evil"), "is no name"),
-        (add("runs/000001/./evil"), "is no name"),
-        (add("runs/000001//evil"), "is no name"),
-        (add("vectors/../vectors.f32"), "is no name"),
-        (add("vectors/x/other.txt"), "is no name"),
-        (add("notes.txt"), "is no name"),
-        (add("runs/000009/link", tarfile.SYMTYPE, "/etc/passwd"), "is no plain file"),
-        (add("runs/000009/hard", tarfile.LNKTYPE, "paploop.db"), "is no plain file"),
-        (add("runs/000009/dev", tarfile.CHRTYPE), "is no plain file"),
-        (add("runs/000009/fifo", tarfile.FIFOTYPE), "is no plain file"),
+        (add("../evil"), "is not a valid file name in a backup"),
+        (add("/etc/evil"), "is not a valid file name"),
+        (add("runs/000001/../../evil"), "is not a valid file name"),
+        (add("runs/000001/./evil"), "is not a valid file name"),
+        (add("runs/000001//evil"), "is not a valid file name"),
+        (add("vectors/../vectors.f32"), "is not a valid file name"),
+        (add("vectors/x/other.txt"), "is not a valid file name"),
+        (add("notes.txt"), "is not a valid file name"),
+        (add("runs/000009/link", tarfile.SYMTYPE, "/etc/passwd"), "is not a regular file"),
+        (add("runs/000009/hard", tarfile.LNKTYPE, "paploop.db"), "is not a regular file"),
+        (add("runs/000009/dev", tarfile.CHRTYPE), "is not a regular file"),
+        (add("runs/000009/fifo", tarfile.FIFOTYPE), "is not a regular file"),
         (add("runs/000009/x", listed=False), "does not agree with the table of contents"),
         (twice, "does not agree"),
         (drop_last, "is missing"),
         (other_format, "its format is 99"),
-        (no_sizes, "is no number of bytes"),
+        (no_sizes, "is not a number of bytes"),
         (broken_database, "damaged"),
         (foreign_database, "does not contain a PapLoop database"),
     ],
@@ -141,5 +141,5 @@ def test_more_than_the_disk_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write_archive(tmp_path / "a.tar.gz", [Member("paploop.db", 5, b"12345")], {}, silent)
     usage = __import__("shutil").disk_usage(tmp_path)._replace(free=4)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    with pytest.raises(Unavailable, match="free some space"):
+    with pytest.raises(Unavailable, match="Free some space"):
         read_archive(tmp_path / "a.tar.gz", tmp_path, silent)

@@ -35,7 +35,7 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
         ranking = store.rankings.active(trained.project)
         assert ranking is not None
         note = ranking.provenance["note"]
-        assert ranking.strategy == name or note.startswith(f"No label is in doubt, so {ranking.strategy} orders"), note
+        assert ranking.strategy == name or note.startswith(f"No label looks wrong, so {ranking.strategy} orders"), note
         assert ranking.provenance["seed"] == run.seed + run.id
         entries = store.rankings.entries(ranking.id)
         assert entries[0].why, name
@@ -44,7 +44,7 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
 
 
 def test_a_strategy_for_detectors_is_refused_in_words(loop: Loop) -> None:
-    with pytest.raises(BadRequest, match="what a detector found"):
+    with pytest.raises(BadRequest, match="objects that a detector found"):
         change_settings(loop.services, loop.project, {"strategy": "box_entropy"})
     assert loop.store.projects.settings(loop.project).strategy == "auto"
 

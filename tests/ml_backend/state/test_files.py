@@ -55,7 +55,7 @@ def test_a_crash_in_the_middle_keeps_the_old_content(tmp_path: Path, monkeypatch
     write_atomic(path, "old")
 
     fill_the_disk(monkeypatch)
-    with pytest.raises(Unavailable, match=r"could not write .*a\.json because the disk is full; free some space"):
+    with pytest.raises(Unavailable, match=r"could not write .*a\.json because the disk is full\. Free some space"):
         write_atomic(path, "new")
     monkeypatch.undo()
     assert path.read_text() == "old"
@@ -93,7 +93,7 @@ def test_locks(tmp_path: Path) -> None:
     with data.lock("run-1"):
         assert data.is_held("run-1")
         assert not data.is_held("run-2")
-        with pytest.raises(Conflict, match="holds 'run-1'"), data.lock("run-1", wait=False):
+        with pytest.raises(Conflict, match="is using 'run-1'"), data.lock("run-1", wait=False):
             pass
     assert not data.is_held("run-1")
     with data.lock("run-1", wait=False):

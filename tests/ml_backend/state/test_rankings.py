@@ -75,7 +75,7 @@ def test_what_a_model_gave_to_a_class_that_is_gone_makes_no_other_class_certain(
         ([1, 1], np.ones((2, 3)), "one row per distinct item"),
         ([1], np.ones(3), "one row per distinct item"),
         ([1, 2], np.array([[1, 0, 0], [np.nan, 1, 0]]), "item 2 are not finite"),
-        ([1, 2], np.ones((2, 2)), "each needs its own name"),
+        ([1, 2], np.ones((2, 2)), "Each needs its own name"),
     ],
 )
 def test_bad_predictions_are_refused_whole(store: Store, which: list[int], probs: np.ndarray, message: str) -> None:

@@ -80,7 +80,7 @@ def test_another_dimension_is_a_conflict(tmp_path: Path) -> None:
 
 
 def test_existing(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="No image was embedded"):
+    with pytest.raises(NotFound, match="No image has been embedded"):
         Vectors.existing(tmp_path)
     Vectors(tmp_path, 4).append(block(0, 2))
     assert Vectors.existing(tmp_path).matrix().shape == (2, 4)
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_the_old_rows(tmp_path: Path, monkeypatch: pytest.Mon
     vectors.append(block(0, 2))
 
     fill_the_disk(monkeypatch)
-    with pytest.raises(Unavailable, match=r"vectors\.f32 because the disk is full; free some space"):
+    with pytest.raises(Unavailable, match=r"vectors\.f32 because the disk is full\. Free some space"):
         vectors.append(block(2, 2))
     monkeypatch.undo()
     assert vectors.append(block(2, 1)) == 2
@@ -120,7 +120,7 @@ def test_missing_data_is_noticed(tmp_path: Path) -> None:
     vectors = Vectors(tmp_path, 4)
     vectors.append(block(0, 2))
     os.truncate(vectors.path, 20)
-    with pytest.raises(Damaged, match="should hold 2 embeddings but is shorter"):
+    with pytest.raises(Damaged, match="should contain 2 embeddings but is shorter"):
         vectors.matrix()
     with pytest.raises(Damaged, match="shorter"):
         vectors.append(block(2, 1))

@@ -92,7 +92,7 @@ def test_asking_twice_opens_one_run(world: WebWorld) -> None:
     second = world.call("/api/projects/3/train", {"reason": "again"})
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json["id"] == second.json["id"]
-    assert first.json["reason"] == "Asked for by the API."
+    assert first.json["reason"] == "Requested through the API."
     assert [run.state for run in world.store.runs.latest(3)] == ["prepare", "done"]
 
 
@@ -212,5 +212,5 @@ def test_an_unexpected_error_is_a_sentence_with_a_mark_in_the_log(
     answer = world.call("/api/projects")
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
-    mark = answer.json["error"].split("look for ")[1].split(" ")[0]
+    mark = answer.json["error"].split("Look for ")[1].split(" ")[0]
     assert mark in caplog.text

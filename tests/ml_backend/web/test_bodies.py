@@ -20,7 +20,7 @@ def test_a_body_of_too_many_parts_is_refused_before_it_is_parsed(world: WebWorld
     # Whatever was parsed first would be called malformed, since none of these bodies ends.
     answer = world.client.post("/webhook", data=HEAD + b"[" + piece * times, headers=bearer())
     assert answer.status_code == 400
-    assert "send less at once" in answer.json["error"]
+    assert "Send smaller requests" in answer.json["error"]
 
 
 def test_a_large_drawing_is_no_hard_work(world: WebWorld) -> None:

@@ -28,7 +28,7 @@ def row(number: int, start: str = "proposal", **fields: int | float) -> EffortRo
 def test_before_anything_was_done(world: WebWorld) -> None:
     answer = world.call("/api/projects/3/effort")
     assert answer.status_code == 200
-    assert answer.json["summary"] == "No image with a pre-annotation has been finished yet."
+    assert answer.json["summary"] == "No image with a pre-annotation is finished yet."
     assert answer.json["thresholds"] is None
     assert "No image with a pre-annotation" in world.call("/dashboard/3").text
     assert world.call("/api/projects/99/effort").status_code == 404

@@ -152,7 +152,7 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
     store_vectors(world)
     monkeypatch.setattr(model, "predict_embeddings", lambda embeddings: 1 / 0)
     assert ask(world, [5, 1])[0] == []
-    assert "1 task stays without prediction: Task 5 met an unexpected error" in caplog.text
+    assert "1 task without prediction: Task 5 had an unexpected error" in caplog.text
 
 
 def test_when_label_studio_is_away_it_is_asked_once(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,11 +38,11 @@ def test_conflicts_are_told_by_the_api_and_on_the_page(world: WebWorld, grouped:
     (conflict,) = world.call("/api/projects/3/groups/conflicts").json["conflicts"]
     assert [(member["task"], member["label"]) for member in conflict["members"]] == [(1, "Cat"), (2, "Dog")]
     page = world.call("/dashboard/3").text
-    assert "Different labels" in page
+    assert "Conflicting labels" in page
     assert "paploop groups 3 --split ITEM" in page
     world.call("/api/projects/3/groups/split", {"items": [grouped[1]]})
     assert world.call("/api/projects/3/groups/conflicts").json == {"conflicts": []}
-    assert "Different labels" not in world.call("/dashboard/3").text
+    assert "Conflicting labels" not in world.call("/dashboard/3").text
 
 
 def test_the_page_and_the_api_tell_of_groups_of_an_earlier_check(world: WebWorld, loop: Loop) -> None:

@@ -36,7 +36,7 @@ def no_room() -> Iterator[None]:
 
 
 def test_an_event_that_the_disk_does_not_take_leaves_nothing_behind(world: WebWorld) -> None:
-    with no_room(), pytest.raises(Unavailable, match="free disk space"):
+    with no_room(), pytest.raises(Unavailable, match="Free disk space"):
         inbox(world).add(3, {"action": "PROJECT_UPDATED", "project": {"id": 3}})
     assert list(inbox(world).folder.iterdir()) == []
 

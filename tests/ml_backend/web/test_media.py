@@ -116,7 +116,7 @@ def test_a_file_that_went_away_is_said_to_be_gone(world: WebWorld, folder: Path)
     address = take_in(world, path, folder)
     path.unlink()
     answer = world.client.get(address)
-    assert (answer.status_code, "gone" in answer.json["error"]) == (404, True)
+    assert (answer.status_code, "missing" in answer.json["error"]) == (404, True)
 
 
 @pytest.mark.usefixtures("folder")

@@ -39,5 +39,5 @@ def test_a_flood_is_counted_instead_of_listed(caplog: pytest.LogCaptureFixture) 
     assert len(lines(caplog)) == LINES
     now[0] = PERIOD
     refused.note("192.0.2.8", "/", tried=False)
-    assert "500 more logins" in lines(caplog)[-2]
+    assert "500 more refused logins" in lines(caplog)[-2]
     assert "192.0.2.8" in lines(caplog)[-1]

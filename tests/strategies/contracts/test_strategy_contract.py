@@ -139,5 +139,5 @@ def test_it_describes_itself(name: str) -> None:
 
 @every_strategy
 def test_a_parameter_it_does_not_take_is_refused(name: str) -> None:
-    with pytest.raises(StrategyError, match="takes no parameter"):
+    with pytest.raises(StrategyError, match="has no parameter"):
         strategies.rank(name, make_pool(4), 1, np.random.default_rng(0), no_such_thing=1)

@@ -77,7 +77,7 @@ def test_odd_arguments_are_refused() -> None:
     index = ApproximateIndex(unit(0, 4))
     with pytest.raises(StrategyError, match="cells"):
         index.probes = 0
-    with pytest.raises(StrategyError, match="neighbours"):
+    with pytest.raises(StrategyError, match="neighbors"):
         index.nearest(unit(1, 2), 0)
     index.add(np.zeros((0, 32), np.float32))
     assert index.nearest(unit(1, 2), 3)[1].shape == (2, 0)

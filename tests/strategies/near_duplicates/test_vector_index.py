@@ -58,7 +58,7 @@ def test_odd_arguments_are_refused() -> None:
     index.add(unit(0, 2))
     with pytest.raises(StrategyError, match="radius"):
         index.within(unit(0, 1), 3.0)
-    with pytest.raises(StrategyError, match="neighbours"):
+    with pytest.raises(StrategyError, match="neighbors"):
         index.nearest(unit(0, 1), 0)
     with pytest.raises(StrategyError, match="dimension"):
         VectorIndex(0)

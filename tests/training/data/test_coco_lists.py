@@ -47,8 +47,8 @@ def test_what_is_no_id(value: Any) -> None:
         (categories((1, "cell"), (2, "cell ")), "same name, cell"),
         (categories((1, "cell"), (2, " ")), "id 2 has no name"),
         (categories((1, "cell"), (2, None)), "id 2 has no name"),
-        ([], "names no category"),
-        ([7, {"id": None, "name": "cell"}], "names no category"),
+        ([], "has no categories"),
+        ([7, {"id": None, "name": "cell"}], "has no categories"),
     ],
 )
 def test_categories_that_would_mix_up_classes_are_refused(tmp_path: Path, listed: list[Any], said: str) -> None:
@@ -130,7 +130,7 @@ def test_byte_order_marks(tmp_path: Path, mark: bytes, encoding: str) -> None:
 def test_json_of_other_tools_is_named(tmp_path: Path, content: Any, said: str) -> None:
     root = coco(tmp_path)
     (root / "annotations.json").write_text(json.dumps(content))
-    with pytest.raises(TrainingError, match=f"is no COCO file.*{said}"):
+    with pytest.raises(TrainingError, match=f"is not a COCO file.*{said}"):
         read_coco(root)
 
 
@@ -138,5 +138,5 @@ def test_json_of_other_tools_is_named(tmp_path: Path, content: Any, said: str) -
 def test_what_is_no_json_is_one_sentence(tmp_path: Path, text: str) -> None:
     root = coco(tmp_path)
     (root / "annotations.json").write_text(text)
-    with pytest.raises(TrainingError, match="is no COCO file: it"):
+    with pytest.raises(TrainingError, match="is not a COCO file: it"):
         read_coco(root)

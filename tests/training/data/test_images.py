@@ -160,7 +160,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
     empty = tmp_path / "empty.png"
     empty.touch()
     for path, what in (
-        (text, "not an image"),
+        (text, "not a readable image"),
         (empty, "is empty"),
         (tmp_path, "folder"),
         (tmp_path / "gone", "no file"),

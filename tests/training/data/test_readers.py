@@ -97,16 +97,16 @@ def test_a_wrong_annotation_is_named_and_the_rest_goes_on(tmp_path: Path, wrong:
         ([[90, 90, 99, 90, 99, 99]], "no pixel"),
         ([["a", 1, 2, 3, 4, 5]], "should be a number"),
         ([[1e300, 1, 2, 3, 4, 5]], "far outside"),
-        (7, "no polygon"),
-        ("12", "no polygon"),
-        (True, "no polygon"),
+        (7, "neither a polygon"),
+        ("12", "neither a polygon"),
+        (True, "neither a polygon"),
     ],
 )
 def test_an_outline_that_cannot_be_used_leaves_the_box(tmp_path: Path, segmentation: Any, reason: str) -> None:
     data = read_coco(coco(tmp_path, [GOOD | {"segmentation": segmentation}]))
     np.testing.assert_array_equal(data.images[0].boxes, [[2, 3, 12, 11]])
     assert reason in data.problems[0]
-    assert "its box is taken" in data.problems[0]
+    assert "its box is used" in data.problems[0]
     assert not data.left_out.lost
 
 
@@ -165,7 +165,7 @@ def test_images_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 def test_what_is_no_coco_file_is_one_sentence(tmp_path: Path, content: str) -> None:
     picture(tmp_path / "images" / "a.png")
     (tmp_path / "annotations.json").write_text(content)
-    with pytest.raises(TrainingError, match="no COCO file"):
+    with pytest.raises(TrainingError, match="not a COCO file"):
         read_coco(tmp_path)
 
 

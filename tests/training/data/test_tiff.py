@@ -227,7 +227,7 @@ REFUSED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "complex": (values("float32", 1)[..., 0].astype(np.complex64), {}, r"64 bits \(complex64\)"),
     "lab": (values("uint8", 3), {"photometric": "cielab"}, "L\\*a\\*b\\* values"),
     "raw": (values("uint16", 1)[..., 0], {"photometric": "cfa"}, "raw camera values"),
-    "ycbcr": (values("uint8", 3), {"photometric": "ycbcr"}, "YCbCr colours without JPEG"),
+    "ycbcr": (values("uint8", 3), {"photometric": "ycbcr"}, "YCbCr colors without JPEG"),
     "inks": (values("float32", 4), {"photometric": "separated"}, "inks other than CMYK"),
     "jpeg xl": (values("uint8", 3), {"photometric": "rgb", "compression": "jpegxl"}, "compression JPEGXL"),
 }

@@ -56,7 +56,7 @@ def test_images_of_which_nothing_is_known_are_left_out_and_counted() -> None:
     notes = Notes()
     kept = usable([unsure([], []), unsure(PLACES, [0, 1]), image([], [])], notes)
     assert [len(each.boxes) for each in kept] == [2, 0]
-    assert notes.images == {"nothing certain is known of it": 1}
+    assert notes.images == {"nothing about it is certain": 1}
 
 
 def test_two_readings_vouch_only_together() -> None:

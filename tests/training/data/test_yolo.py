@@ -58,9 +58,9 @@ def test_one_box_in_many_notations(tmp_path: Path, line: str) -> None:
     [
         ("0 0,5 0,5 0,2 0,2", "decimal comma"),
         ("0;0,5;0,5;0,2;0,2", "decimal comma"),
-        ("0 50 50 20 20", "no shares of the image's sides"),
-        ("0 200 100 40 30", "no shares"),
-        ("0 0.1 0.1 90 90 0.3 0.9", "no shares"),
+        ("0 50 50 20 20", "not fractions of the image's width and height"),
+        ("0 200 100 40 30", "not fractions"),
+        ("0 0.1 0.1 90 90 0.3 0.9", "not fractions"),
         (f"0 {HALF} 1.57", "the fifth number"),
         ("0 0.4 0.5 0.4 0.4 0.9 0.2", "may be a polygon"),
         ("0 0.5", "too few numbers"),

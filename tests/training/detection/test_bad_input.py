@@ -75,8 +75,8 @@ def test_every_fault_of_a_coco_folder_is_named_and_the_rest_is_learned(tmp_path:
     for number in (901, 902, 903, 905, 907, 910, 911):
         assert f"annotation {number}: its outline cannot be used" in text
     assert sum(metrics["left_out"]["objects"].values()) == 5
-    assert "There is no file" in text
-    assert "is not an image that can be read" in text
+    assert "no longer exists" in text
+    assert "is not a readable image" in text
     assert "1 annotations belong to no image" in text
     assert all(problem.rstrip().endswith(".") for problem in metrics["problems"])
     # One has no annotation, and since one annotation has no image, nobody knows that it is empty.
@@ -202,5 +202,5 @@ def test_no_common_class_is_one_sentence(tmp_path: Path) -> None:
     fitted(root, tmp_path / "model")
     content = (root / "annotations.json").read_text()
     (root / "annotations.json").write_text(content.replace('"dark"', '"left"').replace('"pale"', '"right"'))
-    with pytest.raises(Exception, match="give data of the same classes"):
+    with pytest.raises(Exception, match="Give data with the same classes"):
         evaluate_objects(tmp_path / "model", root, silent, everything=True, threads=1, plots=None)

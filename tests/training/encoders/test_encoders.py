@@ -136,7 +136,7 @@ def test_any_model_with_weights_on_disk(tmp_path: Path, name: str) -> None:
     vectors = encoder.embed([np.full((30, 30, 3), 200, dtype=np.uint8)])
     assert vectors.shape == (1, encoder.dimension)
     torch.save({"fc.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(TrainingError, match="do not fit"):
+    with pytest.raises(TrainingError, match="do not match"):
         load_encoder(f"{name}@{tmp_path / 'other.pth'}")
 
 

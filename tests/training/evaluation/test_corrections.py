@@ -112,10 +112,10 @@ def test_few_objects_of_a_class_take_the_threshold_of_all_and_few_of_any_the_def
     assert [each.objects for each in answer.classes] == [9, 1]
     few = best_thresholds([detections(regions)], [image(truth)], ["a", "b"])
     assert few.thresholds == {"a": 0.5, "b": 0.5}
-    assert "too few to choose better" in in_words(few)
+    assert "too few to choose a better threshold" in in_words(few)
     said = in_words(best_thresholds([detections(regions)], [image(truth)], ["a", "b"], Costs(add=3), least=5))
     assert "leave 0 corrections (0 to delete, 0 to draw, 0 to relabel)" in said
-    assert "with 0.5 for every class there would be 3 (0, 3, 0), 0 instead of 9 when weighed by their costs." in said
+    assert "with 0.5 for every class there would be 3 (0, 3, 0), 0 instead of 9 when weighted by their costs." in said
 
 
 def test_places_that_are_ignored_or_unchecked_count_for_nothing() -> None:
@@ -138,7 +138,7 @@ def test_outlines_are_compared_by_their_pixels() -> None:
 def test_nothing_found_and_nothing_there() -> None:
     assert chosen([detections([])], [image([])]).expected == Tally()
     assert chosen([detections([])], [image([(0, 0)])]).expected == Tally(added=1)
-    with pytest.raises(TrainingError, match="predict every image once"):
+    with pytest.raises(TrainingError, match="Predict every image once"):
         best_thresholds([], [image([])], ["a"])
 
 

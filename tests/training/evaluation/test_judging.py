@@ -167,7 +167,7 @@ def test_objects_with_a_box_alone_are_left_out_where_most_have_an_outline() -> N
 
 
 def test_a_group_on_both_sides_is_refused() -> None:
-    with pytest.raises(TrainingError, match="is in training and in validation"):
+    with pytest.raises(TrainingError, match="is in both training and validation"):
         detection_sets([sample(1, "train", "x"), sample(2, "validation", "x")], CLASSES)
 
 
@@ -184,7 +184,7 @@ def test_a_job_that_cannot_be_done_says_why(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"request\.json cannot be read"):
         train_objects(tmp_path, silent)
     (tmp_path / "request.json").write_text('{"classes": []}')
-    with pytest.raises(TrainingError, match="names no class"):
+    with pytest.raises(TrainingError, match="has no classes"):
         train_objects(tmp_path, silent)
     (tmp_path / "request.json").write_text('{"classes": ["a", "b"], "steps": "many"}')
     write_object_manifest(tmp_path / "objects.jsonl", [sample(1, "train", "x")])

@@ -94,7 +94,7 @@ def test_wrong_shapes_are_errors() -> None:
         judge(truth, probabilities(truth), probabilities(truth)[:, :2], CLASSES, seed=0)
     with pytest.raises(TrainingError, match="outside"):
         judge(np.array([0, 1, 3, 0]), probabilities(truth), None, CLASSES, seed=0)
-    with pytest.raises(TrainingError, match="no probability"):
+    with pytest.raises(TrainingError, match="not a probability"):
         judge(truth, probabilities(truth) * 2, None, CLASSES, seed=0)
 
 

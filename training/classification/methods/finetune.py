@@ -85,9 +85,7 @@ class FineTunedClassifier:
         Raises:
             TrainingError: always.
         """
-        raise TrainingError(
-            f"A fine-tuned model looks at images, not at {len(embeddings)} embeddings; use predict_images."
-        )
+        raise TrainingError(f"A fine-tuned model needs images, not {len(embeddings)} embeddings. Use predict_images.")
 
     def predict_images(self, paths: Sequence[Path], progress: Progress | None = None) -> FloatArray:
         """Probabilities `(n, c)` float32 of image files; a row is NaN where an image cannot be used."""
@@ -180,7 +178,7 @@ def _plan(request: Request) -> Plan:
     try:
         given = {name: kind(request.options[name]) for name, kind in known.items() if name in request.options}
     except (TypeError, ValueError) as error:
-        raise TrainingError(f"A training option is no number ({error}); correct it and train again.") from error
+        raise TrainingError(f"A training option is not a number ({error}). Correct it and train again.") from error
     if any(value <= 0 for value in given.values()):
         raise TrainingError(f"Training options must be above 0, not {given}; correct them and train again.")
     return replace(Plan(), **given)
@@ -215,7 +213,7 @@ def _prepare(
     embeddings = np.zeros((len(samples), encoder.dimension), dtype=np.float32)
     for answer in embed_files(encoder, [sample.path for sample in samples], keep=pixels):
         if answer.vector is None:
-            raise TrainingError(f"{answer.reason} It could be read a moment ago: train again.")
+            raise TrainingError(f"{answer.reason} It was readable a moment ago. Train again.")
         embeddings[answer.index] = answer.vector
         progress((answer.index + 1) / len(samples), f"{answer.index + 1} of {len(samples)} images read")
     return pixels, embeddings
@@ -230,7 +228,7 @@ def _hold_out(targets: IntArray, groups: Sequence[str]) -> tuple[IntArray, IntAr
     everything = np.arange(len(targets), dtype=np.int64)
     if len(targets) < MIN_WATCHED:
         return everything, everything[:0]
-    watched = np.array([assign_split(group, 1 / 6, "watched while training") == "validation" for group in groups])
+    watched = np.array([assign_split(group, 1 / 6, "used to monitor training") == "validation" for group in groups])
     for index in np.unique(targets):
         if watched[targets == index].all():
             needed = {groups[position] for position in np.flatnonzero(targets == index)}

@@ -1,7 +1,7 @@
-"""A linear head on frozen embeddings: class-balanced, L2-regularised multinomial logistic regression; seconds to train.
+"""A linear head on frozen embeddings: class-balanced, L2-regularized multinomial logistic regression; seconds to train.
 
-The embeddings are centred and scaled as a whole (mean squared length 1), never column by column: with a thousand
-columns and twenty labels a column's spread is noise. The strength of the regularisation is chosen by grouped
+The embeddings are centered and scaled as a whole (mean squared length 1), never column by column: with a thousand
+columns and twenty labels a column's spread is noise. The strength of the regularization is chosen by grouped
 cross-validation where there are labels enough to choose by.
 """
 
@@ -64,8 +64,8 @@ class LinearHead:
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != self.weights.shape[0]:
             raise TrainingError(
-                f"The model takes embeddings of length {self.weights.shape[0]}, not of shape {embeddings.shape}; "
-                "train it again on the project's encoder."
+                f"The model expects embeddings of length {self.weights.shape[0]}, not of shape "
+                f"{embeddings.shape}. Train it again on the project's encoder."
             )
         parts = [
             self._softmax(embeddings[start : start + self.MAX_ROWS])
@@ -122,7 +122,7 @@ def fit(request: Request, progress: Progress) -> LinearHead:
     embeddings = sample_vectors(request, samples)
     targets = np.array(request.targets(samples), dtype=np.int64)
     groups = np.unique([sample.group for sample in samples], return_inverse=True)[1].astype(np.int64)
-    progress(0.2, "choosing the regularisation")
+    progress(0.2, "choosing the regularization")
     choice = choose_strength(embeddings, targets, groups, seed=request.seed)
     progress(0.8, "fitting")
     weights, bias = fit_linear(embeddings, targets, len(request.classes), choice.strength)
@@ -152,9 +152,9 @@ def load(checkpoint: Path) -> LinearHead:
         classes = tuple(map(str, fields["classes"]))
         if weights.ndim != 2 or weights.shape[1] != len(classes) or bias.shape != (len(classes),):
             raise ValueError(f"weights {weights.shape} and bias {bias.shape} for {len(classes)} classes")
-        # A class without labels has the bias -inf, and no other number that is none.
+        # A class without labels has the bias -inf, and no other number that is not one.
         if not (np.isfinite(weights).all() and (bias < np.inf).all()):
-            raise ValueError("a weight is no number")
+            raise ValueError("a weight is not a number")
         return LinearHead(
             classes=classes,
             weights=weights,

@@ -1,4 +1,4 @@
-"""A folder with one sub-folder a class, or a list of images with classes -> samples."""
+"""A folder with one subfolder a class, or a list of images with classes -> samples."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_class_folder(
     parts = {part for _, part in found}
     if parts != {""} and "train" not in parts:
         raise TrainingError(
-            f"{_title(root)} holds a split without a folder train to learn from; give the folder above it, or one part."
+            f"{_title(root)} contains a split without a folder train. Give the folder above it, or one part."
         )
     samples: list[Sample] = []
     for sample, part in found:
@@ -105,6 +105,6 @@ def _numbered(sample: Sample, number: int, split: Literal["train", "validation"]
 def _of_two_classes(samples: list[Sample], root: Path | ClassList) -> list[Sample]:
     if len({sample.label for sample in samples}) < 2:
         if isinstance(root, ClassList):
-            raise TrainingError(f"{root.title} names images of fewer than two classes; label more images.")
-        raise TrainingError(f"There are fewer than two class folders with images in {root}; give one folder a class.")
+            raise TrainingError(f"{root.title} has images of fewer than two classes. Label more images.")
+        raise TrainingError(f"There are fewer than two class folders with images in {root}. Use one folder per class.")
     return samples

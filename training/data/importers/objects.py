@@ -29,7 +29,7 @@ def read_objects(folder: Path | DetectionSet, *, allow_left_out: bool = False) -
         allow_left_out: go on where more than a few percent of the objects cannot be used.
 
     Raises:
-        TrainingError: it is none of them, nothing in it can be used, or too much of it cannot.
+        TrainingError: it is not one of them, nothing in it can be used, or too much of it cannot.
     """
     data = folder if isinstance(folder, DetectionSet) else _read(folder)
     refuse_many(data.left_out, allow=allow_left_out)
@@ -43,6 +43,6 @@ def _read(folder: Path) -> DetectionSet:
         if fits(folder):
             return read(folder)
     raise TrainingError(
-        f"{folder.name} is no COCO ({IMAGES}/ and {ANNOTATIONS}), YOLO (images/ and labels/) or VOC folder "
-        "(JPEGImages/ and Annotations/); give one of these."
+        f"{folder.name} is not a COCO ({IMAGES}/ and {ANNOTATIONS}), YOLO (images/ and labels/) or VOC folder "
+        "(JPEGImages/ and Annotations/). Give one of these."
     )

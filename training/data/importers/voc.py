@@ -104,7 +104,7 @@ class _Pictures:
         if len(beside) == 1:
             return beside[0]
         if beside:
-            raise Unusable("there is more than one image of its name", ", ".join(path.name for path in beside))
+            raise Unusable("more than one image has its name", ", ".join(path.name for path in beside))
         for wanted in (stated, stem):
             key = self._index.find(wanted).key
             if key is not None:
@@ -112,7 +112,7 @@ class _Pictures:
         path = (self._find(stated) if stated else None) or of_stem(self._find, stem)
         if path is not None:
             return path
-        raise Unusable("there is no image of its name")
+        raise Unusable("no image has its name")
 
 
 class _Read:
@@ -181,8 +181,8 @@ def _parse(content: bytes) -> ElementTree.Element:
     except (expat.ExpatError, ValueError) as error:
         if isinstance(error, Unusable):
             raise
-        raise Unusable("it is no XML that can be read", f"line {parser.ErrorLineNumber}") from None
+        raise Unusable("it is not valid XML", f"line {parser.ErrorLineNumber}") from None
     tree = builder.close()
     if tree.tag != "annotation":
-        raise Unusable("it is no VOC file", f"it begins with <{tree.tag}>")
+        raise Unusable("it is not a VOC file", f"it begins with <{tree.tag}>")
     return tree

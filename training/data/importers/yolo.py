@@ -93,11 +93,11 @@ def _pictures(folder: Path, find: Find, notes: Notes) -> tuple[list[_Picture], b
             beside[stem].append(elsewhere)
     if orphans:
         named = ", ".join(orphans[:NAMED]) + (", ..." if len(orphans) > NAMED else "")
-        kind = "a label file has no image of its name"
+        kind = "a label file has no image with its name"
         notes.images[kind] += len(orphans)
         notes.problems.append(
-            f"{len(orphans)} label files have no image of their name ({named}); give both the same name. Until then "
-            "images without a label file are not taken for empty."
+            f"{len(orphans)} label files have no image with their name ({named}). Give both the same name; "
+            "until then, images without a label file do not count as empty."
         )
     pictures = (_picture(stem, paths, labels.get(stem), notes) for stem, paths in sorted(beside.items()))
     return [picture for picture in pictures if picture is not None], bool(orphans)

@@ -30,11 +30,14 @@ def class_names(folder: Path, labels: Path) -> dict[int, str]:
         told = {number: name for number, line in enumerate(read_text(listed).splitlines()) if (name := line.strip())}
     source, described = _described(folder)
     if told and described and told != described:
-        raise TrainingError(f"{CLASSES} and {source} of {folder.name} name the classes differently; correct one.")
+        raise TrainingError(
+            f"{CLASSES} and {source} of {folder.name} name the classes differently. Correct one of them."
+        )
     names = told or described
     if not names:
         raise TrainingError(
-            f"The class names of {folder.name} are missing; give {CLASSES}, one name a line, or {DESCRIPTIONS[0]}."
+            f"The class names of {folder.name} are missing. Add {CLASSES}, with one name per line, or "
+            f"{DESCRIPTIONS[0]}."
         )
     if twins := repeated(names.values()):
         raise TrainingError(f"Two classes of {folder.name} have the same name, {twins[0]}; give each its own.")
@@ -66,7 +69,9 @@ def _described(folder: Path) -> tuple[str, dict[int, str]]:
         try:
             number = whole(key)
         except Unusable:
-            raise TrainingError(f"The names in {file} have a key that is no number, {key}; number them.") from None
+            raise TrainingError(
+                f"The names in {file} have a key that is not a number, {key}. Use numbers as keys."
+            ) from None
         name = text_of(value)
         if names.get(number, name) != name:
             raise TrainingError(f"Two names in {file} have the number {number}; give each its own.")
@@ -88,6 +93,6 @@ def _description(folder: Path) -> tuple[str, dict[str, yaml.Node]]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        raise TrainingError(f"{file} of {folder.name} is no YAML that can be read{where}; correct it.") from error
+        raise TrainingError(f"{file} of {folder.name} is not valid YAML{where}. Correct it.") from error
     entries = root.value if isinstance(root, yaml.MappingNode) else []
     return file, {str(key.value): node for key, node in entries}

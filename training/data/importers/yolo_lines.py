@@ -26,7 +26,7 @@ EDGE = 0.02
 
 _DECIMAL_COMMA = re.compile(r"(?:^|[\s;])[+-]?\d+,\d+(?:[eE][+-]?\d+)?(?=$|[\s;])")
 _BETWEEN = re.compile(r"[\s,;]+")
-NO_SHARES = "its numbers are no shares of the image's sides"
+NO_SHARES = "its numbers are not fractions of the image's width and height"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Hints:
         keypoints: numbers behind each box that are key points, by the folder's description.
         outlines: some line can only be a polygon.
         extras: some line can only be a box with further columns.
-        angles: some fifth number is no confidence.
+        angles: some fifth number is not a confidence.
     """
 
     keypoints: int = 0
@@ -94,7 +94,7 @@ def place_in(words: list[str], size: tuple[int, int], hints: Hints) -> tuple[Flo
             raise Unusable("its outline covers no pixel of the image")
         (x1, y1), (x2, y2) = points.min(axis=0), points.max(axis=0)
         return clipped(x1, y1, x2, y2, size), mask
-    # Sides are measured from the centre, so their sign says nothing.
+    # Sides are measured from the center, so their sign says nothing.
     shares = [*values[:2], abs(values[2]), abs(values[3])]
     if not _inside(shares):
         raise Unusable(NO_SHARES)
@@ -111,7 +111,7 @@ def class_in(words: list[str]) -> int:
     try:
         number(words[0])
     except Unusable:
-        raise Unusable("it begins with no class number", words[0][:20]) from None
+        raise Unusable("it does not start with a class number", words[0][:20]) from None
     return whole(words[0])
 
 
@@ -124,7 +124,7 @@ def _is_polygon(values: list[float], hints: Hints) -> bool:
         raise Unusable("it has too few numbers for a box", str(count))
     if count == 5:
         if hints.angles:
-            raise Unusable("the fifth number behind the class is no confidence", "an angle?")
+            raise Unusable("the fifth number after the class is not a confidence", "an angle?")
         return False
     is_odd = count % 2
     polygon = _inside(values[: count - is_odd]) and (not is_odd or 0 <= values[-1] <= 1)
@@ -134,7 +134,7 @@ def _is_polygon(values: list[float], hints: Hints) -> bool:
     if polygon and box and hints.outlines != hints.extras:
         return hints.outlines
     if polygon and box:
-        raise Unusable("it may be a polygon, or a box with further columns such as confidence and track number")
+        raise Unusable("it may be a polygon, or a box with additional columns such as confidence and track number")
     if not box:
         raise Unusable(NO_SHARES)
     return False

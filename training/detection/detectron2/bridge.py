@@ -28,7 +28,7 @@ def prepare() -> None:
         TrainingError: Detectron2 is not installed.
     """
     if importlib.util.find_spec("detectron2") is None:
-        raise TrainingError("Detectron2 is not installed; say tools/install_detectron2.sh, then try again.")
+        raise TrainingError("Detectron2 is not installed. Run tools/install_detectron2.sh, then try again.")
     if not hasattr(Image, "LINEAR"):
         Image.LINEAR = Image.Resampling.BILINEAR  # type: ignore[attr-defined]  # the name that 0.6 asks for
     if "pkg_resources" not in sys.modules and importlib.util.find_spec("pkg_resources") is None:
@@ -46,7 +46,7 @@ def _stub(name: str) -> ModuleType:
 
 
 def _resource_filename(package: str, name: str) -> str:
-    """What `pkg_resources.resource_filename` answers for a package on disk."""
+    """What `pkg_resources.resource_filename` returns for a package on disk."""
     file = importlib.import_module(package).__file__
     return str(Path(file or "").parent / name)
 

@@ -103,7 +103,7 @@ def _images(network: Any, pictures: Sequence[Any]) -> Any:
     for pixels in pictures:
         tensor = torch.from_numpy(np.array(pixels)).to(device).permute(2, 0, 1).float()
         tensors.append((tensor - network.pixel_mean) / network.pixel_std)
-    # Strides reach 32; the pyramid adds maps of neighbouring strides, so sides must divide.
+    # Strides reach 32; the pyramid adds maps of neighboring strides, so sides must divide.
     return d2.ImageList.from_tensors(tensors, 32)
 
 
@@ -160,7 +160,7 @@ def _second_stage(network: Any, features: Any, proposals: Sequence[Any]) -> list
 
 
 def _chosen(network: Any, found: Found) -> Found:
-    """One region an object: best class likely enough, no two of a class at one place."""
+    """One region per object: best class likely enough, no two of a class at one place."""
     best, label = found.probs[:, :-1].max(axis=1), found.probs[:, :-1].argmax(axis=1)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     usable = np.flatnonzero((best >= SCORE) & (sides.min(axis=1) > 0) & np.isfinite(found.boxes).all(axis=1))

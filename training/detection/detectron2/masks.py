@@ -34,7 +34,7 @@ def _chip(runs: Runs, box: FloatArray, size: tuple[int, int]) -> Chips:
     x1, y1 = max(0, int(box[0])), max(0, int(box[1]))
     x2, y2 = min(width, int(np.ceil(box[2]))), min(height, int(np.ceil(box[3])))
     bitmap = window(runs, (x1, y1, x2, y2)).astype(np.float32) * 255
-    # Pixel centres stand at +0.5: chip pixel (i + 0.5) / CHIP of the box maps to window coordinate minus 0.5.
+    # Pixel centers stand at +0.5: chip pixel (i + 0.5) / CHIP of the box maps to window coordinate minus 0.5.
     scale_x, scale_y = (box[2] - box[0]) / CHIP, (box[3] - box[1]) / CHIP
     if scale_x > 2 or scale_y > 2:
         # Averages areas first, or thin parts of large objects would be lost between the samples.

@@ -73,7 +73,7 @@ class Detector:
             ImageDecodeError: a file cannot be read.
         """
         if not 1 <= members <= len(VIEWS):
-            raise TrainingError(f"A detector has 1 to {len(VIEWS)} members, not {members}; ask for fewer.")
+            raise TrainingError(f"A detector has 1 to {len(VIEWS)} members, not {members}.")
         for image in images:
             pixels = load_rgb(image) if isinstance(image, Path) else image
             yield self._detect(pixels, VIEWS[:members])
@@ -93,7 +93,7 @@ class Detector:
         size = (pixels.shape[0], pixels.shape[1])
         cut = clip(np.asarray(box, dtype=np.float32)[None], size)[0]
         if (cut[2:] - cut[:2] < 1).any():
-            raise TrainingError("The box is smaller than a pixel inside the image; draw a larger one.")
+            raise TrainingError("The box covers less than a pixel of the image. Draw a larger one.")
         window = self._around(cut, size)
         picture = zoomed(pixels[window.y1 : window.y2, window.x1 : window.x2], self.plan.zoom)
         scale = np.array([picture.shape[1] / (window.x2 - window.x1), picture.shape[0] / (window.y2 - window.y1)] * 2)
@@ -120,7 +120,7 @@ class Detector:
         size = (pixels.shape[0], pixels.shape[1])
         x, y = inside[0]
         if not (0 <= x < size[1] and 0 <= y < size[0]):
-            raise TrainingError("The point is outside of the image; click on an object.")
+            raise TrainingError("The point is outside the image. Click on an object.")
         reach = OBJECT_SIDE / self.plan.zoom / 2
         usual = np.array([x - reach, y - reach, x + reach, y + reach], dtype=np.float32)
         window = self._around(clip(usual[None], size)[0], size)

@@ -71,7 +71,8 @@ def propose(network: Any, features: Any, sizes: Sequence[tuple[int, int]]) -> li
 
 
 def judge(network: Any, features: Any, places: Sequence[Float32]) -> list[Found]:
-    """What the network says about given places `(r, 4)` of each picture: the anchor most like each answers for it."""
+    """The network's prediction at given boxes `(r, 4)` of each image, taken from the anchor most similar to each
+    box."""
     dense = _Dense(network, features)
     found = []
     for picture, boxes in enumerate(places):
@@ -113,7 +114,7 @@ class _Dense:
         self._transform = network.box2box_transform
 
     def found(self, picture: int, index: torch.Tensor, size: tuple[int, int] | None) -> Found:
-        """The answers of some anchors, cut to a picture of `size` px if that is given."""
+        """The predictions of some anchors, clipped to an image of `size` px if that is given."""
         boxes = d2.Boxes(self._transform.apply_deltas(self._deltas[picture][index], self.anchors[index]))
         if size is not None:
             boxes.clip(size)

@@ -46,7 +46,7 @@ def first_network(
     plan = Plan(**fields)
     network = build(plan, device, pretrained=False)
     notes = [
-        f"The class {name} is not in the data any more; the model forgets it, the others go on from what they know."
+        f"The class {name} is no longer in the data. The model drops it and keeps what it learned about the others."
         for name in before.classes
         if name not in plan.classes
     ]
@@ -54,9 +54,10 @@ def first_network(
 
 
 def _from_zoo(network: Any, recipe: Recipe) -> int:
-    """Put the weights that the recipe names into a network; answers how many tensors they are."""
+    """Load the weights that the recipe names into a network; returns how many tensors."""
     if (recipe.backbone == ZOO) != bool(recipe.weights):
         raise TrainingError(
-            f"The backbone {ZOO} and weights of Detectron2's model zoo go together; give both of them or none."
+            f"The backbone {ZOO} needs weights of Detectron2's model zoo, and such weights need that backbone. "
+            "Give both or neither."
         )
     return fill(network, recipe.weights, recipe.weights_sha256) if recipe.weights else 0

@@ -49,11 +49,11 @@ def fit(
         validation: what decides which state is best; may be without images: then the last one is kept.
         out: folder of the checkpoint; replaced when all is done.
         recipe: how.
-        progress: told how far it is and how long it will take.
+        progress: called with the progress and how long it will take.
         init: a detector to go on from; its zoom and anchors are kept.
 
     Returns:
-        What happened, JSON-serialisable: plan, iterations, seconds, losses, validation AP at every check. Under
+        What happened, JSON-serializable: plan, iterations, seconds, losses, validation AP at every check. Under
         torchrun every process answers; the one with `rank` 0 has measured and written.
 
     Raises:
@@ -145,7 +145,9 @@ class _Run:
         with torch.autocast("cuda", enabled=self.scaler.is_enabled()):
             total = torch.stack(list(losses(self.network, views, self.plan.masks).values())).sum()
         if not torch.isfinite(total):
-            raise TrainingError("Training broke down: the loss is not finite; train again, with a lower learning rate.")
+            raise TrainingError(
+                "Training failed because the loss is not finite. Train again with a lower learning rate."
+            )
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(self.scaler.scale(total))
         self.group.average(self.parameters)
@@ -159,7 +161,7 @@ class _Run:
         views: list[View] = []
         while len(views) < self.recipe.batch:
             if not self.weights.any():
-                raise TrainingError("No image of the training part can be read; put the files back, then train again.")
+                raise TrainingError("No training image can be read. Restore the files, then train again.")
             index = int(self.rng.choice(len(self.sources), p=self.weights / self.weights.sum()))
             try:
                 views.append(self.sources[index].view(self.plan.tile, self.rng))

@@ -8,7 +8,7 @@ import torch
 
 
 def unknown_places(boxes: torch.Tensor, truth: Any) -> torch.Tensor:
-    """Which of `boxes` `(r, 4)` lie where nothing is known: mostly inside an ignore region, or centred outside of all
+    """Which of `boxes` `(r, 4)` lie where nothing is known: mostly inside an ignore region, or centered outside of all
     checked places. `truth` carries both as `_ignore` `(k, 4)` and `_checked` `(c, 4)` or None."""
     ignore, checked = truth._ignore, truth._checked
     unknown = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)

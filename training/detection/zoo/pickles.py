@@ -77,12 +77,12 @@ def read_plain(file: IO[bytes]) -> object:
         return _plain(_Reader().read(file))
     except _Refused as error:
         raise TrainingError(
-            f"The weights file was not loaded: it holds {error}, and only numbers and text are let in; "
-            "take the file from Detectron2's model zoo."
+            f"The weights file was not loaded because it contains {error}; PapLoop accepts only numbers and "
+            "text. Use a file from Detectron2's model zoo."
         ) from error
     # A damaged file can break any step of the walk.
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        raise TrainingError(f"The weights file is damaged ({error}); fetch it again.") from error
+        raise TrainingError(f"The weights file is damaged ({error}). Download it again.") from error
 
 
 class _Reader:
@@ -117,7 +117,7 @@ class _Reader:
 
     def _append(self, values: _Values) -> None:
         if not isinstance(self._stack[-1], list):
-            raise ValueError("something is appended to no list")
+            raise ValueError("something is appended to an object that is not a list")
         self._stack[-1].extend(values)
 
     def _start_dict(self) -> None:
@@ -127,7 +127,7 @@ class _Reader:
 
     def _set(self, values: _Values) -> None:
         if not isinstance(self._stack[-1], dict):
-            raise ValueError("something is put into no dictionary")
+            raise ValueError("something is stored in an object that is not a dictionary")
         self._stack[-1].update(zip(values[::2], values[1::2], strict=True))
 
     def _remember(self, place: int | None) -> None:
@@ -157,7 +157,7 @@ class _Reader:
             if state[1] in ("<", ">", "=", "|"):
                 target.order = state[1]
         else:
-            raise _Refused("an object with a state of its own")
+            raise _Refused("an object with its own state")
 
 
 def _called(meaning: str, arguments: tuple[Any, ...]) -> object:

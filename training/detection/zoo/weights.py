@@ -52,8 +52,8 @@ def fill(network: nn.Module, address: str, sha256: str = "") -> int:
     taken = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     if len(taken) < LEAST or FIRST_LAYER not in taken:
         raise TrainingError(
-            f"Only {len(taken)} tensors of the weights fit a ResNet-50 with a feature pyramid; "
-            "take a model named ..._R_50_FPN_... of Detectron2's model zoo."
+            f"Only {len(taken)} tensors of the weights fit a ResNet-50 with a feature pyramid. Use a model "
+            "named ..._R_50_FPN_... of Detectron2's model zoo."
         )
     taken[FIRST_LAYER] = taken[FIRST_LAYER].flip(1)
     network.load_state_dict({**own, **taken})
@@ -68,7 +68,7 @@ def _opened(address: str, room: IO[bytes]) -> IO[bytes]:
         _fetch(place, room)
         return room
     if scheme in ("http", "ftp"):
-        raise TrainingError(f"Weights are not fetched over {scheme}; give an address that begins with https://.")
+        raise TrainingError(f"Weights cannot be downloaded over {scheme}. Use an address that starts with https://.")
     try:
         return Path(place).open("rb")
     except OSError as error:
@@ -81,10 +81,10 @@ def _fetch(place: str, room: IO[bytes]) -> None:
             while block := answer.read(1 << 20):
                 room.write(block)
                 if room.tell() > MOST:
-                    raise TrainingError(f"The weights are larger than {MOST} bytes; give a smaller model.")
+                    raise TrainingError(f"The weights are larger than {MOST} bytes. Use a smaller model.")
     except (OSError, ValueError) as error:
         raise TrainingError(
-            f"The weights cannot be fetched ({error}); fetch the file elsewhere and give its path."
+            f"The weights cannot be downloaded ({error}). Download the file elsewhere and give its path."
         ) from error
 
 
@@ -112,8 +112,8 @@ def _check(file: IO[bytes], sha256: str) -> None:
     if digest.hexdigest() != sha256.lower():
         # Without the file's own digest: whoever sets these two must not learn what other files of the machine hold.
         raise TrainingError(
-            f"The weights do not have the SHA-256 {sha256}, so they were not loaded; compare it with the one published "
-            "beside them and take the file again."
+            f"The weights do not have the SHA-256 {sha256}, so they were not loaded; compare it with the "
+            "published one and download the file again."
         )
     file.seek(0)
 
@@ -122,7 +122,7 @@ def _tensors(content: object) -> dict[str, torch.Tensor]:
     model = content.get("model") if isinstance(content, Mapping) else None
     if not isinstance(model, Mapping):
         raise TrainingError(
-            "The weights file holds no model of Detectron2's own naming; take one trained by Detectron2 itself."
+            "The weights file has no tensors with Detectron2's names. Use a model trained by Detectron2 itself."
         )
     arrays = {str(name): each for name, each in model.items() if isinstance(each, np.ndarray)}
     return {

@@ -1,4 +1,4 @@
-// Keeps the page fresh without touching what somebody is typing into.
+// Keeps the page fresh without touching what someone is typing into.
 "use strict";
 (() => {
   const BUSY = 3000;
@@ -29,7 +29,7 @@
         if (!answer.ok) throw new Error(answer.statusText);
         renew(new DOMParser().parseFromString(await answer.text(), "text/html"));
       } catch {
-        say("PapLoop does not answer; trying again");
+        say("PapLoop is not responding; trying again");
       }
     }
     setTimeout(beat, busy() ? BUSY : CALM);

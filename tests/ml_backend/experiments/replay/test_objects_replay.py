@@ -120,16 +120,16 @@ def test_terms_that_cannot_be_played(material: Material) -> None:
         checked(material, terms(names=("best",)))
     with pytest.raises(BadRequest, match="compares outlines"):
         checked(material, terms(names=("mask_disagreement",)))
-    with pytest.raises(BadRequest, match="a wish of the lead"):
+    with pytest.raises(BadRequest, match="the lead's choice"):
         checked(material, terms(names=("class_balance",)))
     with pytest.raises(BadRequest, match="No budget fits"):
         checked(material, terms(budgets=(5000,)))
-    with pytest.raises(BadRequest, match="one seed or more"):
+    with pytest.raises(BadRequest, match="at least one seed"):
         checked(material, terms(seeds=0))
 
 
 def test_material_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="Every image of the pool is a test image"):
+    with pytest.raises(BadRequest, match="Every image of the pool is also a test image"):
         read_material(folder, folder, 0.3, "", silent)
     one = make_folder(tmp_path / "one", 1, size=(64, 64), masks=False)
     with pytest.raises(BadRequest, match="There is 1 usable image"):
@@ -227,7 +227,7 @@ def test_savings_are_counted_in_images_and_in_objects(tmp_path: Path) -> None:
     json.dumps(answer, allow_nan=False)
     plot(done, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
-    with pytest.raises(BadRequest, match="picture cannot be written"):
+    with pytest.raises(BadRequest, match="figure cannot be written"):
         plot(done, tmp_path / "missing" / "curves.png")
 
 
@@ -238,7 +238,7 @@ def test_the_verdict_tells_better_from_worse_and_says_when_nothing_can_be_saved(
     assert "took random more than was replayed" in answer["verdict"]
     assert "fewer objects than random" in answer["verdict"].split("; ")[1]
     assert "more objects than random" in answer["verdict"].split("; ")[2]
-    assert "give --seeds 3" in answer["verdict"]
+    assert "Use --seeds 3" in answer["verdict"]
     easy = report(made((5, 10, 20), {"uniform": good, "bad": bad}, 0.3)).as_dict()
     assert "nothing can be saved" in easy["verdict"]
     alone = report(made((5, 10, 20), {"uniform": good}, 1.0)).as_dict()

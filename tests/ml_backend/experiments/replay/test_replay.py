@@ -112,7 +112,7 @@ def test_the_test_part_must_show_what_can_be_learned() -> None:
     pool, test = images.part(~held), images.part(held)
     with pytest.raises(BadRequest, match="have the class a, of which"):
         replay(pool.part(pool.labels != 0), test, ["uniform"], 1, [10])
-    with pytest.raises(BadRequest, match="two classes or more"):
+    with pytest.raises(BadRequest, match="at least two classes"):
         replay(pool, test.part(test.labels == 0), ["uniform"], 1, [10])
     with pytest.raises(BadRequest, match="every group of the pool"):
         replay(pool, images, ["uniform"], 1, [10])
@@ -185,7 +185,7 @@ def test_one_seed_has_no_interval() -> None:
 def test_what_the_numbers_cannot_say_is_said() -> None:
     every = known_curves()
     low = dataclasses.replace(every, full={**every.full, "macro_f1": 0.9}, full_by_seed=np.full(5, 0.9))
-    assert "give larger --budgets" in report(low).verdict
+    assert "Use larger --budgets" in report(low).verdict
     easy = dataclasses.replace(every, full={**every.full, "macro_f1": 0.2}, full_by_seed=np.full(5, 0.2))
     assert "nothing can be saved" in report(easy).verdict
 

@@ -118,10 +118,10 @@ def test_a_coco_folder_is_an_oracle(tmp_path: Path) -> None:
 def test_who_answers_depends_on_project_and_oracle(boxes: ObjectLoop, tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "blobs", 2, size=(64, 64))
     assert isinstance(expert_for(boxes.services, boxes.project, folder, Manner()), Drawer)
-    with pytest.raises(BadRequest, match="objects are drawn; name a folder"):
+    with pytest.raises(BadRequest, match=r"draws objects\. Give a folder"):
         expert_for(boxes.services, boxes.project, None, Manner())
     classes = boxes.fake.add_project(label_config(CLASSES))
-    with pytest.raises(BadRequest, match="no objects are drawn"):
+    with pytest.raises(BadRequest, match="labels whole images, not objects"):
         expert_for(boxes.services, classes, folder, Manner())
     table = tmp_path / "truth.csv"
     table.write_text("image,label\na.png,dark\n")

@@ -80,7 +80,7 @@ def test_a_split_of_the_folder_itself_is_the_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [("a,b\n1,2\n", "columns image and label"), ("image,label\n", "holds no label")]
+    ("content", "sentence"), [("a,b\n1,2\n", "columns image and label"), ("image,label\n", "contains no labels")]
 )
 def test_a_table_without_truth_gets_a_sentence(tmp_path: Path, content: str, sentence: str) -> None:
     (tmp_path / "t.csv").write_text(content)

@@ -82,9 +82,9 @@ def test_masks_that_name_no_image_are_refused_in_words(tmp_path: Path, form: str
     (tmp_path / "out").mkdir()
     out = exported(tmp_path, DRAWN, [[BRUSH]], form)
     assert [path.name.split("-by-")[0] for path in out.iterdir()] == ["task-1-annotation-1"]
-    with pytest.raises(BadRequest, match="choose JSON or 'Brush labels to COCO'"):
+    with pytest.raises(BadRequest, match="Export JSON or 'Brush labels to COCO'"):
         put(world, out)
-    with pytest.raises(BadRequest, match="do not say of which image"):
+    with pytest.raises(BadRequest, match="do not say which image"):
         labels_in(out)
     assert not any(labels_by_name(world).values())
     world.services.store.close()

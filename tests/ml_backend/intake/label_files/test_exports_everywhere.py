@@ -184,11 +184,11 @@ def test_what_lies_nowhere_or_is_said_twice_is_left_out_by_name(tmp_path: Path) 
     assert any("cell0.png" in problem for problem in given.problems)
     assert any("cell1.png" in problem and "more than one class" in problem for problem in given.problems)
     shutil.rmtree(out / "images")
-    with pytest.raises(BadRequest, match="put the images there"):
+    with pytest.raises(BadRequest, match="Put the images there"):
         labels_in(out)
     drawn_only = exported(tmp_path / "drawn", DRAWN, "JSON")
     shutil.rmtree(drawn_only / "images")
-    with pytest.raises(BadRequest, match="put the images there"):
+    with pytest.raises(BadRequest, match="Put the images there"):
         labels_in(drawn_only)
 
 

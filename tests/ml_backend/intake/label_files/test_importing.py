@@ -50,7 +50,7 @@ def test_boxes_become_annotations_once(boxes: ImportWorld, tmp_path: Path) -> No
     assert report == planned
     # The third image was searched and holds nothing, which is a label as well.
     assert (report.form, report.images, report.matched, report.added, report.regions) == ("coco", 3, 3, 3, 5)
-    assert "no label 'Platelet': 1 left out" in " ".join(report.problems)
+    assert "no label 'Platelet'; 1 left out" in " ".join(report.problems)
     assert not report.complete
     job = parse_label_config(BOXES)
     first, second, third = (made[0] for made in boxes.annotations().values())
@@ -97,7 +97,7 @@ def test_a_file_whose_images_only_the_project_has(boxes: ImportWorld, tmp_path: 
     source.write_text(json.dumps(content))
     report = boxes.put(source)
     assert (report.added, report.regions) == (3, 1)
-    assert "No image of the project is called elsewhere.png" in " ".join(report.problems)
+    assert "The project has no image elsewhere.png" in " ".join(report.problems)
 
 
 def test_yolo(boxes: ImportWorld, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_what_people_did_is_never_touched(classes: ImportWorld, tmp_path: Path) 
     table.write_text("file,label\ncell0.png,Cat\ncell1.png,Cat\ncell2.png,Cat\nother.png,Cat\ncell2.png,Cat\n")
     report = classes.put(table)
     assert (report.form, report.added, report.present, report.unmatched_count) == ("csv", 1, 2, 2)
-    assert any(line.startswith("other.png is no image of the project (looked for") for line in report.unmatched)
-    assert "cell2.png is the same image as cell2.png, which came first." in report.unmatched
+    assert any(line.startswith("other.png is not an image of the project (tried") for line in report.unmatched)
+    assert "cell2.png is the same image as cell2.png; only the first is used." in report.unmatched
     assert [len(made) for made in classes.annotations().values()] == [1, 1, 1]
     assert classes.annotations()[1][0]["result"][0]["value"]["choices"] == ["Dog"]
     assert classes.annotations()[3][0]["result"][0]["value"]["choices"] == ["Cat"]
@@ -149,7 +149,7 @@ def test_class_folders_by_content_whatever_the_name(classes: ImportWorld, tmp_pa
     made = [[a["result"][0]["value"]["choices"][0] for a in each] for each in classes.annotations().values()]
     assert made[:2] == [["Cat"], ["Dog"]]
     assert (report.form, report.by_name_alone) == ("folder", 1)
-    assert "Cat/cell1.png is another picture than cell1.png" in " ".join(report.unmatched)
+    assert "Cat/cell1.png is a different image from the project's cell1.png" in " ".join(report.unmatched)
     assert "Cow/001.png is the same image as Cat/cell2.png" in " ".join(report.unmatched)
 
 
@@ -215,12 +215,12 @@ def test_mistakes_get_a_sentence(boxes: ImportWorld, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="no file or folder"):
         boxes.put(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BadRequest, match="no COCO, YOLO, VOC or class folder"):
+    with pytest.raises(BadRequest, match="not a COCO, YOLO, VOC or class folder"):
         boxes.put(tmp_path / "empty")
     table.write_text("cell0.png,Cow\n")
     with pytest.raises(BadRequest, match=r"None of the labels \(Cow\) is in the labeling config \(Cat, Dog\)"):
         classes.put(table)
     table.write_text("file,label\n")
-    with pytest.raises(BadRequest, match="holds no label"):
+    with pytest.raises(BadRequest, match="contains no labels"):
         classes.put(table)
     classes.services.store.close()

@@ -63,7 +63,7 @@ def test_parts_that_were_searched_are_no_whole_image(boxes: ImportWorld, tmp_pat
     images[0]["checked"], images[1]["checked"] = [[0, 0, 40, 40]], "all"
     report = boxes.put(changed(source, images=images))
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[], [], [[]]]
-    assert "the list of checked places cannot be used" in " ".join(report.problems)
+    assert "the list of checked areas cannot be used" in " ".join(report.problems)
 
 
 def test_annotations_that_belong_to_no_image_make_none_empty(boxes: ImportWorld, tmp_path: Path) -> None:
@@ -86,15 +86,15 @@ def test_two_files_of_one_picture_have_the_objects_of_both(boxes: ImportWorld, t
     (files / "cell1.png").write_bytes((files / "cell0.png").read_bytes())
     report = boxes.put(source)
     assert [labels_of(boxes, task) for task in (1, 2, 3)] == [[["Cell", "Cell"]], [], [[]]]
-    assert "cell1.png is the same image as cell0.png, which came first." in report.unmatched
+    assert "cell1.png is the same image as cell0.png; only the first is used." in report.unmatched
 
 
 def test_more_than_a_few_percent_are_refused_unless_told_otherwise(boxes: ImportWorld, tmp_path: Path) -> None:
     rows = [box(1, x) for x in range(40)] + [box(2, 4, bbox=["1,5", 2, 3, 4]) for _ in range(3)]
     some = coco(tmp_path / "some", boxes, rows, ("Cell",))
-    assert boxes.put(some, dry_run=True).left_out["objects"] == {"a number has a decimal comma; write a point": 3}
+    assert boxes.put(some, dry_run=True).left_out["objects"] == {"a number has a decimal comma; use a decimal point": 3}
     many = coco(tmp_path / "many", boxes, [*rows, box(2, 4, 7)], ("Cell",))
-    said = r"4 of 44 labels cannot be used \(3: a number has a decimal comma; write a point; 1: its category"
+    said = r"4 of 44 labels cannot be used \(3: a number has a decimal comma; use a decimal point; 1: its category"
     with pytest.raises(TrainingError, match=said + ".*--allow-left-out"):
         boxes.put(many)
     assert boxes.annotations() == {1: [], 2: [], 3: []}
@@ -128,6 +128,6 @@ def test_an_image_with_two_labels_has_none(tmp_path: Path) -> None:
     table.write_text("file,label\ncell0.png,Cat\ncell1.png,Cat\ncell0.png,Dog\ncell1.png,Cat\n")
     report = world.put(table)
     assert [len(made) for made in world.annotations().values()] == [0, 1, 1]
-    assert "cell0.png has more than one label; it was left out." in report.problems
+    assert "cell0.png has more than one label and was left out." in report.problems
     assert not report.complete
     world.services.store.close()

@@ -210,7 +210,7 @@ def test_a_polygon_on_a_turned_picture_stays_in_its_place(tmp_path: Path) -> Non
 
 def test_an_export_without_any_label_is_refused(tmp_path: Path) -> None:
     world = fresh(tmp_path, DRAWN)
-    with pytest.raises(BadRequest, match="holds no labeled object"):
+    with pytest.raises(BadRequest, match="contains no labeled object"):
         put(world, source_in(exported(tmp_path, DRAWN, [[], []], "JSON"), "JSON"))
     assert not any(labels_by_name(world).values())
     world.services.store.close()
@@ -246,7 +246,7 @@ def test_labels_of_two_folders_do_not_meet_in_one_image(tmp_path: Path) -> None:
     boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [1, 1, 9, 9]} for n in (1, 2)]
     content = {"images": entries, "annotations": boxes, "categories": [{"id": 1, "name": "Cell"}]}
     (tmp_path / "coco.json").write_text(json.dumps(content))
-    with pytest.raises(TrainingError, match=r"No image of the project is called train/empty\.png"):
+    with pytest.raises(TrainingError, match=r"The project has no image train/empty\.png"):
         put(world, tmp_path / "coco.json")
     assert labels_by_name(world)["empty.png"] == []
     world.services.store.close()

@@ -54,7 +54,7 @@ def test_numbers_of_tasks_are_no_classes(tmp_path: Path) -> None:
     ],
 )
 def test_a_header_that_does_not_say_it_is_refused(tmp_path: Path, text: str, what: str) -> None:
-    with pytest.raises(BadRequest, match=rf"none is plainly the {what}; call the columns image and label"):
+    with pytest.raises(BadRequest, match=rf"none of them is clearly the {what}. Name the columns image and label"):
         read(tmp_path, text)
 
 

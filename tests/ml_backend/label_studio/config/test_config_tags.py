@@ -45,10 +45,10 @@ def test_text_has_no_encoding_whatever_it_declares(encoding: str, before: str) -
 @pytest.mark.parametrize(
     ("config", "says"),
     [
-        (view(f'<Repeater on="$pages">{CHOICES}</Repeater>'), "stands in a Repeater .*own task"),
-        (view(f'<Repeater on="$pages">{BOXES}</Repeater>{CHOICES}'), "'b' stands in a Repeater"),
+        (view(f'<Repeater on="$pages">{CHOICES}</Repeater>'), "is in a Repeater .*own task"),
+        (view(f'<Repeater on="$pages">{BOXES}</Repeater>{CHOICES}'), "'b' is in a Repeater"),
         (view(f'<Repeater on="$p"><View><View>{BOXES}</View></View></Repeater>'), "several images per task"),
-        (view(CHOICES, '<Repeater on="$p"><Image name="img" value="$p"/></Repeater>'), "Image 'img' stands in a Rep"),
+        (view(CHOICES, '<Repeater on="$p"><Image name="img" value="$p"/></Repeater>'), "Image 'img' is in a Rep"),
         (view(CHOICES.replace('name="c"', 'name="c_{{idx}}"')), "placeholder in its name"),
         (view(CHOICES.replace('name="c"', 'name="$c"')), "placeholder in its name"),
         (view(CHOICES.replace('"img"', '"p_$i"'), '<Image name="p_$i" value="$image"/>'), "'p_\\$i' has a placehold"),
@@ -81,7 +81,7 @@ def test_text_has_no_encoding_whatever_it_declares(encoding: str, before: str) -
         (view(BOXES.replace("</Rect", '<Label value="A"/></Rect')), "names the class 'A' twice"),
         (view(BOXES.replace("</Rect", "<Label/></Rect")), "a Label without a name"),
         (view(CHOICES.replace('"B"/>', '"B"><View><Choice value="C"/></View></Choice>')), "nested choices: put all"),
-        (view(CHOICES + '<TextArea name="c" toName="img"/>'), "shares its name"),
+        (view(CHOICES + '<TextArea name="c" toName="img"/>'), "has the same name"),
         (view('<Taxonomy name="t" toName="img"><Choice value="A"/><Choice value="B"/></Taxonomy>'), "neither a Choi"),
         (view(BOXES.replace('"b"', '""') + CHOICES), "has no name: give it one"),
     ],

@@ -82,7 +82,7 @@ def test_drawing_wins_over_choices_unless_the_config_says_otherwise() -> None:
     [
         ('<RectangleLabels name="b" toName="img"/>', "has no Label"),
         (f'<RectangleLabels toName="img">{LABELS}</RectangleLabels>', "has no name"),
-        (f'<PolygonLabels name="b" toName="other">{LABELS}</PolygonLabels>', "not tied by toName"),
+        (f'<PolygonLabels name="b" toName="other">{LABELS}</PolygonLabels>', "not connected by toName"),
         ('<BrushLabels name="b" toName="img" value="$labels"/>', "from the task data"),
         (f'<Labels name="b" toName="img">{LABELS}</Labels>', "to draw with"),
         ('<BrushLabels name="b" toName="img"><Label value="ignore"/></BrushLabels>', "no label that is a class"),

@@ -77,7 +77,7 @@ def test_the_page_shows_what_a_lead_asks(world: WebWorld) -> None:
     annotate(world, 4, "Cat")
     answer = world.call("/dashboard/3")
     page = read(answer.text)
-    for said in ("20 new labels", "First model: macro-F1 0.750", "reason 1", "cell3.png", "in use", "1 of 20"):
+    for said in ("20 new labels", "First model: macro-F1 0.750", "reason 1", "cell3.png", "serving", "1 of 20"):
         assert said in answer.text, said
     assert "reason 0" not in answer.text, "a labeled task is not next"
     assert "<svg" in answer.text
@@ -92,7 +92,7 @@ def test_the_page_of_a_fresh_project(world: WebWorld) -> None:
     world.store.projects.upsert(3, "Fresh", CONFIG, 1.0)
     text = world.call("/dashboard/3").text
     read(text)
-    assert "No run yet" in text
+    assert "No runs yet" in text
     assert "There is no order yet" in text
 
 
@@ -158,7 +158,7 @@ def test_the_buttons_do_what_they_say(world: WebWorld, loop: Loop) -> None:
     assert form(world, "train").status_code == 303
     opened = world.store.runs.open_of(3)
     assert opened is not None
-    assert (opened.kind, opened.reason) == ("train", "Asked for on the dashboard.")
+    assert (opened.kind, opened.reason) == ("train", "Requested on the dashboard.")
     assert form(world, "reconcile").status_code == 303
     assert form(world, "rollback", run=str(loop.run)).status_code == 303
     going_back = world.store.runs.open_of(3)

@@ -130,8 +130,8 @@ def test_a_large_body_needs_the_password_before_it_is_read(running: Running) -> 
         (b"POST / HTTP/1.1\r\nAuthorization: yes\r\nContent-Length: 1048577\r\n\r\n", 413, "PAPLOOP_MAX_REQUEST_BYTES"),
         (b"GET /" + b"a" * 40_000, 431, "head"),
         (b"GET / HTTP/1.1\r\n" + b"".join(b"A%d: 1\r\n" % n for n in range(300)) + b"\r\n", 431, "200 headers"),
-        (b"garbage\r\n\r\n", 400, "no request"),
-        (b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400, "no request"),
+        (b"garbage\r\n\r\n", 400, "cannot read this request"),
+        (b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", 400, "cannot read this request"),
         (
             b"POST / HTTP/1.1\r\nAuthorization: yes\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * 9000,
             400,

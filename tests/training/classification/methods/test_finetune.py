@@ -59,7 +59,7 @@ def test_a_network_learns_is_read_back_and_goes_on(
     assert probs.dtype == np.float32
     assert np.allclose(probs[:8].sum(axis=1), 1, atol=1e-5)
     assert np.isnan(probs[8]).all()
-    with pytest.raises(TrainingError, match="looks at images"):
+    with pytest.raises(TrainingError, match="needs images"):
         model.predict_embeddings(np.zeros((1, 4), dtype=np.float32))
     options = {**small_backbone, "epochs": 1}
     further = make_run(tmp_path / "next", samples, method="finetune", options=options, init=str(run / "checkpoint"))
