@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.fakes.kills import killed
 from tests.ml_backend.loop.classes import Loop
 
 
-@pytest.mark.parametrize("look", ["model_versions", "rankings", "project"])
+@pytest.mark.parametrize("look", ["label_studio.model_versions", "store.rankings.all", "store.projects.one"])
 def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run publishes right after any of the three looks of a cleanup."""
     run_id = scene.store.runs.all_open()[0].id
@@ -24,8 +25,9 @@ def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, m
     ranking = scene.store.rankings.of_run(run_id)
     assert ranking is not None
     assert set(scene.versions()) == {old, ranking.version}
-    owner: Any = scene.services.label_studio if look == "model_versions" else scene.store
-    real = getattr(owner, look)
+    place, name = look.rsplit(".", 1)
+    owner: Any = attrgetter(place)(scene.services)
+    real = getattr(owner, name)
 
     def publish_after(*arguments: Any, **named: Any) -> Any:
         answer = real(*arguments, **named)
@@ -34,7 +36,7 @@ def test_a_version_that_becomes_active_meanwhile_stays(look: str, scene: Loop, m
         return answer
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, look, publish_after)
+        patch.setattr(owner, name, publish_after)
         cleanup(scene.services, scene.project)
     assert ranking.version in scene.versions()
 
