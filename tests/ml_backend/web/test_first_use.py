@@ -188,7 +188,7 @@ def test_unknown_tasks_are_fetched_by_their_image(
     assert ask(world, [72], text="no image here") == [[]]
 
 
-@pytest.mark.usefixtures("loop", "model")
+@pytest.mark.usefixtures("model")
 def test_what_is_not_done_in_time_is_asked_again_later(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
     store_vectors(world)
     clock = iter([0.0, 0.0, 1.0, 99.0, 99.0])
@@ -221,12 +221,6 @@ def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, mo
     leave.set()
     first.join(30)
     assert answers[0][0]["result"]
-
-
-def test_no_model_means_no_answer_for_new_tasks(world: WebWorld) -> None:
-    world.store.projects.upsert(3, "x", CONFIG, 1.0)
-    results = world.call("/predict", {"tasks": [{"id": 1}, {"id": 2}], "project": 3}).json["results"]
-    assert results == [[], []]
 
 
 @pytest.mark.slow
@@ -275,7 +269,7 @@ def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: P
     assert dark["result"][0]["score"] > 0.6
 
 
-@pytest.mark.usefixtures("loop", "model")
+@pytest.mark.usefixtures("model")
 def test_why_tasks_got_nothing_is_in_log_metrics_and_page(world: WebWorld, caplog: pytest.LogCaptureFixture) -> None:
     store_vectors(world)
     addresses = [

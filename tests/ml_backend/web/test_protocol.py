@@ -202,3 +202,9 @@ def test_the_webhook_secret_opens_the_webhook_only(world: WebWorld) -> None:
     assert world.client.post("/webhook", json=body, headers=basic()).status_code == 201
     assert world.client.get("/health", headers=bearer()).status_code == 401
     assert world.client.get("/api/projects", headers=bearer()).status_code == 401
+
+
+def test_no_model_means_no_answer_for_new_tasks(world: WebWorld) -> None:
+    world.store.projects.upsert(3, "x", CONFIG, 1.0)
+    results = world.call("/predict", {"tasks": [{"id": 1}, {"id": 2}], "project": 3}).json["results"]
+    assert results == [[], []]
