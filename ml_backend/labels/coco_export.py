@@ -10,6 +10,8 @@ from ml_backend.errors import ImageError
 from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import display_name
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions.misfits import foreign, readable
+from ml_backend.label_studio.regions.result import drawn_upright, stated_size
 from ml_backend.label_studio.regions.results import Region, read_results
 from ml_backend.label_studio.regions.shapes import (
     Brush,
@@ -21,12 +23,10 @@ from ml_backend.label_studio.regions.shapes import (
     corners,
     mask_of,
 )
-from ml_backend.labels.object_regions import drawn_upright, foreign, readable
 from ml_backend.labels.objects import confirm
 from ml_backend.state.records import AnnotationRow, ItemRow
 from ml_backend.state.store import Store
 from training.data.images import ImageDecodeError, image_size, orientation_of
-from training.data.values import Unusable, whole
 from training.geometry.polygons import outline
 from training.geometry.runs import pixels, trim
 
@@ -161,16 +161,7 @@ def _size(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]]
     try:
         return image_size(files.of(item))
     except (ImageDecodeError, ImageError):
-        return next(filter(None, map(_stated, results)), None)
-
-
-def _stated(result: Mapping[str, Any]) -> Size | None:
-    """The sides that a region was drawn over, None where it does not say them in numbers."""
-    try:
-        size = whole(result.get("original_height")), whole(result.get("original_width"))
-    except Unusable:
-        return None
-    return size if min(size) > 0 else None
+        return next(filter(None, map(stated_size, results)), None)
 
 
 def _orientation(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:

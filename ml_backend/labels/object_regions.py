@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ml_backend.label_studio.config import LabelingJob
-from ml_backend.label_studio.regions.results import LABEL_TYPES, Control, Region, read_results
+from ml_backend.label_studio.regions import Result
+from ml_backend.label_studio.regions.misfits import foreign, readable
+from ml_backend.label_studio.regions.results import Region, read_results
 from ml_backend.label_studio.regions.shapes import Rectangle, Size, bounding_box, mask_of
-from ml_backend.labels.objects import NO_LABEL, Result, label_in
 from training.data.reading import Objects
 from training.geometry.runs import Runs, pixels
 from training.types import FloatArray, IntArray
-
-GONE = "(control gone)"
-DRAWN = (*LABEL_TYPES[:-1], "rectangle", "polygon", "ellipse", "brush")
-"""Types of results that mark a place."""
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,6 @@ class ImageObjects:
     def says_nothing(self) -> bool:
         """Whether no object is known and no place is known to hold none."""
         return not len(self.boxes) and self.checked is not None and not len(self.checked)
-
-
-def drawn_upright(results: Sequence[Result], size: Size) -> bool:
-    """Whether every region was made over the upright picture, so that nobody has to ask the file how it is turned."""
-    stated = ((result.get("original_height"), result.get("original_width")) for result in results)
-    # Compared, not put into a set: a list in place of a number has no hash.
-    return all(sides in (size, (None, None)) for sides in stated)
 
 
 def objects_on(results: Sequence[Result], job: LabelingJob, size: Size, *, orientation: int = 1) -> ImageObjects:
@@ -91,47 +81,3 @@ def _add(found: Objects, region: Region, box: FloatArray, job: LabelingJob, size
         return [f"Region {region.id} does not cover any pixel of the image. Draw it again."]
     found.add(box, job.classes.index(region.label), mask)
     return []
-
-
-def foreign(region: Region) -> str:
-    """Why a region is not an object of the project, for people."""
-    what = {
-        NO_LABEL: "has no label",
-        GONE: f"was drawn with {region.control.from_name}, which the config no longer has in that form",
-    }.get(region.label, f"has the label {region.label!r}, which is not in the config")
-    return f"Region {region.id} {what}. Its place is excluded from training and evaluation. Relabel it."
-
-
-def readable(results: Sequence[Result], job: LabelingJob) -> tuple[list[Result], list[Control]]:
-    """Results and controls such that regions with foreign labels, or none, or of controls that are gone, are read."""
-    controls = {control.from_name: control for control in job.controls}
-    gone: list[Control] = []
-    readable: list[Result] = []
-    for result in [*results, *_unlabelled(results, job)]:
-        name, kind, value = str(result.get("from_name")), str(result.get("type")), result.get("value")
-        control = controls.get(name)
-        if control is not None and kind == control.type and str(result.get("to_name")) == control.to_name:
-            if isinstance(value, Mapping):
-                label = label_in(result, kind)
-                result = {**result, "value": {**value, kind: [label]}}
-                if label not in control.classes:
-                    controls[name] = replace(control, classes=(*control.classes, label))
-        elif kind in DRAWN and (control is not None or name not in job.tags):
-            # Under a name of its own, since the config may have a control of another kind by the old one.
-            stand_in = Control(f"{name} ({kind})", str(result.get("to_name")), kind, (GONE,))
-            gone.append(stand_in)
-            shape = {**value, kind: [GONE]} if isinstance(value, Mapping) else value
-            result = {**result, "from_name": stand_in.from_name, "value": shape}
-        readable.append(result)
-    return readable, [*controls.values(), *gone]
-
-
-def _unlabelled(results: Sequence[Result], job: LabelingJob) -> list[Result]:
-    """Regions of a `Rectangle`, `Polygon`, ... that nobody gave a label with the `Labels` beside it."""
-    tools = {form.drawn_by: form.control.from_name for form in job.forms if form.drawn_by}
-    labelled = {str(result.get("id")) for result in results if result.get("type") == "labels"}
-    return [
-        {**result, "from_name": tools[str(result.get("from_name"))], "type": "labels"}
-        for result in results
-        if str(result.get("from_name")) in tools and str(result.get("id")) not in labelled
-    ]

@@ -19,14 +19,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
+from ml_backend.label_studio.regions.result import control_of, label_in, type_of
 from ml_backend.labels.classes import SKIPPED, Annotated, age
 
-NO_LABEL = "(no label)"
 ELSEWHERE = "drawn with controls that the labeling config does not have"
-Result = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def confirm(annotations: Iterable[Annotated], job: LabelingJob) -> ConfirmedObje
 def _is_about(annotation: Annotated, job: LabelingJob) -> bool:
     """Whether it was made with this config: empty, or some result is by one of its controls."""
     results = [entry for entry in annotation.result if isinstance(entry, Mapping)]
-    return not results or any(str(entry.get("from_name")) in job.tags for entry in results)
+    return not results or any(control_of(entry) in job.tags for entry in results)
 
 
 def count_objects(results: Iterable[Sequence[Result]], job: LabelingJob) -> dict[str, int]:
@@ -70,14 +69,7 @@ def count_objects(results: Iterable[Sequence[Result]], job: LabelingJob) -> dict
     counted: Counter[str] = Counter()
     for result in results:
         for entry in result:
-            kind = names.get(str(entry.get("from_name")))
-            if kind is not None and entry.get("type") == kind:
+            kind = names.get(control_of(entry))
+            if kind is not None and type_of(entry) == kind:
                 counted[label_in(entry, kind)] += 1
     return {name: counted[name] for name in job.classes}
-
-
-def label_in(result: Result, kind: str) -> str:
-    """The label of a result of a control of this type, `NO_LABEL` where it has none."""
-    value = result.get("value")
-    labels = value.get(kind) if isinstance(value, Mapping) else None
-    return str(labels[0]) if isinstance(labels, list) and labels else NO_LABEL

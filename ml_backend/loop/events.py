@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.intake.tasks import draws_objects, remember_tasks
+from ml_backend.label_studio.bodies.annotations import Body, annotation_row
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.label_studio.numbers import identifier
-from ml_backend.labels.rows import Body, annotation_row
 from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow

@@ -12,8 +12,8 @@ from typing import Any
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake.tasks import draws_objects, remember_tasks
+from ml_backend.label_studio.bodies.annotations import annotation_row
 from ml_backend.label_studio.client.wire import Json
-from ml_backend.labels.rows import annotation_row
 from ml_backend.loop.events import refresh_project
 from ml_backend.services import Services
 from ml_backend.times import format_time, parse_time

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions import Result
+from ml_backend.label_studio.regions.misfits import fitting
 from ml_backend.state.records import RankingEntry
 from ml_backend.state.rows.proposals import ProposalRows
 
@@ -46,22 +47,3 @@ def with_imported(
             part, place = wanted[place : place + READ_AT_ONCE], place + READ_AT_ONCE
             imported = {item: [] for item in part} | proposals.of(project_id, part)
         yield fitting(imported.get(entry.item_id, []), job)
-
-
-def fitting(result: Sequence[Any], job: LabelingJob) -> Results:
-    """The regions that the labeling config still has a control and a label for."""
-    kinds = {job.from_name: ("choices", set(job.classes))}
-    if job.finds_objects:
-        kinds = {c.from_name: (c.type, set(c.classes)) for c in job.controls}
-    refused = {
-        region.get("id")
-        for region in result
-        if (known := kinds.get(region.get("from_name"))) is not None
-        and not set(region.get("value", {}).get(known[0]) or [""]) <= known[1]
-    }
-    drawn_by = {form.drawn_by for form in job.forms}
-    return [
-        region
-        for region in result
-        if region.get("id") not in refused and (region.get("from_name") in kinds or region.get("from_name") in drawn_by)
-    ]

@@ -4,32 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from ml_backend.label_studio.config import LabelingJob
-from ml_backend.label_studio.config.job import Form
 from ml_backend.label_studio.regions import Result
-from ml_backend.label_studio.regions.objects import choose_form, regions_of
+from ml_backend.label_studio.regions.objects import SHOWN_AS, choose_form, regions_of
 from ml_backend.label_studio.regions.results import write_results
+from ml_backend.label_studio.regions.two_tags import in_two
 from ml_backend.predictions.packing import Found
 from ml_backend.predictions.thresholds import thresholds_of
 from ml_backend.state.store import Store
-
-SHOWN_AS: Final[Mapping[str, str]] = {
-    "boxes": "rectanglelabels",
-    "polygons": "polygonlabels",
-    "ellipses": "ellipselabels",
-    "brush": "brushlabels",
-}
-"""Project setting `shown_as` -> type of a control."""
-
-DRAWS: Final[Mapping[str, str]] = {
-    "rectanglelabels": "rectangle",
-    "polygonlabels": "polygon",
-    "ellipselabels": "ellipse",
-    "brushlabels": "brush",
-}
-"""Type of a control that labels and draws -> type of the result of a tag that draws alone."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +77,6 @@ def shown(job: LabelingJob, found: Found, style: Style, name: Callable[[int], st
         )
         if regions:
             written = write_results(regions, found.detections.size)
-            results += written if not form.drawn_by else _in_two(written, form)
+            results += [part for result in written for part in in_two(result, form.drawn_by)]
             reasons.append(chosen.reason)
     return Shown(results, "; ".join(reasons))
-
-
-def _in_two(results: Sequence[Result], form: Form) -> list[Result]:
-    """Each region as the tag that draws it and the tag that labels it, tied by their id."""
-    kind = form.control.type
-    pairs: list[Result] = []
-    for result in results:
-        value = {key: item for key, item in result["value"].items() if key != kind}
-        drawn = {**result, "from_name": form.drawn_by, "type": DRAWS[kind], "value": value}
-        labelled = {**result, "type": "labels", "value": {**value, "labels": result["value"][kind]}}
-        pairs += [drawn, labelled]
-    return pairs

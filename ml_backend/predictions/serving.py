@@ -7,12 +7,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Never, TypedDict
+from typing import TYPE_CHECKING, Final, Never
 
 import numpy as np
 
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.images.items import task_image
+from ml_backend.label_studio.bodies.predictions import Prediction, prediction
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.numbers import identifier
 from ml_backend.label_studio.regions import Result
@@ -36,14 +37,6 @@ LAST: Final = 1.0
 
 DEADLINE: Final = 60.0
 """Seconds until `/predict` returns what it has; Label Studio gives up after 100."""
-
-
-class Prediction(TypedDict):
-    """What Label Studio stores for a task; `score` is the place in the order, 0 = label first."""
-
-    model_version: str
-    score: float
-    result: list[Result]
 
 
 Element = Prediction | list[Never]
@@ -202,7 +195,7 @@ def _is_cold(row: Served) -> bool:
 
 def _element(version: str, score: float, regions: Sequence[Result]) -> Prediction:
     finite = min(1.0, max(0.0, float(score))) if math.isfinite(score) else LAST
-    return {"model_version": version, "score": finite, "result": list(regions)}
+    return prediction(version, finite, regions)
 
 
 def _stored(draw: ShownRegions, row: Served) -> Sequence[Result]:

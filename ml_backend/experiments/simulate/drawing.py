@@ -14,6 +14,7 @@ from ml_backend.effort.compare import TOUCHED, UNMOVED, UNTOUCHED
 from ml_backend.errors import BadRequest
 from ml_backend.experiments.simulate.expert import Annotator, Manner
 from ml_backend.experiments.simulate.oracle import mistaken
+from ml_backend.label_studio.bodies.annotations import results_in
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.regions import Result
@@ -115,7 +116,7 @@ class Drawer(Annotator):
     def _proposed(self, task: Json, truth: LabelledImage) -> tuple[int | None, list[Region]]:
         """The prediction that is shown, its id and regions."""
         for prediction in task.get("predictions") or []:
-            regions = read_results(prediction.get("result") or [], self.job.controls, truth.size).regions
+            regions = read_results(results_in(prediction), self.job.controls, truth.size).regions
             if regions:
                 self.tally.shown += len(regions)
                 return int(prediction["id"]), list(regions)

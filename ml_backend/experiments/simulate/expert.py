@@ -11,6 +11,7 @@ import numpy as np
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
 from ml_backend.experiments.simulate.oracle import Oracle, mistaken
+from ml_backend.label_studio.bodies.annotations import results_in
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
@@ -164,7 +165,7 @@ class Expert(Annotator):
         """Compare the pre-annotation with the truth; returns the prediction's id where there was one."""
         predictions = task.get("predictions") or []
         for prediction in predictions:
-            shown = label_of(prediction.get("result") or [], self.job)
+            shown = label_of(results_in(prediction), self.job)
             if shown is not None:
                 self.tally.shown += 1
                 self.tally.agreed += shown == truth

@@ -13,8 +13,8 @@ from ml_backend.intake.label_files.matching import Matcher
 from ml_backend.intake.label_files.reading import Entry, Source, read_source, spelled_as
 from ml_backend.intake.label_files.repairing import Repair, repair, repairable
 from ml_backend.intake.label_files.results import Losses, Said, results_of
+from ml_backend.label_studio.bodies.annotations import annotation_row
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
-from ml_backend.labels.rows import annotation_row
 from ml_backend.progress import Stage
 from ml_backend.runs import request_run
 from ml_backend.services import Services

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake.label_files.studio_labels import classes_in, objects_in
-from ml_backend.intake.label_files.studio_tasks import Task, full_tasks, has_regions, is_full, job_of, short_tasks
 from ml_backend.intake.label_files.tables import ANY_WORDS, Line, Words, lines_of, table_rows
+from ml_backend.label_studio.exports import Task, full_tasks, has_regions, is_full, job_of, short_tasks
 from training.data.class_folders import ClassFolders, normal
 from training.data.coco import ANNOTATIONS, coco_file, read_coco_file
 from training.data.detection_set import DetectionSet, LabelledImage, LeftOut

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ml_backend.intake.label_files.results import PREFIX
+from ml_backend.label_studio.bodies.annotations import author_of, is_untouched, results_in
 from ml_backend.label_studio.regions import Result
+from ml_backend.label_studio.regions.result import region_of
 from training.types import Progress
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[Result]]) ->
     me = label_studio.whoami().get("id") if wanted else None
     for task, results in wanted.items():
         present = label_studio.task_annotations(task)
-        if len(present) == 1 and _by_import(present[0], me) and _ids(present[0]["result"]) != _ids(results):
+        if len(present) == 1 and _by_import(present[0], me) and _ids(results_in(present[0])) != _ids(results):
             repairs.append(Repair(int(present[0]["id"]), results))
     return repairs
 
@@ -60,19 +62,15 @@ def repair(
 
 
 def _by_import(annotation: Json, me: object) -> bool:
-    """Whether an import made it and nobody touched it: the editor notes the time that a person took, an import none."""
-    author = annotation.get("completed_by")
-    author = author.get("id") if isinstance(author, Mapping) else author
-    untouched = not annotation.get("lead_time") and not annotation.get("was_cancelled")
-    regions = [str(region.get("id")) for region in annotation.get("result") or []]
+    """Whether an import made it and nobody touched it."""
+    regions = map(region_of, results_in(annotation))
     return (
-        untouched
-        and not annotation.get("ground_truth")
-        and author == me
+        is_untouched(annotation)
+        and author_of(annotation) == me
         and all(region.startswith(PREFIX) for region in regions)
     )
 
 
 def _ids(results: Sequence[Result]) -> set[str]:
     """Ids of an import's regions, which follow from the labels."""
-    return {str(region.get("id")) for region in results}
+    return set(map(region_of, results))

@@ -131,11 +131,7 @@ def _boxes(
     boxes: Sequence[Sequence[float]], image: LabelledImage, job: LabelingJob, labels: frozenset[str], name: str
 ) -> list[Result] | None:
     control = next(
-        (
-            form.control
-            for form in job.forms
-            if form.control.type == "rectanglelabels" and not form.drawn_by and labels & set(form.control.classes)
-        ),
+        (form.control for form in job.forms if form.is_one_tag_of_boxes and labels & set(form.control.classes)),
         None,
     )
     if control is None:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ml_backend.intake.label_files.studio_tasks import Task
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.exports import Task
+from ml_backend.label_studio.regions.misfits import DRAWN
+from ml_backend.label_studio.regions.result import drawn_upright, type_of
 from ml_backend.labels.classes import consensus
-from ml_backend.labels.object_regions import DRAWN, drawn_upright, objects_on
+from ml_backend.labels.object_regions import objects_on
 from ml_backend.labels.objects import confirm
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.data.finding import Find
@@ -51,7 +53,7 @@ def objects_in(tasks: Sequence[Task], job: LabelingJob, find: Find) -> Detection
             shown = task.names[0] if task.names else "a task without an image"
             notes.image_left_out(f"There is no image {shown}; it was left out.", "its image was not found")
             continue
-        notes.entries += sum(result.get("type") in DRAWN for result in results)
+        notes.entries += sum(type_of(result) in DRAWN for result in results)
         try:
             size = image_size(path)
             turned = 1 if drawn_upright(results, size) else orientation_of(path)

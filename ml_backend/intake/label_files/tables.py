@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Final
 
 from ml_backend.errors import BadRequest
+from ml_backend.label_studio.exports import class_in
 from training.data.class_folders import normal
 from training.data.detection_set import LeftOut
 from training.data.images import IMAGE_SUFFIXES
@@ -90,7 +90,7 @@ def lines_of(
         if not name:
             short.append(number)
             continue
-        said = _class_in(row[label].strip())
+        said = class_in(row[label].strip())
         if said is None:
             unclear.append(number)
         elif said:
@@ -208,19 +208,4 @@ def _names_an_image(cell: str, words: Words) -> bool:
 
 
 def _is_class(cell: str, words: Words) -> bool:
-    return normal(_class_in(cell) or "") in {normal(name) for name in words.classes}
-
-
-def _class_in(cell: str) -> str | None:
-    """The class in a cell, which Label Studio writes as JSON where several may be chosen; None if it is not one."""
-    if not cell.startswith(("{", "[")):
-        return cell
-    try:
-        value: Any = json.loads(cell)
-    except ValueError:
-        return cell
-    if isinstance(value, dict):
-        value = value.get("choices")
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        return value[0].strip()
-    return None
+    return normal(class_in(cell) or "") in {normal(name) for name in words.classes}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,6 +63,13 @@ class LabelingJob:
         """Whether objects are drawn, so that a detector is what helps."""
         return self.kind != "classification"
 
+    @property
+    def types(self) -> Mapping[str, str]:
+        """Name of each control that is driven -> type of its results."""
+        if not self.finds_objects:
+            return {self.from_name: "choices"}
+        return {control.from_name: control.type for control in self.controls}
+
 
 @dataclass(frozen=True)
 class Form:
@@ -75,3 +83,8 @@ class Form:
 
     control: Control
     drawn_by: str = ""
+
+    @property
+    def is_one_tag_of_boxes(self) -> bool:
+        """Whether it is `RectangleLabels`, which draws boxes and labels them."""
+        return self.control.type == "rectanglelabels" and not self.drawn_by

@@ -18,6 +18,8 @@ from training.types import Detections
 MANY = 40
 """From this many regions on an image, brush masks make the editor slow: polygons or boxes go out instead."""
 FORMS = {"rectanglelabels": "boxes", "polygonlabels": "polygons", "ellipselabels": "ellipses", "brushlabels": "brush"}
+SHOWN_AS: Mapping[str, str] = {name: kind for kind, name in FORMS.items()}
+"""Project setting `shown_as` -> type of a control."""
 
 
 @dataclass(frozen=True)

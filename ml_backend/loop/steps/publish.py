@@ -12,6 +12,7 @@ import numpy as np
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
 from ml_backend.errors import BadRequest, LabelStudioUnavailable, QueueUnavailable
 from ml_backend.images.items import LOST
+from ml_backend.label_studio.bodies.predictions import task_prediction
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.predictions import UnknownTasks
 from ml_backend.label_studio.config import LabelingJob
@@ -203,7 +204,7 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -
     if there:
         store.rankings.rename(ranking.id, version)
     body = [
-        {"task": items[entry.item_id].task_id, "score": entry.score, "model_version": version, "result": result}
+        task_prediction(items[entry.item_id].task_id, version, entry.score, result)
         for entry, result in zip(entries, _results(services, run.project_id, shown, entries), strict=True)
     ]
     try:

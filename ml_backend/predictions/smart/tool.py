@@ -24,9 +24,10 @@ from ml_backend.label_studio.config.job import Form
 from ml_backend.label_studio.numbers import identifier
 from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.objects import choose_form, regions_of
+from ml_backend.label_studio.regions.prompt import Prompt, as_answer, drawn_regions, fitting, read_prompt
 from ml_backend.label_studio.regions.results import write_results
+from ml_backend.label_studio.regions.two_tags import in_two
 from ml_backend.predictions.smart.detectors import Detectors
-from ml_backend.predictions.smart.prompt import Prompt, drawn_regions, fitting, read_prompt
 from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.state.records import ProjectRow
 from ml_backend.state.rows.items import ItemRows
@@ -185,27 +186,10 @@ def _results(answer: _Answer, prompt: Prompt, forms: list[Form], size: tuple[int
     # Whatever the model takes it for, the expert's label stays.
     sure = Detections(size, box, np.ones((1, 1, 1), dtype=np.float32), masks)
     results = write_results(regions_of(sure, (label,), control, lambda _: f"paploop-smart-{prompt.id}"), size)
-    said = likely.any() and label in answer.classes
-    score = {"score": round(float(likely[answer.classes.index(label)]), 4)} if said else {}
-    note = {"image_rotation": prompt.rotation, "meta": {"text": [f"PapLoop smart tool: outline by {answer.author}."]}}
+    score = float(likely[answer.classes.index(label)]) if likely.any() and label in answer.classes else None
     drawn_by = next(form.drawn_by for form in forms if form.control == control)
-    return [{**part, **note, **score} for result in results for part in _in_two(_unscored(result), label, drawn_by)]
-
-
-def _unscored(result: Result) -> Result:
-    return {key: value for key, value in result.items() if key != "score"}
-
-
-def _in_two(result: Result, label: str, drawn_by: str) -> list[Result]:
-    """A region for tags that leave drawing to another tag: one result for the shape, one for its label."""
-    if not drawn_by:
-        return [result]
-    kind = str(result["type"])
-    shape = {key: value for key, value in result["value"].items() if key != kind}
-    return [
-        {**result, "from_name": drawn_by, "type": kind.removesuffix("labels"), "value": shape},
-        {**result, "type": "labels", "value": {**shape, "labels": [label]}},
-    ]
+    note = f"PapLoop smart tool: outline by {answer.author}."
+    return [part for result in results for part in in_two(as_answer(result, prompt, note, score), drawn_by)]
 
 
 def _likeliest(likely: FloatArray, classes: tuple[str, ...], forms: list[Form]) -> str:

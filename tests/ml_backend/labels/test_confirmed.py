@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.label_studio.regions.result import drawn_upright
 from ml_backend.label_studio.regions.results import Region, write_results
 from ml_backend.label_studio.regions.shapes import Polygon, Rectangle, Shape
 from ml_backend.labels.classes import SKIPPED
-from ml_backend.labels.object_regions import drawn_upright, objects_on
+from ml_backend.labels.object_regions import objects_on
 from ml_backend.labels.objects import ELSEWHERE, confirm, count_objects
 from ml_backend.state.records import AnnotationRow
 from tests.field_cases.worlds import PYTHON_SPEAK

@@ -10,7 +10,8 @@ from typing import Any
 
 from ml_backend.errors import ImageError
 from ml_backend.images.items import BETWEEN, leak_group
-from ml_backend.labels.object_regions import drawn_upright, objects_on
+from ml_backend.label_studio.regions.result import drawn_upright
+from ml_backend.labels.object_regions import objects_on
 from ml_backend.labels.project import ProjectLabels
 from ml_backend.loop.kinds.objects.weights_place import weights_address
 from ml_backend.predictions.classifiers import is_readable

@@ -15,8 +15,9 @@ from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound
 from ml_backend.intake.label_files.importing import import_labels
 from ml_backend.label_studio.config import parse_label_config
+from ml_backend.label_studio.regions.misfits import fitting
 from ml_backend.label_studio.regions.results import read_results
-from ml_backend.predictions.imported import fitting, with_imported
+from ml_backend.predictions.imported import with_imported
 from ml_backend.state.records import RankingEntry
 from tests.fakes.label_studio import choice
 from tests.ml_backend.intake.label_files.world import BOXES, CLASSES, OUTLINES, ImportWorld, box, coco, make

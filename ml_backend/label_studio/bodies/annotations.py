@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.numbers import identifier, identifier_of, seconds
+from ml_backend.label_studio.regions import Result
 from ml_backend.state.records import AnnotationRow
 
 Body = Mapping[str, Any]
@@ -39,6 +40,22 @@ def annotation_row(project_id: int, annotation: Body) -> AnnotationRow:
         parent_prediction=identifier(annotation.get("parent_prediction")),
         updated_at=str(annotation.get("updated_at") or "")[:40],
     )
+
+
+def results_in(body: Body) -> Sequence[Result]:
+    """The results of an annotation or a prediction."""
+    return body.get("result") or []
+
+
+def author_of(annotation: Body) -> object:
+    """Number of who made it; Label Studio sends it alone or in an object."""
+    author = annotation.get("completed_by")
+    return author.get("id") if isinstance(author, Mapping) else author
+
+
+def is_untouched(annotation: Body) -> bool:
+    """Whether no person had to do with it: the editor notes the time that a person took."""
+    return not any(annotation.get(name) for name in ("lead_time", "was_cancelled", "ground_truth"))
 
 
 def _shown(value: object) -> str:

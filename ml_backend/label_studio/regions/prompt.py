@@ -121,6 +121,20 @@ def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
     return found
 
 
+def as_answer(result: Result, prompt: Prompt, note: str, score: float | None) -> Result:
+    """A result as the editor takes it for a drawing: turned as the editor shows the image, with a note.
+
+    Args:
+        result: over the upright image.
+        prompt: the drawing that it answers.
+        note: where the outline comes from; shown beside the region.
+        score: how sure the model is of the label, None where nobody says.
+    """
+    unscored = {key: value for key, value in result.items() if key != "score"}
+    said = {} if score is None else {"score": round(score, 4)}
+    return {**unscored, "image_rotation": prompt.rotation, "meta": {"text": [note]}, **said}
+
+
 def _is_point(region: Result) -> bool:
     return str(region.get("type", "")).startswith("keypoint")
 

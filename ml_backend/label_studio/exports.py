@@ -10,9 +10,10 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from ml_backend.errors import BadRequest
+from ml_backend.label_studio.bodies.annotations import annotation_row
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.config.objects import DRAWING, TYPES
-from ml_backend.labels.rows import annotation_row
+from ml_backend.label_studio.regions.result import control_of, labels_in, type_of
 from ml_backend.state.records import AnnotationRow
 from training.data.images import IMAGE_SUFFIXES
 from training.data.names import decoded
@@ -75,6 +76,21 @@ def has_regions(records: Iterable[object]) -> bool:
     return any(_regions(value) for record in records if isinstance(record, Mapping) for value in record.values())
 
 
+def class_in(cell: str) -> str | None:
+    """The class in a cell of a table, which holds JSON where several may be chosen; None if it is not one class."""
+    if not cell.startswith(("{", "[")):
+        return cell
+    try:
+        value: object = json.loads(cell)
+    except ValueError:
+        return cell
+    if isinstance(value, dict):
+        value = value.get("choices")
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        return value[0].strip()
+    return None
+
+
 def job_of(tasks: Sequence[Task], objects: bool | None = None) -> LabelingJob:
     """The labeling job that the annotations were made for, read off their results.
 
@@ -89,10 +105,7 @@ def job_of(tasks: Sequence[Task], objects: bool | None = None) -> LabelingJob:
     for result in (result for task in tasks for row in task.annotations for result in row.result):
         if not isinstance(result, Mapping):
             continue
-        kind, value = str(result.get("type")), result.get("value")
-        said = value.get(kind) if isinstance(value, Mapping) else None
-        names = [name for name in said if isinstance(name, str) and name.strip()] if isinstance(said, list) else []
-        labels[str(result.get("from_name")), kind].update(dict.fromkeys(names))
+        labels[control_of(result), type_of(result)].update(dict.fromkeys(labels_in(result)))
     drawn = {key: names for key, names in labels.items() if key[1] in TAGS and names}
     chosen = {key: names for key, names in labels.items() if key[1] == "choices" and names}
     if drawn and objects is not False:
