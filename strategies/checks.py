@@ -1,4 +1,4 @@
-"""What `rank` refuses: a malformed pool, a pool that lacks what is needed, an answer that breaks the contract."""
+"""What `rank` refuses: a malformed pool, a pool that lacks required arrays, a ranking that breaks the contract."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def check_needs(name: str, needs: frozenset[str], pool: Pool) -> None:
 
 
 def check_values(strategy: Strategy, pool: Pool) -> None:
-    """Refuse numbers that are none, among what the strategy will read and does not check itself.
+    """Refuse NaN and infinity in the arrays that the strategy reads and does not check itself.
 
     Raises:
         StrategyError: the message names the first item with NaN, no distribution or a vector not of length 1.
@@ -151,7 +151,7 @@ def check_values(strategy: Strategy, pool: Pool) -> None:
 
 
 def check_answer(name: str, ranking: Ranking, pool: Pool, budget: int, allowed: NDArray[np.bool_]) -> None:
-    """Refuse an answer that breaks the contract; it must never reach an annotator.
+    """Refuse a ranking that breaks the contract; it must never reach an annotator.
 
     Raises:
         StrategyError: names the strategy and what is wrong with its answer.

@@ -21,7 +21,7 @@ NO_FAMILY = "near_duplicates"
 
 @dataclass(frozen=True)
 class StrategyInfo:
-    """What a strategy says about itself.
+    """The description of a strategy.
 
     Attributes:
         name: file name without ending.

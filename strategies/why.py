@@ -1,4 +1,4 @@
-"""Why an image stands where it stands, in one short sentence made from the evidence of its ranking."""
+"""Why an image has its place in the order, in one short sentence from the evidence of its ranking."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Metrics = Mapping[str, Any]
 
 
 class TrainingError(RuntimeError):
-    """Training or prediction cannot go on; the message says what happened and what to do next."""
+    """Training or prediction cannot continue; the message says what happened and what to do next."""
 
 
 @dataclass(frozen=True)

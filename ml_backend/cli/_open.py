@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def heed_settings() -> None:
-    """Let the settings of the environment hold for a command that opens no state: the limit of pixels."""
+    """Apply the environment's pixel limit for a command that opens no state."""
     from ml_backend.settings import load_settings
 
     load_settings()
@@ -33,7 +33,7 @@ def opened() -> Iterator[Services]:
 
 
 def chosen_project(services: Services, project_id: int | None) -> int:
-    """The project that was named, or the only one there is.
+    """The named project, or the only one.
 
     Raises:
         NotFound: there is no such project.

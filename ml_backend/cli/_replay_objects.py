@@ -1,4 +1,4 @@
-"""`paploop replay` where the folder holds images with boxes."""
+"""`paploop replay` on a folder of images with boxes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line says about a detection replay; see `ml_backend.cli.replay`."""
+    """Command-line options of a detection replay; see `ml_backend.cli.replay`."""
 
     pool: Path | DetectionSet | None
     project: int | None
@@ -46,7 +46,7 @@ class Asked:
 
 
 def replay_folder(asked: Asked, as_json: bool) -> None:
-    """Replay, draw and answer."""
+    """Replay, plot and print the result."""
     from ml_backend.experiments.replay.objects import replay_objects
     from ml_backend.experiments.replay.objects_material import counts
     from ml_backend.experiments.replay.objects_plot import plot

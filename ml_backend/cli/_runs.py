@@ -21,7 +21,7 @@ POLL_SECONDS = 0.5
 
 
 def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
-    """The run as it is now, or, when asked to wait, as it ended; what was asked for meanwhile is waited for too.
+    """The current state of the run or, if asked to wait, its final state; also waits for runs requested meanwhile.
 
     Raises:
         PapLoopError: it failed; the message is the run's reason.
@@ -67,7 +67,7 @@ def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def score(summary: Mapping[str, Any]) -> str:
-    """What the run's model reached on how many validation items, with its interval; empty when the run has none."""
+    """The score of the run's model, its interval and the number of validation items; empty if the run has none."""
     value, interval, items = summary["score"], summary["score_interval"], summary["score_items"]
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""`paploop backup`: everything that cannot be computed again, in one file."""
+"""`paploop backup`: everything that cannot be recomputed, in one file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Write database, embeddings and active models into one file; safe while everything runs."""
+        """Write database, embeddings and active models to one file; safe while PapLoop is running."""
         from ml_backend.operations.backup import backup as write_backup
 
         with opened() as services, progress_bar("Backup") as progress:

@@ -1,4 +1,4 @@
-"""`paploop calibrate-duplicates`: a few yes/no answers about pairs near the boundary -> the threshold."""
+"""`paploop calibrate-duplicates`: yes/no answers about borderline pairs -> the duplicate threshold."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def register(app: typer.Typer) -> None:
         apply: Annotated[bool, typer.Option("--apply", help="Store the threshold as the project's setting.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Ask which pairs near the boundary show the same, and find the threshold with its precision and recall."""
+        """Ask which borderline pairs show the same specimen, and compute the threshold with its precision and
+        recall."""
         from ml_backend.duplicates.boundary import threshold_from, to_ask
 
         heed_settings()

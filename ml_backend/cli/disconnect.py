@@ -1,4 +1,4 @@
-"""`paploop disconnect`: let go of a Label Studio project."""
+"""`paploop disconnect`: disconnect a Label Studio project."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
         project: Project,
         as_json: AsJson = False,
     ) -> None:
-        """Remove this backend and its webhook from a project and leave it alone; labels, models and history stay.
+        """Remove this backend and its webhook from a project and stop polling it; labels, models and history are kept.
 
         `paploop connect` takes the project up again.
         """

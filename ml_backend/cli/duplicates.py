@@ -1,4 +1,4 @@
-"""`paploop duplicates`: images of a folder that show the same, verified on their pixels."""
+"""`paploop duplicates`: images of a folder that show the same specimen, verified on the pixels."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def register(app: typer.Typer) -> None:
         threads: Annotated[int, typer.Option(min=1, max=64, help="Number of images read in parallel.")] = 2,
         as_json: AsJson = False,
     ) -> None:
-        """Find copies: re-encoded, resized, turned, mirrored, cropped, stained otherwise, overlapping."""
+        """Find copies: re-encoded, resized, rotated, mirrored, cropped, stained differently, overlapping."""
         from ml_backend.duplicates.search import Plan, find_duplicates
         from ml_backend.operations.screen import stages
 

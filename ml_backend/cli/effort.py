@@ -1,4 +1,4 @@
-"""`paploop effort`: what pre-annotations spare the experts."""
+"""`paploop effort`: the work that pre-annotations save."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 
     @app.command(epilog="Example: paploop effort 7 --json")
     def effort(project: ProjectId = None, as_json: AsJson = False) -> None:
-        """Show which proposed regions were kept, corrected, deleted, added, and the time that saved, by run."""
+        """Show which proposed regions experts kept, corrected or deleted, what they added, and the time saved, by
+        run."""
         from ml_backend.effort.record import record_effort
         from ml_backend.effort.report import effort_report
         from ml_backend.predictions.thresholds import limits_of

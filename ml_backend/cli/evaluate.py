@@ -1,4 +1,4 @@
-"""`paploop evaluate`: measure a fitted model on a folder."""
+"""`paploop evaluate`: evaluate a fitted model on a folder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
         allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:
-        """Measure a model on labeled images; those that it learned from are left out."""
+        """Evaluate a model on labeled images, leaving out those it was trained on."""
         from ml_backend.intake.label_files.exported import labels_in, named, objects
         from training.standalone.layout import data_kind, model_kind
 

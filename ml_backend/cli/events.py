@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         discard: Annotated[int | None, typer.Option("--discard", help="Discard this one.")] = None,
         as_json: AsJson = False,
     ) -> None:
-        """List webhooks that failed while others succeeded and were set aside; apply or discard one of them."""
+        """List webhooks that were set aside because only they failed; apply or discard one of them."""
         from ml_backend.loop import event_queue
 
         if apply is not None and discard is not None:

@@ -53,7 +53,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Written:
-    """What went into a file: images, those of them that are labeled, and for COCO files the objects and problems."""
+    """What was written to a file: images, labeled images, and for COCO files the objects and problems."""
 
     file: Path
     images: int
@@ -155,7 +155,8 @@ def register(app: typer.Typer) -> None:
         ] = Outlines.auto,
         as_json: AsJson = False,
     ) -> None:
-        """Write every image with its confirmed label, split and groups; where objects are drawn, .json is COCO."""
+        """Write every image with its confirmed label, split and groups; for projects with drawn objects, .json is
+        COCO."""
         from ml_backend.label_studio.config import parse_label_config
 
         with opened() as services:

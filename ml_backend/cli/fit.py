@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         allow_left_out: AllowLeftOut = False,
         as_json: AsJson = False,
     ) -> None:
-        """Train a classifier or a detector on a folder and measure it on groups of images kept out of training."""
+        """Train a classifier or a detector on a folder and evaluate it on held-out groups of images."""
         from ml_backend.intake.label_files.exported import labels_in, named, objects
         from training.standalone.layout import HoldOut, data_kind
 

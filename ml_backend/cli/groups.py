@@ -1,4 +1,4 @@
-"""`paploop groups`: a project's duplicate groups, corrected by hand, and those with different labels."""
+"""`paploop groups`: list and correct a project's duplicate groups, and find conflicting labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
         apply: Annotated[bool, typer.Option("--apply", help="With --recheck: remove them from their groups.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """List duplicate groups; merge the groups of items, or split items off; it stays so whatever arrives."""
+        """List duplicate groups; merge the groups of items or split items off. Both are permanent."""
         if apply and not recheck:
             raise BadRequest("--apply works only with --recheck. Give both.")
         from ml_backend.duplicates.regroup import correct

@@ -1,4 +1,4 @@
-"""`paploop import-labels`: labels that exist already into a project."""
+"""`paploop import-labels`: existing labels into a project."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Give existing labels to the images of a project that nobody labeled; safe to break off and to repeat.
+        """Import existing labels for unlabeled images of a project; safe to interrupt and to repeat.
 
         Ends with status 3 where labels were left out, in part or as a whole; --dry-run shows which before.
         """

@@ -1,4 +1,4 @@
-"""`paploop predict`: what a fitted model sees in images, as a COCO file."""
+"""`paploop predict`: a fitted model's predictions, as a COCO file."""
 
 from __future__ import annotations
 

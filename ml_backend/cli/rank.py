@@ -1,4 +1,4 @@
-"""`paploop rank`: a new order now, or what the present one begins with."""
+"""`paploop rank`: a new order now, or the first images of the current one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
         wait: Wait = False,
         as_json: AsJson = False,
     ) -> None:
-        """Rank the unlabeled images again with the present model and strategy, and push the order."""
+        """Rank the unlabeled images again with the current model and strategy, and push the order."""
         from ml_backend.reports.overview import next_items
         from ml_backend.runs import request_run
 

@@ -1,4 +1,4 @@
-"""`paploop reconcile`: find what webhooks lost."""
+"""`paploop reconcile`: find changes whose webhooks were lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
         full: Annotated[bool, typer.Option("--full", help="Read all tasks again, not only changed ones.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Compare with Label Studio and take over labels, tasks and deletions that webhooks lost."""
+        """Compare with Label Studio and fetch labels, tasks and deletions whose webhooks were lost."""
         from ml_backend.loop.reconcile import reconcile as find_lost
 
         with opened() as services:

@@ -1,4 +1,4 @@
-"""`paploop replay`: does choosing pay on this data?"""
+"""`paploop replay`: does active learning pay on this data?"""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def replay(
     allow_left_out: AllowLeftOut = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replay strategies on labels that are known: learning curves, labels saved against random, a verdict."""
+    """Replay strategies on known labels: learning curves, labels saved compared with random, a verdict."""
     heed_settings()
     from ml_backend.experiments.replay import engine
     from ml_backend.experiments.replay.plot import plot as draw

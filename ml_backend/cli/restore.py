@@ -1,4 +1,4 @@
-"""`paploop restore`: the state of a backup again."""
+"""`paploop restore`: the state of a backup."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
         ] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Put a backup into the data directory; PapLoop must not be running there."""
+        """Restore a backup into the data directory; PapLoop must not be running there."""
         from ml_backend.intake.moved_files import missing_files
         from ml_backend.operations.backup import restore as read_backup
         from ml_backend.settings import load_settings

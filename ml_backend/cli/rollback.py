@@ -1,4 +1,4 @@
-"""`paploop rollback`: an earlier model again."""
+"""`paploop rollback`: back to an earlier model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`paploop runs`: what was trained, why, and what came of it."""
+"""`paploop runs`: what was trained, why, and with what result."""
 
 from __future__ import annotations
 

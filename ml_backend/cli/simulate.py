@@ -1,4 +1,4 @@
-"""`paploop simulate`: an expert made of software, alone or to compare strategies."""
+"""`paploop simulate`: a simulated expert, alone or to compare strategies."""
 
 from __future__ import annotations
 

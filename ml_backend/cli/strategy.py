@@ -55,7 +55,7 @@ def register(app: typer.Typer) -> None:
         show_all: Annotated[bool, typer.Option("--list", help="List all strategies.")] = False,
         as_json: AsJson = False,
     ) -> None:
-        """Show or change a project's strategy and policy; a change holds from the next ranking on."""
+        """Show or change a project's strategy and policy; changes apply from the next ranking."""
         if show_all:
             _list(as_json)
             return

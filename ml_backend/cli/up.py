@@ -1,4 +1,4 @@
-"""`paploop up`: everything on this machine, what `make run` starts."""
+"""`paploop up`: everything on this machine, as `make run` starts it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         group_pattern: GroupPattern = "",
     ) -> None:
-        """Start Redis, Label Studio, the web process and a worker; make the project; stop all on Ctrl-C."""
+        """Start Redis, Label Studio, the web process and a worker; create the project; stop all on Ctrl-C."""
         from ml_backend.intake.projects import Interface
         from ml_backend.operations.launch.up import run_until_interrupted
 

@@ -35,7 +35,7 @@ Answers = Mapping[tuple[str, str], bool]
 
 @dataclass(frozen=True)
 class ScoredPair:
-    """Two images, by their paths, and the part of the textured pixels in common that agrees."""
+    """Two images, by path, and the fraction of their shared textured pixels that agrees."""
 
     first: str
     second: str
@@ -47,7 +47,7 @@ class ScoredPair:
 
 
 def pairs_of_folder(folder: Path, stage: Stage, threads: int = 2) -> list[ScoredPair]:
-    """Pairs that a search of the folder looks at, with their measure; paths are relative to it.
+    """Pairs that a search of the folder compares, with their agreement; paths are relative to it.
 
     Raises:
         NotFound, BadRequest: there is no such folder, or no image in it.
@@ -66,7 +66,7 @@ def pairs_of_folder(folder: Path, stage: Stage, threads: int = 2) -> list[Scored
 def pairs_of_project(
     rows: ItemRows, files: DataDir, images: ImageFiles, project_id: int, stage: Stage, threads: int = 2
 ) -> list[ScoredPair]:
-    """The nearest pairs of a project's embeddings, with their measure; paths are those of the files.
+    """The nearest pairs of a project's embeddings, with their agreement; paths are those of the files.
 
     Raises:
         BadRequest: fewer than two images are embedded.

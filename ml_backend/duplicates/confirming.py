@@ -1,4 +1,4 @@
-"""Before an image joins a group in the loop: do the pixels show the same as those of its representative?"""
+"""Checks on the pixels that an image shows the same specimen as the representative of the group that it joins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REMEMBERED = 256
 
 
 class PixelCheck:
-    """Compares images by item id; those looked at last stay in memory.
+    """Compares images by item id; the most recent ones stay in memory.
 
     Args:
         path_of: where the image of an item lies; may raise `ImageError`.
@@ -36,7 +36,7 @@ class PixelCheck:
         self._picture = lru_cache(maxsize=REMEMBERED)(take)
 
     def same(self, first: int, second: int) -> bool:
-        """Whether two items show the same specimen; an image that cannot be had shows nothing."""
+        """Whether two items show the same specimen; False if an image is not available."""
         a, b = self._picture(first), self._picture(second)
         if a is None or b is None:
             return False

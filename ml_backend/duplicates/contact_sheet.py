@@ -1,4 +1,4 @@
-"""One HTML page with every group side by side; the pictures are inside it, so that it can be sent around."""
+"""One HTML page with every group side by side and the images embedded, so that it can be shared."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _pieces(report: Report, folder: Path, progress: Progress) -> Iterator[str]:
 
 
 def figure(folder: Path, path: str, words: str, kind: str) -> str:
-    """A picture of a folder with its name and some words, as HTML."""
+    """An image of a folder with its name and a caption, as HTML."""
     caption = f"<figcaption>{escape(path)}<br><b>{escape(words)}</b></figcaption>"
     return f"<figure class='{kind}'>{_picture(folder / path)}{caption}</figure>"
 

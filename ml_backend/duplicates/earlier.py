@@ -1,4 +1,4 @@
-"""Images that joined a group by an earlier check than the present one, until they are compared again."""
+"""Images that joined a group under an earlier version of the check, until they are compared again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Joined = tuple[ItemRow, Sequence[ItemRow]]
 
 
 def joined(items: Iterable[ItemRow]) -> list[Joined]:
-    """Every image that joined a group, with those that lead it; equal files need no check and are left out."""
+    """Every image that joined a group, with its representatives; identical files need no check and are left out."""
     found: list[Joined] = []
     for members in groups_of(items).values():
         leads = [member for member in members if is_founder(member)]
@@ -27,7 +27,7 @@ def joined(items: Iterable[ItemRow]) -> list[Joined]:
 
 
 def earlier_note(project_id: int, items: Iterable[ItemRow]) -> str:
-    """Says how many of the ready images joined by an earlier check and what to do; empty where none did."""
+    """A note on how many ready images joined under an earlier check, and what to do; empty if none did."""
     count = sum(item.meta.get(CHECKED, 0) != GROUPS_VERSION for item, _ in joined(items))
     if not count:
         return ""

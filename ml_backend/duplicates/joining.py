@@ -75,7 +75,7 @@ class Joiner:
     def join(
         self, items: Sequence[ItemRow], vectors: FloatArray, frames: FloatArray, old: Mapping[int, ItemRow]
     ) -> dict[int, int]:
-        """Item id -> group id of every item; existing groups stay as they are.
+        """Item id -> group id of every item; existing groups stay unchanged.
 
         Args:
             items: in order of arrival; one that has a group keeps it.

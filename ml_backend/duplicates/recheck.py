@@ -1,4 +1,4 @@
-"""Images that joined a group by an earlier, less careful check: which of them does the present one not confirm?"""
+"""Finds images that joined a group under an earlier, less strict check and are not confirmed by the current one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training.types import Progress
 
 @dataclass(frozen=True)
 class Doubt:
-    """A pair that is in one group without showing the same, as far as the pixels tell.
+    """A pair in one group that, by its pixels, does not show the same specimen.
 
     Attributes:
         group: its number.
@@ -46,7 +46,7 @@ def recheck(
     max_pixels: int,
     apply: bool = False,
 ) -> list[Doubt]:
-    """Compare every image that joined a group with those that lead it; groups made by hand keep their leaders.
+    """Compare every image that joined a group with its representatives; groups merged by hand keep theirs.
 
     Images that are confirmed are noted as joined by the present check.
 

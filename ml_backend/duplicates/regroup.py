@@ -1,4 +1,4 @@
-"""A lead's corrections of duplicate groups: what is merged or split by hand stays so when images arrive.
+"""A lead's corrections of duplicate groups: merges and splits by hand are permanent.
 
 A group is the item id of its representative. An ingest never revises groups that exist, so a correction is a change of
 group ids; the former representative of a merged group keeps the mark `FOUNDER`, so that images which resemble it alone
@@ -67,7 +67,7 @@ def groups_of(items: Iterable[ItemRow]) -> dict[int, list[ItemRow]]:
 
 
 def merge_groups(store: Store, project_id: int, item_ids: Sequence[int]) -> int:
-    """Make one group of the groups of these items.
+    """Merge the groups of these items into one.
 
     Args:
         store: the state.

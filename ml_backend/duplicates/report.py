@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Member:
-    """An image that shows the same as its representative.
+    """An image that shows the same specimen as its representative.
 
     Attributes:
         path: relative to the folder.

@@ -1,4 +1,4 @@
-"""What confirmed labels say about duplicate groups: conflicts for review, and labels that members can take over."""
+"""Confirmed labels in duplicate groups: conflicts to review, and labels that other members can get."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LabelConflict:
 
 @dataclass(frozen=True)
 class Offer:
-    """A label that an item can take over from its group, and the member it was confirmed on."""
+    """A label proposed for an item from its group, and the member on which it was confirmed."""
 
     label: str
     labelled: ItemRow
@@ -37,7 +37,7 @@ class Offer:
 
 
 def label_conflicts(items: Iterable[ItemRow], labels: Mapping[int, str]) -> list[LabelConflict]:
-    """Groups to look at again.
+    """Groups to review.
 
     Args:
         items: of one project; those with a confirmed label are enough.
@@ -52,7 +52,7 @@ def label_conflicts(items: Iterable[ItemRow], labels: Mapping[int, str]) -> list
 
 
 def offers(items: Iterable[ItemRow], labels: Mapping[int, str]) -> dict[int, Offer]:
-    """Item id -> label that its group agrees on, for members that nobody labeled; a conflict offers nothing."""
+    """Item id -> label that its group agrees on, for unlabeled members; a conflict proposes nothing."""
     found: dict[int, Offer] = {}
     for members in groups_of(items).values():
         told = [m for m in members if m.task_id is not None and m.task_id in labels]
@@ -88,13 +88,13 @@ def conflict_list(store: Store, project_id: int) -> list[dict[str, Any]]:
 
 
 def copies_of(ready: Sequence[ItemRow]) -> list[ItemRow]:
-    """Ready images without a task of their own in whose place another one is asked about."""
+    """Ready images without a task of their own, because another image is labeled in their place."""
     known = {item.id for item in ready}
     return [i for i in ready if i.task_id is None and i.group_id != i.id and i.group_id in known]
 
 
 def copy_list(rows: ItemRows, project_id: int, limit: int) -> list[dict[str, Any]]:
-    """The newest images without a task of their own, each with the image that is asked about in its place."""
+    """The newest images without a task of their own, each with the image that is labeled in its place."""
     items = {item.id: item for item in rows.all(project_id, states=("ready",))}
     copies = copies_of(list(items.values()))
     shown = [(copy, items[copy.group_id or copy.id]) for copy in copies[: -limit - 1 : -1]]
@@ -140,5 +140,5 @@ def confirmed_labels(store: Store, project_id: int) -> Mapping[int, str]:
 
 
 def offers_of(rows: ItemRows, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
-    """The offers that follow from labels; none where objects are drawn: a copy's boxes lie elsewhere."""
+    """The proposals that follow from labels; none where objects are drawn, because a copy's boxes are elsewhere."""
     return offers(rows.all(project_id, states=("ready",)), labels.labels) if labels.labels else {}

@@ -1,4 +1,4 @@
-"""`find_duplicates`: a folder of images -> groups of images that show the same."""
+"""`find_duplicates`: a folder of images -> groups of images that show the same specimen."""
 
 from __future__ import annotations
 

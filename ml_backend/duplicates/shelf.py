@@ -1,4 +1,4 @@
-"""Pictures wait for their comparisons: the first in memory, the others in a temporary folder."""
+"""Images waiting for their comparison: the first in memory, the others in a temporary folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ AGAIN = 500
 
 
 class Shelf:
-    """Takes pictures and gives them back by number; a context manager that removes its folder."""
+    """Stores images and returns them by number; a context manager that removes its folder."""
 
     def __init__(self) -> None:
         self._near: dict[int, Picture] = {}

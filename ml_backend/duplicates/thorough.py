@@ -1,4 +1,4 @@
-"""The whole search over a project's images: what the quick one at ingest did not propose is found and merged."""
+"""The full search over a project's images: finds and merges what the quick one at ingest did not propose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path("/")
 def search_project(
     store: Store, files: DataDir, images: ImageFiles, project_id: int, stage: Stage, threads: int = 2
 ) -> list[int]:
-    """Compare all images of a project by local features and pixels, and merge the groups of those that show the same.
+    """Compare all images of a project by local features and pixels, and merge groups that show the same specimen.
 
     Returns:
         The ids of the groups that grew.

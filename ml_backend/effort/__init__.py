@@ -1,1 +1,1 @@
-"""What pre-annotations spare an expert: which regions were kept, corrected, added, deleted, and how long it took."""
+"""Work saved by pre-annotations: which regions were kept, corrected, added or deleted, and how long it took."""

@@ -1,4 +1,4 @@
-"""Choose, for each class, the score from which showing an object spares more work than it makes."""
+"""Chooses, for each class, the score from which showing an object saves more work than it causes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def costs_of(settings: ProjectSettings) -> Costs:
 
 
 def rule_of(settings: ProjectSettings) -> Rule:
-    """By what a project decides which objects are shown."""
+    """The settings by which a project decides which objects to show."""
     return Rule(
         costs_of(settings),
         settings.shown_from,
@@ -49,7 +49,7 @@ def judge_thresholds(
     truth: Sequence[LabelledImage],
     classes: Sequence[str],
 ) -> dict[str, Any]:
-    """Choose for a detector that was just measured; what the choice rests on stays in the run's folder.
+    """Choose thresholds for a detector that was just evaluated; the evidence stays in the run's folder.
 
     Args:
         projects: the project's settings.
@@ -75,7 +75,7 @@ def judge_thresholds(
 
 
 def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int) -> bool:
-    """Choose again where what a project decides by was changed since; returns whether anything was renewed."""
+    """Choose again if the project's settings for this have changed; returns whether anything was renewed."""
     run, settings = store.runs.one(run_id), store.projects.settings(project_id)
     chosen = run.metrics.get(METRIC)
     if not isinstance(chosen, Mapping):

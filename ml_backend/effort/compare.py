@@ -1,4 +1,4 @@
-"""Regions that were shown against regions that were handed in: what did the expert do?
+"""Compares the regions shown with those submitted: what did the expert do?
 
 Seen on Label Studio 1.23.2 with the editor in a browser (tests/fixtures/label_studio): a region that an annotator takes
 over keeps the id and score of the prediction, carries `origin` "prediction" until it is touched and
@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Mark:
-    """A region as far as effort goes.
+    """The parts of a region that effort depends on.
 
     Attributes:
         id: its id in Label Studio.
@@ -46,7 +46,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Changes:
-    """What was done to one image.
+    """What an expert did to one image.
 
     Attributes:
         accepted: shown and left as they were.
@@ -64,7 +64,7 @@ class Changes:
 
 
 def compare(shown: Sequence[Mark] | None, final: Sequence[Mark]) -> Changes:
-    """What an expert did, from the regions shown and those handed in.
+    """What an expert did, from the regions shown and those submitted.
 
     Args:
         shown: None when it is not known any more; then the origins of the final regions speak alone.

@@ -1,4 +1,4 @@
-"""What proposals were worth, per project and run: counts, seconds per image, seconds saved."""
+"""What proposals saved, per project and run: counts, seconds per image, seconds saved."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Part:
 
     @property
     def shown(self) -> int:
-        """Regions that were shown, as far as it is known."""
+        """Number of regions that were shown, as far as known."""
         return self.accepted + self.moved + self.relabeled + self.deleted
 
     @property
     def accepted_share(self) -> float | None:
-        """Share of the shown regions that was left as it was, in [0, 1]."""
+        """Fraction of the shown regions that was left unchanged, in [0, 1]."""
         return self.accepted / self.shown if self.shown else None
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class EffortReport:
 
 
 def effort_report(store: Store, project_id: int) -> EffortReport:
-    """Read what was recorded; `ml_backend.effort.record` is what looks at new annotations.
+    """Read what was recorded; `ml_backend.effort.record` examines new annotations.
 
     Raises:
         NotFound: the project is not connected.

@@ -2,15 +2,15 @@
 
     seconds = look + draw * added + accept * accepted + correct * (moved + relabeled) + remove * deleted
 
-with no term below zero (Charles Lawson, Richard Hanson, 1974, "Solving Least Squares Problems"). By hand every region
-that stayed would have had to be drawn, so an image with proposals saved
+with no term below zero (Lawson, Hanson (1974), Solving Least Squares Problems, doi:10.1137/1.9781611971217). By hand
+every region that stayed would have had to be drawn, so an image with proposals saved
 
     draw * (accepted + moved + relabeled) - accept * accepted - correct * (moved + relabeled) - remove * deleted.
 
 Where a class is given to the whole image there is exactly one region per image and no separate time to look. Times far
-above those of like images are cut off, since pages are left open. The interval is a bootstrap over images (Bradley
-Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife"). What the model cannot know: experts also become faster
-with practice, and the images without proposals mostly came first.
+above those of like images are cut off, since pages are left open. The interval is a bootstrap over images (Efron
+(1979), Bootstrap Methods: Another Look at the Jackknife, doi:10.1214/aos/1176344552). What the model cannot know:
+experts also become faster with practice, and the images without proposals mostly came first.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def typical(seconds: Sequence[float]) -> float | None:
 
 
 def cap(seconds: Sequence[float]) -> float:
-    """Bound from which a time says that a page was left open: three quartile distances above the upper quartile."""
+    """Longest plausible time, s: three interquartile ranges above the upper quartile; longer means a page left open."""
     if not len(seconds):
         return LONGEST
     low, high = np.percentile(seconds, [25, 75])

@@ -1,4 +1,4 @@
-"""Which regions an annotator was shown: by the ids that survive in the annotation, else by the time they began."""
+"""Which regions an annotator was shown: by the ids kept in the annotation, else by the time work began."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Does active learning pay? Simulated experts and replays of labels that exist."""
+"""Does active learning pay? Simulated experts and replays of existing labels."""

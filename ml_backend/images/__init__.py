@@ -1,4 +1,4 @@
-"""What a task's data says about its image -> a local file, whatever way Label Studio's users name images.
+"""The image address in a task's data -> a local file, for every kind of address that Label Studio supports.
 
 Known: PapLoop's own image addresses, files below the allowed folders, uploads and local files of Label Studio, storage
 URIs (fetched through Label Studio), HTTP(S) on allow-listed hosts, and `data:` URIs. Everything else is refused in a

@@ -1,4 +1,4 @@
-"""Fetched files by key: written atomically, the least recently used go first, nothing outside the folder."""
+"""Fetched files by key: written atomically, the least recently used deleted first, nothing outside the folder."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ImageCache:
         return path
 
     def fetch(self, key: str, write: Callable[[BinaryIO], None], check: Callable[[Path], None]) -> Path:
-        """The file of a key; of several threads that ask at once, one writes it and the others wait.
+        """The file of a key; if several threads ask at once, one writes it and the others wait.
 
         Args:
             key: what the file is.

@@ -67,7 +67,7 @@ class Fetcher:
         )
 
     def fetch(self, address: str, file: BinaryIO, task_id: int | None) -> None:
-        """Write what lies at an address to a file.
+        """Download an address to a file.
 
         Args:
             address: an absolute URL, a path on Label Studio or a storage URI.

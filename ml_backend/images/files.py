@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class ImageFiles:
-    """Hands out local files of images; safe to share among threads.
+    """Provides local files of images; safe to share among threads.
 
     Args:
-        make_resolver: makes what fetches images; called when the first one is asked for that is no file of ours, as
+        make_resolver: makes what fetches images; called when the first one is asked for that is not a file of ours, as
             that needs the client of Label Studio.
     """
 

@@ -1,4 +1,4 @@
-"""What an item is: a file of ours, or a task that somebody made in Label Studio."""
+"""Items: a file of ours, or a task that someone created in Label Studio."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def is_local(item: ItemRow) -> bool:
 
 
 def split_salt(project_id: int) -> str:
-    """What tells the splits of projects apart; every placing of a project must use the same."""
+    """The salt that makes the splits of projects differ; a project must always use the same one."""
     return f"paploop-{project_id}"
 
 

@@ -1,4 +1,4 @@
-"""Decide what kind of address an image has, and hand out its local file."""
+"""Determines the kind of an image address and provides its local file."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class Embedder:
 def embedder_for(
     store: Store, files: DataDir, images: ImageFiles, project_id: int, *, max_pixels: int, threads: int
 ) -> Embedder:
-    """What embeds the images of a project as its settings say, with so many CPU threads."""
+    """The embedder that a project's settings ask for, with this many CPU threads."""
     settings = store.projects.settings(project_id)
     encoder = load_encoder(settings.encoder, threads=threads, device="auto")
     joiner = Joiner(files, images, max_pixels, settings, encoder.key, encoder.dimension)

@@ -51,7 +51,7 @@ class IngestReport:
         return asdict(self)
 
     def sentences(self) -> list[str]:
-        """What was not taken and why, for people."""
+        """What was not ingested and why, for people."""
         return ImageFiles((), {**self.unreadable, **self.unusable}, self.passed_over).sentences()
 
 
@@ -92,7 +92,7 @@ def names_below(folder: Path) -> list[str]:
 
 
 def ingest(services: Services, project_id: int, folder: Path, *, stage: Stage) -> IngestReport:
-    """Take a folder in; repeating it adds only what is new, and a killed ingest goes on where it was.
+    """Ingest a folder; repeating it adds only what is new, and a killed ingest resumes where it stopped.
 
     Args:
         services: the parts of the process.

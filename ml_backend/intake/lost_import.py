@@ -1,4 +1,4 @@
-"""An import of tasks whose answer never came: noted in a file, so that it outlives the process."""
+"""An import of tasks without a response: recorded in a file, so that it outlives the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml_backend.state.files import DataDir
 
 
 class LostImport:
-    """The one import of a project of which Label Studio has not said what became of it, if there is one.
+    """The project's import that Label Studio has not confirmed, if there is one.
 
     Args:
         files: where it is noted.
@@ -22,7 +22,7 @@ class LostImport:
         self._note = files.imports_dir / f"{project_id}.json"
 
     def note(self, items: Iterable[int], now: float) -> None:
-        """Note the items whose tasks were to be made, and that waiting for them was given up now."""
+        """Record the items whose tasks were to be made, and that waiting for them ended now."""
         noted = {"since": now, "items": list(items)}
         self._files.make(self._files.imports_dir)
         self._files.write_atomic(self._note, json.dumps(noted))
@@ -35,5 +35,5 @@ class LostImport:
         return set(), 0.0
 
     def clear(self) -> None:
-        """It is known what became of it."""
+        """Remove the record: the outcome is known."""
         self._note.unlink(missing_ok=True)

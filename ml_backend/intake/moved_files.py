@@ -1,4 +1,4 @@
-"""Files that were moved or restored elsewhere: their images are found again by content, never by name or place."""
+"""Finds files that were moved or restored elsewhere by content, never by name or place."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _without_file(store: Store, project_id: int) -> list[ItemRow]:
 
 
 def missing_files(store: Store) -> list[str]:
-    """A sentence for each project whose images are not all where they were."""
+    """One message for each project with images that are no longer in their place."""
     said = []
     for project in store.projects.all():
         missing = _without_file(store, project.id)

@@ -1,4 +1,4 @@
-"""Projects of Label Studio that PapLoop makes or takes over."""
+"""Projects of Label Studio that PapLoop creates or connects."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def classes_of(folder: Path) -> list[str]:
 def attach(
     store: Store, label_studio: LabelStudio, settings: Settings, project_id: int, now: float
 ) -> tuple[ProjectRow, Connection]:
-    """Connect a project of Label Studio with this backend; repeating it repairs what was changed by hand.
+    """Connect a project of Label Studio to this backend; repeating it repairs what was changed by hand.
 
     Raises:
         NotFound: Label Studio has no such project.
@@ -124,7 +124,7 @@ def attach(
 
 @dataclass(frozen=True)
 class Detached:
-    """What letting go of a project changed.
+    """What disconnecting a project changed.
 
     Attributes:
         project: Label Studio's project id.
@@ -138,7 +138,7 @@ class Detached:
 def detach(
     store: Store, label_studio: LabelStudio, settings: Settings, project_id: int, clock: Callable[[], float]
 ) -> Detached:
-    """Let go of a project: PapLoop leaves Label Studio's side, polls it no more and starts no run in it.
+    """Disconnect a project: PapLoop removes itself from Label Studio, stops polling, and starts no more runs.
 
     Labels, predictions, models and everything recorded about the project stay, so that `attach` takes it up again.
 

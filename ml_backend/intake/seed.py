@@ -1,4 +1,4 @@
-"""First labels from folder names, so that a user who sorted some images by hand need not do it again."""
+"""First labels from folder names, so that images already sorted by hand need not be labeled again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class Seeded:
-    """First labels that were given.
+    """First labels that were set.
 
     Attributes:
         submitted: how many.
@@ -37,7 +37,7 @@ class Seeded:
 
 
 def folder_classes(items: Iterable[ItemRow]) -> dict[int, str]:
-    """The class that the folder of each item says, in the form that `normal` gives; items without one are left out."""
+    """The class from the folder of each item, normalized by `normal`; items without one are left out."""
     by_root: dict[str, list[ItemRow]] = defaultdict(list)
     for item in items:
         if is_local(item):

@@ -63,7 +63,8 @@ class TaskImporter:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def import_waiting(self) -> int:
-        """Import what waits, for example images that a lead split off their group; returns how many tasks were made.
+        """Import waiting items, for example images that a lead split off their group; returns how many tasks were
+        created.
 
         Raises:
             LabelStudioUnavailable: it does not answer; the next call goes on.
@@ -102,11 +103,11 @@ class TaskImporter:
         self._lost.clear()
 
     def more(self) -> None:
-        """Import what waits now."""
+        """Import the items that are waiting now."""
         self._imports.append(self._thread.submit(self._import))
 
     def finish(self, progress: Progress) -> int:
-        """Wait for every import; returns how many tasks were made.
+        """Wait for every import; returns how many tasks were created.
 
         Raises:
             LabelStudioUnavailable: one failed.

@@ -1,4 +1,4 @@
-"""Label Studio's tasks -> items: ours are matched, others are taken in to be embedded by the next run."""
+"""Label Studio's tasks -> items: ours are matched, others become new items that the next run embeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def remember_tasks(
     *,
     listed: bool = False,
 ) -> int:
-    """Keep which task shows which item; unknown images become new items.
+    """Record which task shows which item; unknown images become new items.
 
     Args:
         store: the database.

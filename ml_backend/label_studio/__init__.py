@@ -1,1 +1,1 @@
-"""The language of Label Studio, and only here."""
+"""Everything specific to Label Studio."""

@@ -1,4 +1,5 @@
-"""Tie a Label Studio project to this PapLoop: ML backend, webhook with its secret, sampling; repeating it repairs."""
+"""Connects a Label Studio project to PapLoop: ML backend, webhook with its secret, sampling; repeating it repairs
+them."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ START_TRAINING: Final = "START_TRAINING"
 
 @dataclass
 class Connection:
-    """What `connect` left behind.
+    """The result of `connect`.
 
     Attributes:
         backend_id: the ML backend in Label Studio.
@@ -72,7 +73,7 @@ def connect(label_studio: LabelStudio, settings: Settings, project_id: int) -> C
 
 
 def disconnect(label_studio: LabelStudio, settings: Settings, project_id: int) -> list[str]:
-    """Take ML backend and webhooks of this PapLoop out of a project; labels, predictions and other backends stay.
+    """Remove this PapLoop's ML backend and webhooks from a project; labels, predictions and other backends stay.
 
     Returns:
         What was removed, in words; empty when nothing was left of PapLoop.

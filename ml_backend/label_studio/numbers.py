@@ -1,4 +1,4 @@
-"""What numbers of Label Studio can be: ids of rows and projects, and seconds spent."""
+"""Valid numbers from Label Studio: ids of rows and projects, and seconds spent."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Confirmed labels: what experts have said so far."""
+"""Confirmed labels: what experts have labeled so far."""

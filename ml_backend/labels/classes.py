@@ -24,7 +24,7 @@ _TELLING_FIRST = (UNKNOWN, SEVERAL, NO_RESULT, SKIPPED)
 
 
 class Annotated(Protocol):
-    """What the rule reads of an annotation."""
+    """The fields of an annotation that the rule uses."""
 
     @property
     def id(self) -> int:
@@ -67,7 +67,7 @@ class Confirmed:
 
 
 def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
-    """Confirm at most one label a task, by the rule at the top of this file.
+    """Confirm at most one label per task, by the rule at the top of this file.
 
     Args:
         annotations: live annotations of any tasks, in any order; the answer does not depend on it.

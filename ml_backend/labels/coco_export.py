@@ -39,7 +39,7 @@ EXACT = 0.002
 def coco_of(
     store: Store, images: ImageFiles, project_id: int, job: LabelingJob, outlines: Outlines = "auto", *, now: float
 ) -> dict[str, Any]:
-    """All images with confirmed objects, or with the confirmed word that there are none.
+    """All images with confirmed objects, or confirmed as having none.
 
     Images carry `task`, `split`, `group` (patient or slide), `duplicate_group` and `state`; `checked` where only parts
     were searched, without a box where something drawn could not be read. Those without a confirmed label are listed

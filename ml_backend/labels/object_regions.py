@@ -17,7 +17,7 @@ from training.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ImageObjects:
-    """What is known about the objects of one image.
+    """The known objects of one image.
 
     Attributes:
         boxes: `(r, 4)` float32 px, inside the image.

@@ -1,4 +1,4 @@
-"""Backup and restore of what cannot be computed again: database, waiting events, embeddings, active models, keys.
+"""Backup and restore of what cannot be recomputed: database, waiting events, embeddings, active models, keys.
 
 Not in it: images, fetched copies, models that are not active, and Label Studio's own data.
 """
@@ -149,7 +149,7 @@ def restore(
     force: bool = False,
     progress: Progress = _silent,
 ) -> BackupReport:
-    """Bring back the state of a backup; PapLoop must not be running.
+    """Restore the state of a backup; PapLoop must not be running.
 
     The archive is unpacked and checked completely before anything is touched. What was there is moved into a folder of
     the data directory, never deleted. Runs that were open are closed as failed, with the reason.

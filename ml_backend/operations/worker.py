@@ -27,7 +27,7 @@ RESTART: Final = 5.0
 
 
 class Lane(StrEnum):
-    """What a worker takes on."""
+    """The jobs that a worker takes."""
 
     ALL = "all"
     SHORT = SHORT
@@ -35,7 +35,7 @@ class Lane(StrEnum):
 
 
 class OtherLane:
-    """The long lane in a process of its own, started again when it ends; it never outlives the worker."""
+    """The long lane in its own process, restarted whenever it ends; it never outlives the worker."""
 
     COMMAND: Final = (sys.executable, "-m", "ml_backend.cli", "worker", "--lane", LONG, "--beside")
 
@@ -71,7 +71,7 @@ class OtherLane:
 
 
 def work(services: Services, *, lane: Lane = Lane.ALL, burst: bool = False, beside: int = 0) -> None:
-    """Work until told to stop.
+    """Work until stopped.
 
     Args:
         services: the parts of the process.

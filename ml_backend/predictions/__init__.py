@@ -1,1 +1,1 @@
-"""What models say about images, and how it reaches Label Studio."""
+"""Predictions of models, and how they reach Label Studio."""

@@ -1,4 +1,4 @@
-"""A run's model and what it says about items, whichever way it was trained."""
+"""A run's model and its predictions for items, whatever its training method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's detector, and what it says about images."""
+"""A run's detector and its predictions for images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def finds_objects(run: RunRow) -> bool:
 
 
 def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | None, str]:
-    """What the serving model says, or None and why there is nothing to compare with.
+    """The serving model's predictions, or None and why there is nothing to compare with.
 
     Args:
         before: the run of the serving model, None where there is none.
@@ -89,7 +89,7 @@ def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 
 
 
 def renamed(found: Found, classes: Sequence[str]) -> Detections:
-    """The same answer over other classes: columns move by name, a class the detector lacks gets 0.
+    """The same prediction over other classes: columns move by name, a class that the detector lacks gets 0.
 
     What it gave to a class that is gone counts as background: nothing that anybody asks for now.
     """

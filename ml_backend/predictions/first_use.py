@@ -1,4 +1,4 @@
-"""Answers for tasks that no run has predicted yet: model and encoder load on first use and stay."""
+"""Predictions for tasks that no run has predicted yet: model and encoder load on first use and stay loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imported pre-annotations in an order: shown where no model of the project has an answer."""
+"""Imported pre-annotations in an order: shown where no model of the project has a prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a detector said about one image as bytes for the database, and back: numbers and text, nothing to execute."""
+"""A detector's prediction for one image as bytes for the database, and back: numbers and text, nothing executable."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST: Final = 1 << 28
 
 @dataclass(frozen=True)
 class Found:
-    """A detector's answer for one image, with the names of its classes.
+    """A detector's prediction for one image, with the names of its classes.
 
     Attributes:
         detections: the answer; its distributions end with the background.
@@ -36,7 +36,7 @@ class Found:
 
 
 def pack(found: Found) -> bytes:
-    """An answer as bytes; vectors lose precision beyond three digits, everything else comes back as it was."""
+    """A prediction as bytes; vectors lose precision beyond three digits, everything else is restored exactly."""
     answer = found.detections
     arrays: dict[str, NDArray[Any]] = {
         "boxes": np.asarray(answer.boxes, dtype="<f4"),
@@ -56,7 +56,7 @@ def pack(found: Found) -> bytes:
 
 
 def unpack(content: bytes) -> Found:
-    """The answer that `pack` wrote.
+    """The prediction that `pack` wrote.
 
     Raises:
         PapLoopError: the bytes are damaged.

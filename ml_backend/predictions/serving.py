@@ -1,4 +1,4 @@
-"""/predict: stored predictions by one select, a model only for tasks that no run has seen, an answer for every task."""
+"""/predict: stored predictions by one select, a model only for tasks that no run has seen, a result for every task."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def known_project(projects: ProjectRows, project_id: int) -> ProjectRow | None:
 
 
 class Serving:
-    """Answers `/predict`; one per web process.
+    """Serves `/predict`; one per web process.
 
     Args:
         store: stored predictions, orders and settings.

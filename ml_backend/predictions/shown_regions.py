@@ -1,4 +1,4 @@
-"""A model's answer for a task -> the regions that an annotator sees, whatever kind of job the project has."""
+"""A model's prediction for a task -> the regions that an annotator sees, for every kind of project."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class ShownRegions:
         return shown(self._job, found, self._style(run), partial(region_id, run, item)).results
 
     def of_stored(self, content: bytes, run: int, item: int) -> Regions:
-        """The objects in a stored answer; none, and a line in the log, where it is damaged."""
+        """The objects in a stored prediction; none, and a line in the log, if it is damaged."""
         from ml_backend.predictions.packing import unpack
 
         try:

@@ -1,4 +1,4 @@
-"""From which score on an object is shown: set by the lead, chosen by the corrections to expect, or the default."""
+"""Score thresholds for showing objects: set by the lead, chosen by expected corrections, or the default."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Limits:
 
 
 def thresholds_of(store: Store, project_id: int, run_id: int | None = None) -> Mapping[str, float] | float:
-    """Least score of a pre-annotated object, one number for all classes or one by class name.
+    """Score thresholds of pre-annotated objects: one number for all classes, or one per class name.
 
     `NOTHING_SHOWN` while the detector's proposals are held back.
 
@@ -80,7 +80,7 @@ def thresholds_of(store: Store, project_id: int, run_id: int | None = None) -> M
 
 
 def limits_of(store: Store, project_id: int, run_id: int | None = None) -> Limits:
-    """The thresholds with what speaks for them; arguments as `thresholds_of`."""
+    """The thresholds with their reasons; arguments as `thresholds_of`."""
     project, settings = store.projects.one(project_id), store.projects.settings(project_id)
     run = project.active_run_id if run_id is None else run_id
     stored = _chosen(store.runs, run)

@@ -1,4 +1,4 @@
-"""Tasks for which `/predict` had nothing, and why: for the log, the metrics and the page of the project."""
+"""Tasks without a prediction from `/predict`, and why: for the log, the metrics and the project's page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Note = Callable[[str, str, int], None]
 
 @dataclass(frozen=True)
 class Reason:
-    """Why tasks got nothing.
+    """Why tasks got no prediction.
 
     Attributes:
         at: unix seconds.
@@ -51,7 +51,7 @@ class Unanswered:
         self._counts: Counter[tuple[int, str]] = Counter()
 
     def noting(self, project_id: int) -> Note:
-        """What takes the reasons of one project."""
+        """The callback that records the reasons of one project."""
 
         def note(kind: str, sentence: str, tasks: int) -> None:
             what = "1 task" if tasks == 1 else f"{tasks} tasks"
@@ -71,7 +71,7 @@ class Unanswered:
             return list(reversed(self._newest.get(project_id, ())))
 
     def total(self, project_id: int) -> int:
-        """Tasks of a project that got nothing since the process started."""
+        """Tasks of a project without a prediction since the process started."""
         with self._lock:
             return sum(count for (project, _), count in self._counts.items() if project == project_id)
 

@@ -1,1 +1,1 @@
-"""What a lead reads."""
+"""Reports for the lead of a project."""

@@ -1,4 +1,4 @@
-"""How a project stands: counts, labels, the active model and why, what the next run waits for."""
+"""State of a project: counts, labels, the active model and why, what the next run waits for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ml_backend.times import utc_minute
 
 @dataclass(frozen=True)
 class Overview:
-    """What a lead wants to know first.
+    """The facts that a lead needs first.
 
     Attributes:
         project: Label Studio's project id.
@@ -76,7 +76,7 @@ class Overview:
 
 
 def overview(store: Store, project_id: int, now: float) -> Overview:
-    """Look at a project; a handful of queries, nothing is changed.
+    """Read the state of a project with a handful of queries; changes nothing.
 
     Raises:
         NotFound: the project is not connected.
@@ -164,7 +164,7 @@ def image_address(settings: Settings, item: ItemRow) -> str:
 
 
 def run_summary(run: RunRow) -> dict[str, Any]:
-    """A run as a lead reads it; times are unix seconds."""
+    """A run as a report for the lead; times are Unix seconds."""
     score = validation_score(run)
     interval = [score.low, score.high] if score is not None else None
     return {

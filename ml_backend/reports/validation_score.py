@@ -44,7 +44,7 @@ class ValidationScore:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models on one and the same validation set; nothing else may be drawn as one curve or compared in words.
+    """Models measured on the same validation set; only these may form one curve or be compared in words.
 
     Attributes:
         items: how many items the scores rest on.
@@ -58,7 +58,7 @@ class Comparison:
 
     @property
     def caution(self) -> str:
-        """What to keep in mind, empty where there are items enough."""
+        """A caution for the reader; empty if there are enough items."""
         if self.items >= ENOUGH_ITEMS:
             return ""
         return (
@@ -67,7 +67,7 @@ class Comparison:
 
 
 def comparison(runs: Iterable[RunRow]) -> Comparison | None:
-    """The models of a project on the present validation set, as the newest judge measured them.
+    """The models of a project on the current validation set, as the latest judge measured them.
 
     Args:
         runs: newest first.
@@ -123,8 +123,9 @@ def _detector_score(judged: Mapping[str, Any], measured: Mapping[str, Any]) -> V
 def macro_f1_interval(confusion: Confusion) -> tuple[float | None, float | None]:
     """Percentile interval of macro-F1 over resampled items.
 
-    Bradley Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife". Items are drawn one by one from the
-    confusion matrix, which is all that is stored of them; where images of one slide agree the true interval is wider.
+    Efron (1979), Bootstrap Methods: Another Look at the Jackknife, doi:10.1214/aos/1176344552. Items are drawn one by
+    one from the confusion matrix, which is all that is stored of them; where images of one slide agree the true
+    interval is wider.
 
     Args:
         confusion: `(c, c)` counts, rows true, columns predicted.

@@ -1,1 +1,1 @@
-"""What must survive: tables, vectors and the data directory."""
+"""Everything that must survive: tables, vectors and the data directory."""

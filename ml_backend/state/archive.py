@@ -1,4 +1,4 @@
-"""A backup as a file: tar.gz with a table of contents first; reading it trusts nothing."""
+"""A backup as a file: tar.gz that starts with a table of contents; reading it trusts nothing."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _put(tar: tarfile.TarFile, member: Member) -> None:
 
 
 def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Unpack a backup into an empty folder and answer its table of contents.
+    """Unpack a backup into an empty folder and return its table of contents.
 
     Only plain files with the names of a backup are written, each below `folder` and of the size announced.
 

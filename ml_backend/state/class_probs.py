@@ -12,7 +12,7 @@ from ml_backend.state.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class ClassProbs:
-    """What a model said about n items, in the model's own classes.
+    """A model's predictions for n items, in the model's own classes.
 
     Attributes:
         ids: `(n,)` int64 item ids, ascending.
@@ -73,7 +73,7 @@ def columns_by_name(probs: FloatArray, have: Sequence[str], want: Sequence[str])
 
 
 def likeliest(classes: Sequence[str], probs: FloatArray, offered: Collection[str]) -> tuple[str, float] | None:
-    """A model's answer for one image: its most probable class, with the probability.
+    """A model's prediction for one image: its most probable class, with the probability.
 
     Args:
         classes: the model's classes.

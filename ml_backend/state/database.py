@@ -213,7 +213,7 @@ def _refuse_inherited(
 
 
 def to_json(value: object) -> str:
-    """JSON for a column; numpy numbers and arrays are welcome, NaN and infinity are not.
+    """JSON for a column; accepts numpy numbers and arrays, refuses NaN and infinity.
 
     Raises:
         BadRequest: the value cannot be written as JSON.

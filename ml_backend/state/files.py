@@ -25,7 +25,7 @@ OURS: Final = frozenset({"paploop.db", "secrets.json", "locks", "runs"})
 
 @contextmanager
 def in_words(doing: str) -> Iterator[None]:
-    """Turn a failing file operation into a sentence; `doing` completes "PapLoop could not ...".
+    """Turn a failed file operation into a message; `doing` completes "PapLoop could not ...".
 
     Raises:
         Unavailable: the disk is full, read-only or refused access.

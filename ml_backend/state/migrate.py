@@ -1,4 +1,4 @@
-"""Bring a database to the present schema; any number of processes may try at once."""
+"""Migrate a database to the current schema; any number of processes may try at once."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def migrate(database: Database) -> None:
 
 
 def revision(database: Database) -> str | None:
-    """The schema revision of a database, None when it is empty."""
+    """The schema revision of a database; None if it is empty."""
     with database.read() as connection:
         return _revision(connection)
 

@@ -1,4 +1,4 @@
-"""Passwords and keys that PapLoop makes up for itself, in a file only its user can read."""
+"""Passwords and keys that PapLoop generates, in a file that only its user can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database of PapLoop: one repository an aggregate, each with every statement on its tables."""
+"""PapLoop's database: one repository per aggregate, each with all statements on its tables."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The HTTP face of PapLoop."""
+"""PapLoop's HTTP interface."""

@@ -1,4 +1,4 @@
-"""The JSON API for acquisition and jobs, under /api: parse, call a use case, answer. Described in docs/api.md."""
+"""The JSON API for acquisition and jobs, under /api; described in docs/api.md."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, 
 
 
 def ask_reconcile(projects: ProjectRows, project_id: int) -> None:
-    """Let the worker poll Label Studio at its next beat; polling takes too long for a request."""
+    """Let the worker poll Label Studio in its next pass; polling takes too long for a request."""
     projects.update(project_id, reconciled_at=0.0)
 
 

@@ -1,4 +1,4 @@
-"""The Flask application: routes put together, every error a JSON sentence."""
+"""The Flask application: all routes, and every error as a JSON message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class RowNumber(IntegerConverter):
-    """A number in an address that fits a database column; a larger one leads nowhere."""
+    """A number in a URL that fits a database column; a larger one is not found."""
 
     def __init__(self, url_map: Map) -> None:
         super().__init__(url_map, min=1, max=MAX_ID)

@@ -42,14 +42,14 @@ def guard(app: Flask, settings: Settings) -> None:
 
 
 def allowed(settings: Settings, call: Request) -> bool:
-    """Whether the credentials of a request are good enough for what it asks."""
+    """Whether the credentials of a request allow what it asks for."""
     if settings.insecure_no_auth:
         return True
     return _known(settings, call.authorization, bearer=call.endpoint in SECRET_ENDPOINTS)
 
 
 def large_body_gate(app: Flask, settings: Settings) -> Callable[[str, str], bool]:
-    """Tells the web server whose large bodies to take: those who come with the password or the webhook secret.
+    """Tells the web server which large bodies to accept: those sent with the password or the webhook secret.
 
     Returns:
         A function of the Authorization header and the caller's address.
@@ -81,7 +81,7 @@ def challenge(response: Response) -> None:
 
 
 def refuse_other_sites(settings: Settings, call: Request) -> None:
-    """Stop changes that a page of another site makes with the password the browser remembers.
+    """Refuse changes that a page of another site makes with the password that the browser remembers.
 
     Raises:
         werkzeug.exceptions.Forbidden: the browser says that the request comes from elsewhere.

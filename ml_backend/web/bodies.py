@@ -66,7 +66,7 @@ def json_object(call: Request, *, empty_ok: bool = False) -> dict[str, object]:
 
 
 def refuse_hard_work(data: bytes) -> None:
-    """Look at a body before it is parsed: parsing holds up every other request of the process.
+    """Check a body before it is parsed, because parsing blocks every other request of the process.
 
     Raises:
         BadRequest: it holds more lists, objects or values than any labeling message.
@@ -74,7 +74,7 @@ def refuse_hard_work(data: bytes) -> None:
     if data.count(b"[") + data.count(b"{") > MAX_CONTAINERS or data.count(b",") > MAX_VALUES:
         raise BadRequest(
             f"The JSON body contains more than {MAX_CONTAINERS} lists and objects, or more than {MAX_VALUES} "
-            "values; send less at once.",
+            "values. Send smaller requests.",
             code="request.too_large",
         )
 

@@ -63,7 +63,7 @@ class Conversions:
         self._guard = threading.Lock()
 
     def copy(self, source: Path, name: str, side: int | None = None) -> Path:
-        """A copy of an image file as people see it; one that does not exist yet is made now.
+        """A copy of an image file as browsers can show it, created on first use.
 
         Args:
             source: the original.

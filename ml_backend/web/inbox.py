@@ -1,4 +1,4 @@
-"""Webhook events on their way into the database: kept in a file first, so that a busy database delays nobody.
+"""Webhook events on their way to the database: written to a file first, so that a busy database delays no one.
 
 Label Studio waits one second for a webhook, inside the annotator's request, and never sends it again. A file takes a
 fraction of a millisecond whatever the worker is writing; a thread moves the files into the events table in their order.
@@ -78,11 +78,11 @@ class Inbox:
         return sum(1 for _ in self.folder.glob("*.json"))
 
     def set_aside(self) -> int:
-        """Events that could not be put into the database, kept in `*.damaged` files."""
+        """Events that could not be stored in the database, kept in `*.damaged` files."""
         return sum(1 for _ in self.folder.glob("*.damaged"))
 
     def start(self) -> None:
-        """Move what an earlier process left behind, and from now on everything as it comes."""
+        """Move what an earlier process left behind, then everything as it arrives."""
         self._clear_unfinished()
         if self.waiting():
             self._wake()

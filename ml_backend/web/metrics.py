@@ -54,7 +54,7 @@ class Metrics:
             return response
 
     def page(self) -> Response:
-        """What Prometheus scrapes."""
+        """The page that Prometheus scrapes."""
         return Response(generate_latest(self.registry), content_type=CONTENT_TYPE)
 
 
@@ -71,7 +71,8 @@ class LoopState(Collector):
         return []
 
     def collect(self) -> Iterable[Metric]:
-        """One gauge a thing; `paploop_database_up` is 0 and the rest missing when the database is away."""
+        """One gauge per quantity; if the database is unavailable, `paploop_database_up` is 0 and the rest are
+        missing."""
         up = GaugeMetricFamily("paploop_database_up", "1 while the database responds.")
         waiting = GaugeMetricFamily("paploop_inbox_events", "Events received but not yet in the database.")
         waiting.add_metric([], self._inbox.waiting())

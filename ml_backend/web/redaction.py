@@ -1,4 +1,4 @@
-"""A webhook body -> what the worker needs of it: no tokens, no passwords, no counters of people."""
+"""A webhook body -> what the worker needs of it: no tokens, no passwords, no data about people."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def event_action(body: Mapping[str, object]) -> str:
 
 
 def says_nothing(body: Mapping[str, object]) -> bool:
-    """Whether an event lacks what it is about, as in the bare events of test programs; there is nothing to apply."""
+    """Whether an event names no task or annotation, as the bare events of test programs do; there is nothing to
+    apply."""
     needed = WEBHOOK.get(event_action(body), "")
     return needed != "" and body.get(needed) is None
 

@@ -18,7 +18,7 @@ LINES: Final = 20
 
 
 class RefusedLogins:
-    """What one process says of callers without the right password.
+    """What one process logs about callers without the right password.
 
     Args:
         now: a monotonic clock, seconds.

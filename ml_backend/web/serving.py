@@ -1,4 +1,4 @@
-"""What answers `/predict`, put together from the parts of a web process."""
+"""Builds what serves `/predict` from the parts of a web process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def serving_of(
     deadline: float = DEADLINE,
     timer: Callable[[], float] = time.monotonic,
 ) -> Serving:
-    """The answers of a web process; arguments as `Serving`."""
+    """The predictions of a web process; arguments as `Serving`."""
     kept = unanswered or Unanswered(services.clock)
 
     def make_smart() -> SmartTool:

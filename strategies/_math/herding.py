@@ -12,7 +12,8 @@ SAMPLE = 20_000
 
 
 def sampled(positions: IntArray, weights: FloatArray, count: int, rng: np.random.Generator) -> IntArray:
-    """`count` of the positions, drawn without replacement by weight (Efraimidis, Spirakis 2006), sorted."""
+    """`count` of the positions, drawn without replacement by weight (Efraimidis, Spirakis (2006),
+    doi:10.1016/j.ipl.2005.11.003), sorted."""
     if len(positions) <= count:
         return positions
     keys = rng.exponential(size=len(positions)) / np.maximum(weights, 1e-9)

@@ -1,4 +1,4 @@
-"""How unsure the model is of each item, by the measure that a hybrid strategy is told to use."""
+"""The model's uncertainty about each item, by the measure that a hybrid strategy uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that the detector half sees and would not report."""
+"""Objects that the detector scores too low to report."""
 
 from __future__ import annotations
 

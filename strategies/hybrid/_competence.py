@@ -1,4 +1,4 @@
-"""How much a model knows beyond guessing: the number by which `auto` switches."""
+"""How much better a model is than guessing: the number on which `auto` switches."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ class Competence:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it rests on enough to say that a model knows something, and not only to bet on it."""
+        """Whether the evidence suffices to claim that a model knows something, and not only to act on it."""
         return self.held_out and self.items >= ENOUGH_ITEMS
 
     @property
     def skill(self) -> float:
-        """Share of the way from guessing (0) to perfect (1), one standard error below the measured score."""
+        """Skill between guessing (0) and perfect (1): (b - e - chance) / (1 - chance), with b the score and e its
+        standard error."""
         error = np.sqrt(max(self.score * (1 - self.score), 0.0) / max(self.items, 1))
         return float((self.score - error - self.chance) / (1 - self.chance))
 

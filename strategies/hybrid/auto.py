@@ -1,4 +1,4 @@
-"""Coverage while the model knows little, coverage of its doubts once it has shown that it knows something."""
+"""Coverage while the model knows little, uncertainty-weighted coverage once it does better than guessing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Coverage of what the model is unsure about."""
+"""Uncertainty-weighted coverage."""
 
 from __future__ import annotations
 

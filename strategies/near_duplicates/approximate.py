@@ -1,8 +1,8 @@
 """Neighbor search in cells, for more vectors than an exact scan can afford; its recall is measured, not hoped for.
 
-Inverted lists: Sivic and Zisserman 2003, "Video Google: a text retrieval approach to object matching in videos";
-Jegou, Douze and Schmid 2011, "Product quantization for nearest neighbor search" (here without the quantization: what
-lies in the visited cells is compared exactly).
+Inverted lists: Sivic, Zisserman (2003), Video Google: A Text Retrieval Approach to Object Matching in Videos,
+doi:10.1109/ICCV.2003.1238663; Jégou, Douze, Schmid (2011), Product Quantization for Nearest Neighbor Search,
+doi:10.1109/TPAMI.2010.57 (here without the quantization: vectors in the visited cells are compared exactly).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a few yes/no answers about pairs near the boundary to a threshold with precision and recall.
+"""From yes/no answers about borderline pairs to a threshold with precision and recall.
 
 Every rising logistic curve of "is a duplicate" over the score is weighed by how well it explains the answers (Bayes'
 rule on a grid of middles and steepnesses), then read over all candidate pairs, so that the answers, which crowd at
@@ -27,7 +27,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold and what it is worth; intervals hold 95 percent.
+    """A threshold with its precision and recall; intervals are 95 percent.
 
     Attributes:
         threshold: pairs that score at least this count as duplicates.

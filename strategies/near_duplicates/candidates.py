@@ -1,4 +1,5 @@
-"""Stage one: FAISS proposes a few partners an image, over local features and over whole frames in eight turns."""
+"""Stage one: FAISS proposes a few partners per image, from local features and from whole frames in eight
+orientations."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ BATCH = 1024
 def propose_pairs(
     summaries: NDArray[np.float32], thumbnails: NDArray[np.float32], partners: int = PARTNERS
 ) -> list[tuple[int, int]]:
-    """Pairs that are worth a look at the pixels.
+    """Pairs whose pixels are worth comparing.
 
     Args:
         summaries: `(n, 2, d)` float32 unit vectors: of the images and of their mirror images.

@@ -1,1 +1,1 @@
-"""How unsure the model is, item by item."""
+"""The model's uncertainty about each item."""

@@ -1,4 +1,4 @@
-"""Information about the model that a label would bring."""
+"""Expected information about the model from a label."""
 
 from __future__ import annotations
 

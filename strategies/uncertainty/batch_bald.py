@@ -1,4 +1,4 @@
-"""Information about the model that the labels of a whole batch would bring."""
+"""Expected information about the model from the labels of a whole batch."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The training loop of a whole network: balanced, early-stopped, and resumable at every epoch with the same result.
 
-Starts from a linear head fitted on the network's own embeddings (Ananya Kumar et al., 2022, "Fine-Tuning can Distort
-Pretrained Features and Underperform Out-of-Distribution"), so that the first steps do not tear the features apart.
-Batch statistics stay those of the pretraining: small batches of unlike images have none worth using.
+Starts from a linear head fitted on the network's own embeddings (Kumar et al. (2022), Fine-Tuning can Distort
+Pretrained Features and Underperform Out-of-Distribution, arXiv:2202.10054), so that the first steps do not tear the
+features apart. Batch statistics stay those of the pretraining: small batches of unlike images have none worth using.
 """
 
 from __future__ import annotations

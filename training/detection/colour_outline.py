@@ -1,8 +1,9 @@
 """The object inside a box or around a point, found by color alone: for the time before a model has learned anything.
 
-Carsten Rother, Vladimir Kolmogorov, Andrew Blake, 2004, "GrabCut: Interactive Foreground Extraction using Iterated
-Graph Cuts"; the extent of an object around a point by Otsu's threshold ("A Threshold Selection Method from Gray-Level
-Histograms", 1979) in windows that grow until they enclose it.
+Rother, Kolmogorov, Blake (2004), GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts,
+doi:10.1145/1015706.1015720. The extent of an object around a point comes from Otsu's threshold in windows that grow
+until they enclose it: Otsu (1979), A Threshold Selection Method from Gray-Level Histograms,
+doi:10.1109/TSMC.1979.4310076.
 """
 
 from __future__ import annotations

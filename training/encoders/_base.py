@@ -1,4 +1,4 @@
-"""What every encoder can do."""
+"""The interface of an encoder."""
 
 from __future__ import annotations
 

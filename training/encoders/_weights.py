@@ -1,4 +1,4 @@
-"""Weights from a file on disk, or a clear word when none can be had."""
+"""Weights from a file on disk, or a clear error if there are none."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def fill(network: nn.Module, weights: dict[str, torch.Tensor], what: str) -> Non
 
 
 def cannot_be_had(name: str, error: Exception) -> TrainingError:
-    """What to say when a library could not fetch weights."""
+    """The error for a library that could not download weights."""
     short = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
     return TrainingError(
         f"The weights of {name} cannot be downloaded ({short}). Connect this machine to the network, write "

@@ -1,6 +1,6 @@
 """ImageNet EfficientNet-Lite0 from a PyPI wheel: the encoder that works without a network.
 
-Mingxing Tan, Quoc V. Le, 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks"; the Lite
+Tan, Le (2019), EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks, arXiv:1905.11946; the Lite
 variants drop squeeze-and-excitation and use ReLU6.
 """
 

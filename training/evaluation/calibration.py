@@ -1,6 +1,6 @@
-"""Do probabilities mean what they say? One temperature, fitted on held-out items, and the error before and after.
+"""Calibrates probabilities with one temperature, fitted on held-out items, and measures the error before and after.
 
-Chuan Guo, Geoff Pleiss, Yu Sun, Kilian Q. Weinberger, 2017, "On Calibration of Modern Neural Networks".
+Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def fit_temperature(probs: FloatArray, truth: IntArray) -> float:
 
 
 def cross_fitted(probs: FloatArray, truth: IntArray, *, seed: int, groups: IntArray | None = None) -> FloatArray:
-    """Calibrated probabilities by which a model may be judged: no item has a part in its own temperature.
+    """Cross-fitted calibrated probabilities for judging a model: no item takes part in fitting its own temperature.
 
     A temperature fitted on the items that then judge makes every new model look better than it is; two models that are
     compared go through this alike, on the same folds.

@@ -11,7 +11,7 @@ from training.types import FloatArray, IntArray, TrainingError
 
 
 def check_probabilities(truth: IntArray, probs: FloatArray, classes: Sequence[str], who: str) -> None:
-    """Refuse anything from which a measurement would be made up.
+    """Refuse inputs that would make a measurement meaningless.
 
     Args:
         truth: `(n,)` class indices.

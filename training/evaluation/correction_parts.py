@@ -79,7 +79,7 @@ class Part:
     pairs: tuple[tuple[int, int], ...]
 
     def tally(self, limits: NDArray[np.float64], costs: Costs) -> Tally:
-        """Corrections when each class is shown from its limit on."""
+        """Corrections if each class is shown from its threshold."""
         shown = [score >= limits[label] for score, label in zip(self.scores, self.labels, strict=True)]
         return self._corrections(shown, costs)
 

@@ -27,7 +27,7 @@ ROUNDS = 10
 
 @dataclass(frozen=True)
 class ClassThreshold:
-    """The threshold of one class and what speaks for it.
+    """The threshold of one class and its basis.
 
     Attributes:
         name: the class.
@@ -71,7 +71,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that thresholds are chosen by, small enough to keep.
+    """The evidence from which thresholds are chosen, small enough to store.
 
     Attributes:
         parts: regions and objects that touch each other.
@@ -159,7 +159,7 @@ def choose(
 
 
 def tally(parts: Sequence[Part], limits: NDArray[np.float64], costs: Costs) -> Tally:
-    """What annotators have to do when every class is shown from its limit on."""
+    """Corrections that annotators have to make if every class is shown from its threshold."""
     return sum((part.tally(limits, costs) for part in parts), Tally())
 
 

@@ -1,6 +1,6 @@
 """COCO measurements of detections and outlines, with limits that follow the data.
 
-Tsung-Yi Lin et al., 2014, "Microsoft COCO: Common Objects in Context"; computed by pycocotools' own COCOeval.
+Lin et al. (2014), Microsoft COCO: Common Objects in Context, arXiv:1405.0312; computed by pycocotools' own COCOeval.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def curves(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox")
 
 
 def matched(data: DetectionSet, found: Sequence[Detections], kind: Kind = "bbox") -> Matches:
-    """What happened to each region at IoU 0.5; its AP50 is that of `evaluate`, and can be asked for a part of the
+    """What happened to each region at IoU 0.5; its AP50 equals that of `evaluate` and can be computed for a part of the
     images.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pictures for people: precision against recall, and the images on which a detector did worst."""
+"""Figures for people: precision-recall curves, and the images on which a detector did worst."""
 
 from __future__ import annotations
 

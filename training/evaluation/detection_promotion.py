@@ -1,9 +1,9 @@
 """May a freshly trained detector replace the one that serves? Both are measured on the same held-out images.
 
 AP50 decides, of outlines where both models and the truth have them, else of boxes. How sure the difference is comes
-from a paired bootstrap (Bradley Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife") over groups of images,
-for images of one slide agree with each other. A candidate with a lower AP50 never replaces a serving model, thin as
-the evidence may be: nothing is lost by waiting for the next run, which learns from more labels.
+from a paired bootstrap (Efron (1979), Bootstrap Methods: Another Look at the Jackknife, doi:10.1214/aos/1176344552)
+over groups of images, for images of one slide agree with each other. A candidate with a lower AP50 never replaces a
+serving model, thin as the evidence may be: nothing is lost by waiting for the next run, which learns from more labels.
 """
 
 from __future__ import annotations

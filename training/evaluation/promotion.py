@@ -1,12 +1,12 @@
 """May a freshly trained model replace the one that serves? Both are measured on the same held-out items.
 
-The decision rests on macro-F1 with a paired bootstrap interval (Bradley Efron, 1979, "Bootstrap Methods: Another Look
-at the Jackknife"), resampled by group because images of one slide agree with each other. On a few dozen items that
-interval nearly always holds zero, and the sign of the difference is close to a coin. Then the class-balanced log loss
-decides which model is better in expectation: a proper score sees on every item what macro-F1 sees only where a
-decision flips. Replayed on three sets of cells and tissue, 20 to 160 labels in steps of 20, a judge that went by
-the sign of macro-F1 served models whose test macro-F1 was 0.006 to 0.021 below that of always promoting; this one lost
-0.009 at most and won on one set.
+The decision rests on macro-F1 with a paired bootstrap interval (Efron (1979), Bootstrap Methods: Another Look at the
+Jackknife, doi:10.1214/aos/1176344552), resampled by group because images of one slide agree with each other. On a few
+dozen items that interval nearly always holds zero, and the sign of the difference is close to a coin. Then the
+class-balanced log loss decides which model is better in expectation: a proper score sees on every item what macro-F1
+sees only where a decision flips. Replayed on three sets of cells and tissue, 20 to 160 labels in steps of 20, a judge
+that went by the sign of macro-F1 served models whose test macro-F1 was 0.006 to 0.021 below that of always promoting;
+this one lost 0.009 at most and won on one set.
 """
 
 from __future__ import annotations

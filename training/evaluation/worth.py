@@ -1,8 +1,9 @@
-"""Do the proposals of a detector spare its experts work, or would drawing from nothing cost them less?
+"""Do a detector's proposals save experts work, or would drawing from scratch cost less?
 
 What would have to be corrected is counted on held-out images, each under thresholds that were chosen without the images
 of its fold: thresholds chosen on the very images that judge them never do harm there. How sure the sum is comes from a
-bootstrap (Bradley Efron, 1979, "Bootstrap Methods: Another Look at the Jackknife") over groups of images.
+bootstrap (Efron (1979), Bootstrap Methods: Another Look at the Jackknife, doi:10.1214/aos/1176344552) over groups of
+images.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Worth:
-    """What proposals spare on all held-out images together.
+    """The work that proposals save on all held-out images together.
 
     Attributes:
         images: how many there are.

@@ -1,1 +1,1 @@
-"""Files in, files out: what a run asks of training."""
+"""Training jobs of a run: files in, files out."""

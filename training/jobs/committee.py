@@ -1,11 +1,11 @@
 """Several opinions from one run: linear heads on bootstrap samples of its training groups.
 
 Strategies that measure disagreement need members. Refitting a linear head takes a fraction of a second. Whole groups
-are resampled, since images of one slide are not an independent evidence.
+are resampled, since images of one slide are not independent evidence.
 
-Paper: Leo Breiman, 1996, "Bagging Predictors".
-Paper: Lakshminarayanan, Pritzel, Blundell, 2017, "Simple and Scalable Predictive Uncertainty Estimation using Deep
-Ensembles".
+Paper: Breiman (1996), Bagging Predictors, doi:10.1007/BF00058655
+Paper: Lakshminarayanan, Pritzel, Blundell (2017), Simple and Scalable Predictive Uncertainty Estimation using Deep
+Ensembles, arXiv:1612.01474
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def fit_classes(
     seed: int,
     threads: int,
 ) -> dict[str, Any]:
-    """Train a classifier on a class folder and measure it on the groups that were held out.
+    """Train a classifier on a class folder and evaluate it on the held-out groups.
 
     Args:
         data: one subfolder a class, or a list.
@@ -71,7 +71,7 @@ def fit_classes(
 def evaluate_classes(
     model: Path, data: Path | ClassList, progress: Progress, *, everything: bool, threads: int = 1
 ) -> dict[str, Any]:
-    """Measure a classifier on a class folder, without the images it learned from unless `everything`.
+    """Evaluate a classifier on a class folder, without its training images unless `everything`.
 
     Raises:
         TrainingError: no model, no usable data, or classes that have nothing in common.

@@ -1,4 +1,4 @@
-"""What a folder of data is, and what a folder of a fitted model holds."""
+"""What a data folder is, and what the folder of a fitted model contains."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def image_files(source: Path) -> tuple[Path, list[Path]]:
 
 
 def remember(out: Path, paths: Iterable[Path]) -> None:
-    """Note which images a model has learned from, by content."""
+    """Record which images a model was trained on, by content."""
     write_json_atomic(out / SEEN, {"sha256": sorted({content_hash(path) for path in paths if path.is_file()})})
 
 
 def seen_by(model: Path) -> frozenset[str]:
-    """SHA-256 of the images a model has learned from; empty where nobody noted them."""
+    """SHA-256 of the images a model was trained on; empty if not recorded."""
     for folder in (model, model.parent):
         if (folder / SEEN).is_file():
             return frozenset(map(str, read_json(folder / SEEN).get("sha256", [])))
@@ -120,6 +120,6 @@ def seen_by(model: Path) -> frozenset[str]:
 
 
 def split_seen(model: Path, paths: Iterable[Path]) -> list[bool]:
-    """For each image whether the model learned from it."""
+    """For each image, whether the model was trained on it."""
     seen = seen_by(model)
     return [bool(seen) and path.is_file() and content_hash(path) in seen for path in paths]

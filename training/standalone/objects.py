@@ -31,7 +31,7 @@ def fit_objects(
     hold_out: HoldOut,
     allow_left_out: bool = False,
 ) -> dict[str, Any]:
-    """Train a detector on a COCO, YOLO or VOC folder and measure it on the groups that were held out.
+    """Train a detector on a COCO, YOLO or VOC folder and evaluate it on the held-out groups.
 
     Args:
         data: see `training.data.importers.objects.read_objects`.
@@ -83,7 +83,7 @@ def evaluate_objects(
     plots: Path | None,
     allow_left_out: bool = False,
 ) -> dict[str, Any]:
-    """Measure a detector on a COCO, YOLO or VOC folder, without the images it learned from unless `everything`.
+    """Evaluate a detector on a COCO, YOLO or VOC folder, without its training images unless `everything`.
 
     Raises:
         TrainingError: no model, no usable data, or classes that have nothing in common.

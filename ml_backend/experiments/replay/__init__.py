@@ -1,1 +1,1 @@
-"""Does choosing pay? Strategies replayed on labels that are known already."""
+"""Does active learning pay? Strategies replayed on known labels."""

@@ -1,4 +1,4 @@
-"""Plays the loop on known labels: rank, reveal, train, measure, again."""
+"""Simulates the loop on known labels: rank, reveal, train, measure, repeat."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def replay(
 
 
 def checked(names: Sequence[str], seeds: int) -> list[str]:
-    """The strategies to replay, `uniform` first; cheap, so that a mistake is said before the images are read.
+    """The strategies to replay, `uniform` first; checked before the images are read, because it is cheap.
 
     Raises:
         BadRequest: no seeds, or a strategy that needs what a replay on class labels does not have.

@@ -1,4 +1,4 @@
-"""Plays the detection loop on known boxes: rank, reveal, train on, measure AP50, again."""
+"""Simulates the detection loop on known boxes: rank, reveal, train on, measure AP50, repeat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a detection replay says about its strategies: numbers, intervals and words."""
+"""The results of a detection replay for its strategies: numbers, intervals and words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Interval:
-    """A number in percent with its 95 percent interval over seeds and test images; None where it cannot be told."""
+    """A percentage with its 95 percent interval over seeds and test images; None where it is undefined."""
 
     percent: float | None
     low: float | None
@@ -17,7 +17,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Efforts:
-    """Labeled images and labeled objects that something took; None where it was never reached."""
+    """Labeled images and objects needed to reach a goal; None where it was never reached."""
 
     images: float | None
     objects: float | None
@@ -52,7 +52,7 @@ class Gains:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one strategy came to.
+    """The result of one strategy.
 
     Attributes:
         labels: labeled images of each round.
@@ -79,7 +79,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Full:
-    """What all labels give: labeled images, objects on them, AP50 in all and of each class."""
+    """The result with all labels: images, objects on them, AP50 overall and per class."""
 
     labels: int
     objects: int
@@ -89,7 +89,7 @@ class Full:
 
 @dataclass(frozen=True)
 class ObjectReport:
-    """The answer of `paploop replay` for objects.
+    """The result of `paploop replay` for objects.
 
     Attributes:
         full: what all labels give.

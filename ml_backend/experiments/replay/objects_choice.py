@@ -1,4 +1,4 @@
-"""What a strategy would have labeled next, asked of a detector that knows the labels so far."""
+"""The images that a strategy would label next, given a detector trained on the labels so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a detection replay is and how long it will take, counted in steps of training."""
+"""Progress and remaining time of a detection replay, counted in training steps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Meter:
         self._progress(min(0.999, (self._done + within) / self._total), f"{self.left(within)} {text}".strip())
 
     def left(self, within: float = 0.0) -> str:
-        """The time that is left at the pace so far, in words; empty as long as nobody knows."""
+        """The remaining time at the pace so far, in words; empty while unknown."""
         played = self._done + within - self._found
         if played <= 0:
             return ""

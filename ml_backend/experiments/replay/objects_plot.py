@@ -1,4 +1,4 @@
-"""AP50 against labeled images and against labeled objects, as a picture."""
+"""AP50 against labeled images and against labeled objects, as a figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def plot(replayed: ObjectReplay, path: Path) -> None:
-    """Write both curves, one line a strategy with its seeds as thin ones, as PNG, SVG or PDF.
+    """Write both curves as PNG, SVG or PDF: one line per strategy, with thin lines for its seeds.
 
     Raises:
         BadRequest: the file cannot be written.

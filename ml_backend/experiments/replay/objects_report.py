@@ -123,7 +123,7 @@ def _interval(point: float | None, spread: list[float | None]) -> Interval:
 
 
 def report(replayed: ObjectReplay) -> ObjectReport:
-    """What a detection replay says; intervals are of 95 percent over seeds and test images."""
+    """The report of a detection replay; intervals are 95 percent over seeds and test images."""
     whole = Sample(replayed, np.arange(len(replayed.curves["uniform"])), None)
     spread = samples(replayed)
     answers = {name: _answer(replayed, whole, spread, name) for name in replayed.curves}
@@ -173,7 +173,7 @@ def _by_class(rounds: tuple[Round, ...]) -> Mapping[str, float | None]:
 
 
 def verdict(whole: Sample, answers: Mapping[str, Answer]) -> str:
-    """What a lead should take from it, in words; effort is counted in objects, for that is what is drawn."""
+    """The conclusion in words; effort is counted in objects, because experts draw objects."""
     others = [name for name in answers if name != "uniform"]
     if not others:
         return ONLY_RANDOM

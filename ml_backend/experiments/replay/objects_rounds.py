@@ -16,7 +16,7 @@ TERMS = "replay.json"
 
 @dataclass(frozen=True)
 class Round:
-    """One detector and what it was taught.
+    """One detector and its training data.
 
     Attributes:
         images: positions in the pool, in the order in which they were labeled.
@@ -65,7 +65,7 @@ class Rounds:
             write_json_atomic(path, self.terms)
 
     def note(self, key: str, value: object) -> None:
-        """Add what was found out while replaying, for instance how many steps a minute has."""
+        """Add facts measured while replaying, for example the number of steps per minute."""
         self.terms[key] = value
         write_json_atomic(self.root / TERMS, self.terms)
 

@@ -1,4 +1,4 @@
-"""How a detection replay is played: strategies, rounds, and the training of each."""
+"""Parameters of a detection replay: strategies, rounds, and the training in each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PREDICTION = 0.2
 
 @dataclass(frozen=True)
 class Terms:
-    """How a detection replay is played.
+    """Parameters of a detection replay.
 
     Attributes:
         names: strategies; `uniform` is among them.
@@ -66,7 +66,7 @@ def checked(material: Material, terms: Terms) -> Terms:
 
 
 def facts(material: Material, terms: Terms) -> dict[str, object]:
-    """What rounds depend on, so that those of another replay are not taken for this one's."""
+    """Everything that rounds depend on, so that rounds of another replay are never reused by mistake."""
     recipe = terms.recipe
     return {
         "data": material.fingerprint,

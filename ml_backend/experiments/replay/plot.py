@@ -1,4 +1,4 @@
-"""Learning curves as a picture, beside what each strategy gained over random."""
+"""Learning curves as a figure, beside each strategy's gain over random."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Saved:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one strategy came to.
+    """The result of one strategy.
 
     Attributes:
         labels: budgets.
@@ -75,7 +75,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Report:
-    """The answer of `paploop replay`.
+    """The result of `paploop replay`.
 
     Attributes:
         full: what all labels give.
@@ -166,7 +166,7 @@ def area_gap(replayed: Replayed, name: str, other: str = "uniform") -> Gap:
 
 
 def report(replayed: Replayed) -> Report:
-    """What a replay says."""
+    """The report of a replay."""
     answers: dict[str, Answer] = {}
     for name, scores in replayed.macro_f1.items():
         curve = scores.mean(axis=0)
@@ -185,7 +185,7 @@ def report(replayed: Replayed) -> Report:
 
 
 def verdict(replayed: Replayed, answers: Mapping[str, Answer]) -> str:
-    """What a lead should take from it, in words."""
+    """The conclusion in words."""
     others = sorted((name for name in answers if name != "uniform"), key=lambda name: -answers[name].area)
     seeds = len(replayed.macro_f1["uniform"])
     if not others:

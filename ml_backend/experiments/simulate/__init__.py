@@ -1,1 +1,1 @@
-"""An expert made of software, to see whether the loop pays."""
+"""A simulated expert, to measure whether the loop pays."""

@@ -1,4 +1,4 @@
-"""An expert who draws objects: knows the truth from a COCO folder and corrects what was proposed."""
+"""An expert who draws objects: takes the truth from a COCO folder and corrects proposals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The experts: they ask for the next task as the label stream does, and answer it."""
+"""The experts: they request the next task as the label stream does, and label it."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Annotator(ABC):
             )
 
     def label(self, count: int, done: Callable[[int], None]) -> int:
-        """Answer up to `count` tasks; fewer when Label Studio has no more.
+        """Label up to `count` tasks; fewer if Label Studio has no more.
 
         Args:
             count: labels to give.
@@ -104,7 +104,7 @@ class Annotator(ABC):
 
     @abstractmethod
     def answer(self, task: Json) -> bool:
-        """Submit the truth of a task, or skip it and answer False when it is not known."""
+        """Submit the true label of a task, or skip it and return False if it is unknown."""
 
     def _submit(
         self,
@@ -129,7 +129,7 @@ class Annotator(ABC):
 
 
 class Expert(Annotator):
-    """An annotator who names whole images.
+    """An annotator who classifies whole images.
 
     Args:
         client: of Label Studio.

@@ -1,4 +1,4 @@
-"""What a study of strategies says where objects are drawn: numbers, a verdict in words, a picture."""
+"""The results of a study of strategies for objects: numbers, a verdict in words, a figure."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ObjectAverage:
 
 @dataclass(frozen=True)
 class ObjectSummary:
-    """What a study says where objects are drawn.
+    """The results of a study for objects.
 
     Attributes:
         material: pool and test part.

@@ -1,4 +1,4 @@
-"""Strategies against each other in the running loop where objects are drawn: AP50 by labeled images and by objects."""
+"""Compares strategies in the running loop for objects: AP50 by labeled images and by objects."""
 
 from __future__ import annotations
 

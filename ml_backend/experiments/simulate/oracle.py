@@ -1,4 +1,4 @@
-"""Who knows the truth: class folders, a table or an export."""
+"""Sources of true labels: class folders, a table or an export."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Oracle:
 
 
 def mistaken(label: str, classes: Sequence[str], rate: float, rng: np.random.Generator) -> str:
-    """The label an expert gives who errs at a rate, evenly towards the other classes."""
+    """The label of an expert with an error rate; errors are uniform over the other classes."""
     others = [name for name in classes if name != label]
     if not others or rng.random() >= rate:
         return label

@@ -1,4 +1,4 @@
-"""Plain scikit-learn on the same embeddings, labels and split: what the loop's models have to match."""
+"""Plain scikit-learn on the same embeddings, labels and split: the baseline for the loop's models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a study says: numbers, a verdict in words, a picture."""
+"""The results of a study: numbers, a verdict in words, a figure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Average:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a study says.
+    """The results of a study.
 
     Attributes:
         pool: images that experts were asked about.

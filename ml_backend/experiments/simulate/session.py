@@ -141,7 +141,7 @@ def expert_for(services: Services, project_id: int, oracle: Path | None, manner:
 def run_study(
     services: Services, study: Study, stage: Callable[[str], Progress], target: Path | None
 ) -> Summary | ObjectSummary:
-    """Compare strategies and write the picture where one is wanted."""
+    """Compare strategies and, if requested, write the figure."""
     given = labels_in(study.folder)
     summary: Summary | ObjectSummary
     if isinstance(given, DetectionSet) or (isinstance(given, Path) and given.is_dir() and is_object_folder(given)):

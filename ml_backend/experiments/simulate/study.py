@@ -1,4 +1,4 @@
-"""Strategies against each other in the running loop: one temporary project for each strategy and seed."""
+"""Compares strategies in the running loop: one temporary project for each strategy and seed."""
 
 from __future__ import annotations
 

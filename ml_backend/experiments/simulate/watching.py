@@ -1,4 +1,4 @@
-"""Waiting until the loop has digested what the expert said."""
+"""Waits until the loop has processed the expert's labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL = 0.2
 
 
 def wait_for_labels(services: Services, project_id: int, count: int, patience: float) -> None:
-    """Wait until the store knows `count` annotated tasks; after a while a poll looks for lost webhooks.
+    """Wait until the store has `count` annotated tasks; after a while a poll looks for lost webhooks.
 
     Raises:
         Unavailable: they did not arrive in time.

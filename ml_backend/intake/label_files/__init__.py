@@ -1,1 +1,1 @@
-"""Labels that exist already -> annotations or pre-annotations of a project."""
+"""Existing labels -> annotations or pre-annotations of a project."""

@@ -1,4 +1,4 @@
-"""Put existing labels into a project; doing it twice adds nothing, and what people labeled is never touched."""
+"""Import existing labels into a project; a second import adds nothing, and what people labeled is never changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which of a project's images an entry of a label source means: by content, else by name."""
+"""Matches entries of a label source with a project's images: by content, else by name."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Matcher:
         self._names = NameIndex([(name, item.id) for item in items for name in _names(item)])
 
     def item_of(self, entry: Entry) -> ItemRow | str:
-        """The image that an entry means, or why there is none."""
+        """The image that an entry refers to, or why there is none."""
         if entry.path is not None:
             try:
                 found = self._by_hash.get(content_hash(entry.path))
@@ -54,7 +54,7 @@ class Matcher:
         return item if entry.path is None else self._same_name(entry, entry.path, item)
 
     def expect(self, entries: Sequence[Entry]) -> None:
-        """Tell which names the source uses: what several of them share says too little."""
+        """Register the names that the source uses: parts that several of them share do not identify an image."""
         self._names.expect(entry.name for entry in entries)
 
     def words(self, job: LabelingJob) -> Words:
@@ -80,7 +80,7 @@ class Matcher:
         return item
 
     def expect_names(self, names: Iterable[str]) -> None:
-        """Tell which images will be asked for by name alone."""
+        """Register the images that will be looked up by name alone."""
         self._names.expect(names)
 
     def __call__(self, name: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Annotations that an earlier import made from wrong labels, replaced by right ones."""
+"""Replaces annotations that an earlier import made from wrong labels."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Repair:
 
 
 def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[Result]]) -> list[Repair]:
-    """The annotations to change so that tasks say what is wanted; tasks that people had to do with are left alone.
+    """The annotations to change so that tasks have the wanted labels; tasks that people worked on are left alone.
 
     Args:
         label_studio: asked what is there.
@@ -47,13 +47,13 @@ def repairable(label_studio: LabelStudio, wanted: Mapping[int, list[Result]]) ->
 def repair(
     label_studio: LabelStudio, repairs: Sequence[Repair], keep: Callable[[Json], None], progress: Progress
 ) -> None:
-    """Change annotations, each a whole, so that it may be broken off and started again.
+    """Change annotations, each in one call, so that the repair may be interrupted and resumed.
 
     Args:
         label_studio: where they are changed.
         repairs: what they are to say.
         keep: takes each annotation as Label Studio has it now.
-        progress: told how far it is.
+        progress: called with the progress.
     """
     for number, each in enumerate(repairs, start=1):
         made = label_studio.update_annotation(each.annotation, result=each.results)

@@ -32,7 +32,7 @@ EXACT: Final = 0.002
 
 @dataclass
 class Losses:
-    """What the labeling config has no place for.
+    """What the labeling config cannot express.
 
     Attributes:
         classes: labels it lacks, with the number of regions or images.
@@ -66,7 +66,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class Said:
-    """The labels of one image in Label Studio's words.
+    """The labels of one image in Label Studio's format.
 
     Attributes:
         results: the regions, or the class.

@@ -1,4 +1,4 @@
-"""Everything PapLoop asks of Label Studio, over its HTTP API; the one place that knows its endpoints.
+"""The client for Label Studio's HTTP API; the one place that knows its endpoints.
 
 `LabelStudio` is one client put together from small parts, one a subject: projects, tasks, predictions, annotations,
 connections (ML backends and webhooks) and files. All of them speak through `wire.Wire`, where credentials, time-outs

@@ -1,4 +1,4 @@
-"""What the label stream does: take the next task, hand in an annotation, change or delete it."""
+"""The label stream: take the next task; submit, change or delete an annotation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Annotations(Wire):
         parent_prediction: int | None = None,
         ground_truth: bool = False,
     ) -> Json:
-        """Hand in an annotation (or a skip) as the editor does; returns it as stored."""
+        """Submit an annotation (or a skip) as the editor does; returns it as stored."""
         body: dict[str, object] = {"result": list(result), "was_cancelled": was_cancelled, "ground_truth": ground_truth}
         if lead_time is not None:
             body["lead_time"] = lead_time

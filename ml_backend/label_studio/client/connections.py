@@ -12,16 +12,16 @@ class Connections(Wire):
     """ML backends and webhooks: list, add, change, delete."""
 
     def ml_backends(self, project_id: int) -> list[Json]:
-        """The ML backends of a project, the one that is asked for predictions first."""
+        """The ML backends of a project; the first is the one that Label Studio requests predictions from."""
         return self._objects("GET", "api/ml/", params={"project": project_id}, seconds=SETUP_SECONDS)
 
     def add_ml_backend(self, project_id: int, url: str, title: str, **fields: object) -> Json:
-        """Connect an ML backend; it must be up, for Label Studio calls it at once."""
+        """Connect an ML backend; it must be running, because Label Studio calls it at once."""
         body = {"project": project_id, "url": url, "title": title, **fields}
         return self._object("POST", "api/ml/", json=body, seconds=SETUP_SECONDS)
 
     def update_ml_backend(self, backend_id: int, project_id: int, url: str, **fields: object) -> Json:
-        """Change an ML backend; Label Studio wants project and address each time."""
+        """Change an ML backend; Label Studio requires project and address each time."""
         body = {"project": project_id, "url": url, **fields}
         return self._object("PATCH", f"api/ml/{backend_id}", json=body, seconds=SETUP_SECONDS)
 

@@ -1,4 +1,5 @@
-"""Both kinds of Label Studio tokens: legacy ones go into the header, personal ones are exchanged for short ones."""
+"""Both kinds of Label Studio tokens: legacy tokens go into the header, personal ones are exchanged for short-lived
+ones."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ class Credentials:
             return f"Bearer {self._access}"
 
     def renew(self, refused: str) -> bool:
-        """Get a new access token after `refused` (a header) got a 401; tell whether a retry makes sense."""
+        """Get a new access token after `refused` (a header) got a 401; returns whether a retry makes sense."""
         if not self._personal:
             return False
         with self._lock:

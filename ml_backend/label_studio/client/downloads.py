@@ -1,4 +1,4 @@
-"""Files that Label Studio holds or can reach for us, streamed with a size cap."""
+"""Files that Label Studio stores or can fetch, streamed with a size limit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Downloads(Wire):
         return _origin(other) == _origin(self.base)
 
     def absolute(self, value: str, task_id: int | None = None) -> str:
-        """The address under which Label Studio hands out a task's value.
+        """The address at which Label Studio serves a task's value.
 
         Args:
             value: a path on Label Studio, with or without its own path prefix, an absolute URL on it, or a storage URI.

@@ -22,7 +22,7 @@ def clean(text: str, scrub: Callable[[str], str]) -> str:
 
 
 def parsed(response: httpx.Response) -> object:
-    """The JSON of an answer, or None when it holds none."""
+    """The JSON of a response, or None if it has none."""
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
@@ -50,7 +50,7 @@ def _flat(errors: object, name: str) -> list[str]:
 
 
 def failure(base: str, what: str, response: httpx.Response, scrub: Callable[[str], str]) -> PapLoopError:
-    """The error for an answer that is not a success.
+    """The error for an unsuccessful response.
 
     Args:
         base: Label Studio's address as shown to people.
@@ -117,7 +117,7 @@ def _refused(base: str, what: str, status: int, said: str) -> PapLoopError:
 
 
 def unreachable(base: str, what: str, error: httpx.HTTPError, seconds: float) -> LabelStudioUnavailable:
-    """The error for a call that got no answer."""
+    """The error for a call without a response."""
     never_sent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
     kind = LabelStudioUnavailable if never_sent else AnswerLost
     if isinstance(error, httpx.TimeoutException):

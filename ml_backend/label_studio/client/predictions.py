@@ -123,7 +123,7 @@ class Predictions(Tasks):
         return {str(row["model_version"]): int(row["count"]) for row in rows}
 
     def set_model_version(self, project_id: int, version: str) -> None:
-        """Switch the version that orders the label stream and is shown; the one atomic moment of a publish.
+        """Switch the version that orders the label stream and is shown; the atomic step of a publish.
 
         Raises:
             BadRequest: no prediction has this version.

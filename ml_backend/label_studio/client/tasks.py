@@ -1,4 +1,4 @@
-"""Tasks: bulk import, and listings that stay right while the list changes under them."""
+"""Tasks: bulk import, and listings that stay correct while tasks change."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Tasks(Wire):
         return self._object("GET", f"api/tasks/{task_id}/", params={"resolve_uri": "false"})
 
     def delete_tasks(self, project_id: int, task_ids: Sequence[int]) -> None:
-        """Delete tasks with all that hangs on them."""
+        """Delete tasks with all their annotations and predictions."""
         if task_ids:
             self._request(
                 "POST",

@@ -66,7 +66,7 @@ class Carried(TypedDict, total=False):
 
 
 class Wire:
-    """The part of `LabelStudio` that all others speak through."""
+    """The part of `LabelStudio` through which all others send requests."""
 
     def __init__(
         self, url: str, token: str, *, transport: httpx.BaseTransport | None = None, timeout: float = 60.0

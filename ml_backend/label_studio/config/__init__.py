@@ -1,4 +1,4 @@
-"""Labeling config (XML) -> the job that PapLoop helps with."""
+"""Labeling config (XML) -> the labeling job that PapLoop supports."""
 
 from ml_backend.label_studio.config.job import LabelingJob
 from ml_backend.label_studio.config.parse import parse_label_config

@@ -52,7 +52,7 @@ class Tag:
 
 
 def parse_tags(xml: str) -> Tag:
-    """Read XML without entities or document types, which are the ways to make a small text explode.
+    """Read XML without entities or document types, which could expand a small text without limit.
 
     The config arrives as text: a byte order mark and a declared encoding, true once of some file, say nothing any more.
 

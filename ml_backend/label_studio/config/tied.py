@@ -1,4 +1,4 @@
-"""What a control is tied to, and why PapLoop cannot drive it: one rule for `Choices` and for what draws objects."""
+"""What a control is connected to, and why PapLoop cannot drive it: one rule for `Choices` and for drawing controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Label Studio's results <-> what models and strategies speak of, both ways in one place."""
+"""Label Studio's results <-> classes of models and strategies, both directions in one place."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SHOWN_AS: Mapping[str, str] = {name: kind for kind, name in FORMS.items()}
 
 @dataclass(frozen=True)
 class Form:
-    """How pre-annotations of an image go out.
+    """The form of an image's pre-annotations.
 
     Attributes:
         control: the control tag they are drawn with.

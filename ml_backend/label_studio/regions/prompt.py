@@ -1,4 +1,4 @@
-"""What an expert drew with a smart tool: the editor's context -> places on the image and the label meant for them."""
+"""What an expert drew with a smart tool: the editor's context -> positions on the image and the chosen label."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def drawn_regions(context: object, to_name: str) -> list[Result]:
 
 
 def read_prompt(regions: Sequence[Result], size: Size) -> Prompt:
-    """What all regions of a drawing say together: the newest shape, every point, the newest label.
+    """The combined prompt of all regions of a drawing: the newest shape, every point, the newest label.
 
     Args:
         regions: see `drawn_regions`.
@@ -107,7 +107,7 @@ def read_prompt(regions: Sequence[Result], size: Size) -> Prompt:
 
 
 def fitting(forms: Sequence[Form], prompt: Prompt) -> list[Form]:
-    """The ways to write the answer that offer the label that was chosen.
+    """The controls that can express the outline and have the chosen label.
 
     Raises:
         BadRequest: there is none.

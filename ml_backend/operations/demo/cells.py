@@ -178,7 +178,7 @@ def draw_cell(name: str, rng: np.random.Generator, stain: _Stain) -> Image.Image
 
 
 def numbered_cell(number: int) -> Image.Image:
-    """The demo cell of this number, however many are written."""
+    """The demo cell with this number, independent of how many are written."""
     name, patient = _place(number)
     stain = _stain(np.random.default_rng((SEED, patient)))
     return draw_cell(name, np.random.default_rng((SEED, patient, number)), stain)

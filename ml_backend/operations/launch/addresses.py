@@ -1,4 +1,4 @@
-"""Where the programs of this machine are reached: chosen once, kept in the data directory."""
+"""Addresses of the programs of this machine: chosen once, kept in the data directory."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _redis_url(present: str) -> str:
 
 
 def choose_addresses(given: Settings, files: DataDir, label_studio_port: int | None) -> Addresses:
-    """Addresses for a start, the same as last time where there was one.
+    """Addresses for a start, the same as last time if there was one.
 
     A Label Studio or Redis whose URL is set in the environment is somebody else's: it is used as it is.
 

@@ -41,7 +41,7 @@ DEMO_GROUPS = r"((?:patient|smear)\d+)_"
 
 
 def draw_ahead(files: DataDir, interface: Interface) -> Thread:
-    """Draw the demo while the programs start, so that nobody waits for both; join it before `fill`."""
+    """Draw the demo while the programs start, so that these waits overlap; join it before `fill`."""
     thread = Thread(target=_draw_demo, args=(files, interface, lambda *_: None), daemon=True)
     thread.start()
     return thread
@@ -60,7 +60,7 @@ def _draw_demo(files: DataDir, interface: Interface, progress: Progress) -> Path
 
 
 def check(images: Path | None, seed_labels: int, interface: Interface) -> None:
-    """Say what is wrong with a start before anything is started.
+    """Check the options of a start before anything is started.
 
     Raises:
         NotFound, BadRequest: the folder is not there, holds no image, or cannot give the labels asked for.
@@ -98,7 +98,7 @@ def fill(
     interface: Interface,
     group_pattern: str = "",
 ) -> int:
-    """Make or find the project, take images in, and wait until the first order is in Label Studio.
+    """Create or find the project, ingest the images, and wait until the first order is in Label Studio.
 
     Args:
         services: the parts of the process.

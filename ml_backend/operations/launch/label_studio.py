@@ -70,7 +70,7 @@ def _settings_folder(files: DataDir) -> Path:
 
 
 def environment(files: DataDir, secrets: Secrets) -> dict[str, str]:
-    """Settings of a Label Studio that takes a backend on the same machine, in the narrow way.
+    """Settings of a Label Studio that accepts a backend on the same machine and still blocks the metadata address.
 
     Only the built-in list of refused networks is replaced: local addresses are reachable, the cloud metadata
     network stays refused, the protection itself stays on.

@@ -1,4 +1,4 @@
-"""Ports: the one that was asked for, the one of last time, or the next free one."""
+"""Ports: the requested one, the last one used, or the next free one."""
 
 from __future__ import annotations
 

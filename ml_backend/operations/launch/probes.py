@@ -1,4 +1,4 @@
-"""Does it answer? One question for each program."""
+"""Whether each program responds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PATIENCE = 2.0
 
 
 def answers_http(url: str, auth: tuple[str, str] | None = None) -> bool:
-    """Whether a GET gives a success."""
+    """Whether a GET succeeds."""
     try:
         return httpx.get(url, auth=auth, timeout=PATIENCE, trust_env=False).is_success
     except httpx.HTTPError:

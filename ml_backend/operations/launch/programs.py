@@ -79,5 +79,5 @@ def web(settings: Settings) -> Program:
 
 
 def worker(settings: Settings) -> Program:
-    """The background worker; it stands back for the annotators' requests."""
+    """The background worker; it yields to the annotators' requests."""
     return Program("worker", (sys.executable, "-m", "ml_backend.cli", "worker"), _own(settings), nice=10)

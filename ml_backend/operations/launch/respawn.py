@@ -55,7 +55,7 @@ class Order:
 
 
 class Keeper:
-    """One program under care."""
+    """One program that is kept running."""
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -64,7 +64,7 @@ class Keeper:
         self.guard = os.pidfd_open(order.guard)
 
     def listen(self) -> None:
-        """Take signals from now on."""
+        """Handle signals from now on."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
@@ -72,7 +72,7 @@ class Keeper:
         self.stopping = True
 
     def keep(self) -> None:
-        """Run the program again and again until told to stop."""
+        """Run the program again and again until it is stopped."""
         while not self._ending():
             started = time.monotonic()
             code = self._run_once()
@@ -156,7 +156,7 @@ def open_log(path: Path) -> BufferedWriter:
 
 
 def turn_over(path: Path) -> None:
-    """Keep a log that has grown large as `<name>.1` and begin it anew, while its program goes on appending to it."""
+    """Rotate a large log to `<name>.1` while its program goes on appending to it."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size <= LOG_LIMIT:
             return
@@ -171,7 +171,7 @@ def turn_over(path: Path) -> None:
 
 
 def in_words(code: int) -> str:
-    """An exit status as people say it."""
+    """An exit status in words."""
     if code >= 0:
         return f"ended with exit status {code}"
     try:

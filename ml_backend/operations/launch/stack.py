@@ -65,7 +65,7 @@ class Stack:
 
     @property
     def supervisor_log(self) -> Path:
-        """What the supervisor says: starts and deaths."""
+        """The supervisor's log: starts and exits."""
         return self.logs / "supervisor.log"
 
     def log(self, name: str) -> Path:
@@ -76,7 +76,7 @@ class Stack:
         return self.run_dir / f"{name}.pid"
 
     def pid(self, name: str) -> int | None:
-        """Process id of a program that runs now."""
+        """Process id of a running program."""
         try:
             number = int(self._pid_file(name).read_text())
         except (OSError, ValueError):

@@ -64,7 +64,7 @@ def prepare(label_studio_port: int | None = None) -> Machine:
 
 
 def wait_until_ready(machine: Machine, stage: Stage) -> None:
-    """Wait for every program to answer, with a bar for each.
+    """Wait for every program to respond, with a progress bar for each.
 
     Raises:
         Unavailable: one does not; the message holds the end of its log.
@@ -183,7 +183,7 @@ def show(services: Services, machine: Machine, project_id: int) -> None:
 
 
 def watch(stack: Stack) -> None:
-    """Pass on what the supervisor says about deaths, until it ends.
+    """Print what the supervisor reports about exits, until it ends.
 
     Raises:
         PapLoopError: the supervisor ended by itself.

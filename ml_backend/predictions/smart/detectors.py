@@ -1,4 +1,4 @@
-"""Detectors for smart tools: loaded beside the requests, so that the editor never waits for torch to start."""
+"""Detectors for smart tools: loaded in the background, so that the editor never waits for torch to start."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Detectors:
         self._failed: dict[int, float] = {}
 
     def of_run(self, run_id: int | None, patience: float) -> Detector | None:
-        """A run's detector if it is there within `patience` seconds; None otherwise, and it goes on loading.
+        """A run's detector if it is loaded within `patience` seconds; None otherwise, and loading goes on.
 
         Args:
             run_id: the run, or None.

@@ -55,7 +55,7 @@ class _Answer:
 
 
 class SmartTool:
-    """Answers the editor's smart tools; one per web process.
+    """Serves the editor's smart tools; one per web process.
 
     Args:
         items: images by task.

@@ -1,4 +1,4 @@
-"""What experts said, as Label Studio last showed it, with a project-wide number for every change.
+"""Annotations as Label Studio last showed them, with a project-wide number for every change.
 
 A change is whatever alters what an annotation teaches: its result or ground-truth flag while it is neither skipped nor
 deleted, nor empty (which says something only where objects are drawn). Skips, opened-and-saved annotations and new lead
@@ -67,13 +67,13 @@ class AnnotationRows(Rows):
     def delete(
         self, project_id: int, ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
-        """Note that annotations are gone; returns how many changes of labels that made."""
+        """Record that annotations are gone; returns how many label changes that makes."""
         return self._delete_annotations(project_id, annotation_rows.c.id, ids, now, empty_counts)
 
     def delete_of_tasks(
         self, project_id: int, task_ids: Iterable[int], now: float | None = None, *, empty_counts: bool = False
     ) -> int:
-        """Note that all annotations of some tasks are gone; returns how many changes of labels that made."""
+        """Record that all annotations of some tasks are gone; returns how many label changes that makes."""
         return self._delete_annotations(project_id, annotation_rows.c.task_id, task_ids, now, empty_counts)
 
     def all(self, project_id: int) -> list[AnnotationRow]:

@@ -42,7 +42,7 @@ def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unknown_project(project_id: int) -> NotFound:
-    """The error for a project PapLoop has not met."""
+    """The error for a project that is not connected."""
     return NotFound(
         f"Project {project_id} is not connected to PapLoop. Run `paploop connect {project_id}` first.",
         code="project.unknown",

@@ -1,4 +1,4 @@
-"""What detectors said about images, packed, by run and item."""
+"""Predictions of detectors, packed, by run and item."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class DetectionRows(Rows):
                 connection.execute(insert(detections), part)
 
     def items(self, run_id: int) -> set[int]:
-        """Items that a run has an answer for."""
+        """Items for which a run has a prediction."""
         return answered_items(self._db, detections, run_id)
 
     def of(self, run_id: int, item_ids: Iterable[int]) -> dict[int, bytes]:
-        """Answers of a run for some items, by item id; items without one are left out."""
+        """Predictions of a run for some items, by item id; items without one are left out."""
         found: dict[int, bytes] = {}
         wanted = sorted({int(item) for item in item_ids})
         with self._db.read() as connection:

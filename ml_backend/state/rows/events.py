@@ -46,7 +46,7 @@ class EventRows(Rows):
         return EventRow(*row)
 
     def all_open(self, limit: int = 100) -> list[EventRow]:
-        """Events not dealt with yet, oldest first, those among them that wait for their next try."""
+        """Events not processed yet, oldest first, including those that wait for their next try."""
         return self._select_events(events.c.processed_at.is_(None), limit=limit)
 
     def due(self, now: float, longest: float, limit: int) -> list[EventRow]:
@@ -88,7 +88,7 @@ class EventRows(Rows):
             return int(connection.execute(select(func.count()).select_from(events).where(*conditions)).scalar_one())
 
     def close(self, event_id: int, now: float, error: str = "", *, set_aside: bool = False) -> None:
-        """Note that an event was dealt with, or why it could not be; `set_aside` keeps it for a person."""
+        """Record that an event was processed, or why it could not be; `set_aside` keeps it for a person."""
         self.update(event_id, processed_at=now, error=error, set_aside=set_aside)
 
     def update(self, event_id: int, **values: object) -> None:
@@ -98,7 +98,7 @@ class EventRows(Rows):
             connection.execute(change)
 
     def purge(self, before: float) -> int:
-        """Remove events dealt with before a time; returns how many. What was set aside waits for a person."""
+        """Remove events processed before a time; returns how many. Events set aside wait for a person."""
         old = delete(events).where(
             events.c.processed_at.is_not(None), events.c.processed_at < before, events.c.set_aside.is_(False)
         )

@@ -149,7 +149,7 @@ class ItemRows(Rows):
                     connection.execute(change, part)
 
     def mark_tasks_deleted(self, project_id: int, task_ids: Iterable[int]) -> int:
-        """Note that Label Studio deleted tasks; returns how many items that concerned.
+        """Record that Label Studio deleted tasks; returns how many items are affected.
 
         The items let go of their task ids: Label Studio gives the id of a deleted task to another image later on.
         """

@@ -103,7 +103,7 @@ class PredictionRows(Rows):
         return answered_items(self._db, predictions, run_id)
 
     def runs(self, project_id: int) -> list[int]:
-        """Runs of a project that probabilities are stored of, oldest first."""
+        """Runs of a project with stored probabilities, oldest first."""
         return runs_with_answers(self._db, predictions, project_id)
 
     def delete(self, run_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Pre-annotations that were imported, by item; shown where no model of the project has an answer."""
+"""Imported pre-annotations by item; shown where no model of the project has a prediction."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _BUILDING = "building"
 
 
 def ended_meanwhile(run_id: int) -> Busy:
-    """What a run is told that was ended while it published."""
+    """The message for a run that was ended while it published."""
     return Busy(
         f"Run {run_id} was ended while it published; its order is not switched to.", code="run.ended", run=run_id
     )
@@ -41,7 +41,7 @@ class RankingRows(Rows):
         entries: Sequence[RankingEntry],
         now: float,
     ) -> int:
-        """Store an order as "prepared" and answer its id; until all entries are in, nobody sees it.
+        """Store an order as "prepared" and return its id; it is invisible until all entries are stored.
 
         Raises:
             NotFound: the project is not connected.
@@ -209,7 +209,7 @@ class RankingRows(Rows):
             )
 
     def with_entries(self, project_id: int, states: Collection[str]) -> list[int]:
-        """Rankings in `states` that places are stored of, oldest first."""
+        """Rankings in `states` with stored positions, oldest first."""
         stored = select(ranking_entries.c.ranking_id).where(ranking_entries.c.ranking_id == rankings.c.id).exists()
         mine = (rankings.c.project_id == int(project_id), rankings.c.state.in_(sorted(states)))
         with self._db.read() as connection:
@@ -218,7 +218,7 @@ class RankingRows(Rows):
             )
 
     def delete_entries(self, ranking_id: int) -> None:
-        """Forget the places of a ranking; that there was one stays."""
+        """Delete the positions of a ranking, but keep its row."""
         delete_in_parts(self._db, ranking_entries, "ranking_id", int(ranking_id))
 
     def delete(self, ranking_id: int) -> None:

@@ -19,7 +19,7 @@ _COLUMNS = columns(runs, RunRow)
 
 @dataclass(frozen=True)
 class Asked:
-    """A run that somebody wants.
+    """A requested run.
 
     Attributes:
         kind: "train" or "rank".
@@ -40,7 +40,7 @@ class RunRows(Rows):
     """SQL of the runs table."""
 
     def ask(self, project_id: int, asked: Asked, now: float) -> tuple[RunRow, bool]:
-        """Open a run, or note that it is to follow the open one; a wish that it fulfils is forgotten.
+        """Open a run, or record that it is to follow the open one; removes a wish that it fulfills.
 
         An open run that nobody has begun to prepare takes in everything that is known now, so it is enough where it is
         of the kind asked for.
@@ -68,7 +68,7 @@ class RunRows(Rows):
             return wish_of(connection, project_id)
 
     def open_wished(self, project_id: int, seed: int, change: int, now: float) -> RunRow | None:
-        """Open the run that was asked for while another was open; None while that one is open, or without a wish.
+        """Open the run that was requested while another was open; None while that one is open, or without a request.
 
         Raises:
             NotFound: the project is not connected.
@@ -122,7 +122,7 @@ class RunRows(Rows):
             return _open_in(connection, project_id)
 
     def covered_change(self, project_id: int) -> int:
-        """Number of the latest annotation change that a training run has taken in; what failed has taken in nothing."""
+        """Number of the latest annotation change that a training run has used; failed runs have used none."""
         query = select(func.max(runs.c.change)).where(
             runs.c.project_id == int(project_id), runs.c.kind == "train", runs.c.state != "failed"
         )
@@ -162,7 +162,7 @@ class RunRows(Rows):
             raise _unknown(run_id)
 
     def advance(self, run_id: int, from_state: str, to_state: str, **values: object) -> RunRow:
-        """Move a run to its next state, if it still is where the caller thinks.
+        """Move a run to its next state if it is still in the expected one.
 
         Raises:
             NotFound: there is none with that number.

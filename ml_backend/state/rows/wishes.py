@@ -17,18 +17,18 @@ _COVERS: Final = {"train": ("train", "rank"), "rank": ("rank",)}
 
 
 def covers(kind: str, wished: str) -> bool:
-    """Whether a run of one kind does what a wish of another asks for."""
+    """Whether a run of one kind fulfills a request for another."""
     return wished in _COVERS[kind]
 
 
 def wish_of(connection: Connection, project_id: int) -> WishRow | None:
-    """What is wished for a project, or None."""
+    """The requested run of a project, or None."""
     row = connection.execute(select(*_COLUMNS).where(wishes.c.project_id == int(project_id))).first()
     return None if row is None else WishRow(*row)
 
 
 def keep_wish(connection: Connection, project_id: int, kind: str, reason: str, now: float) -> None:
-    """Note a wish beside what is wished already: train beats rank, else the first reason stays.
+    """Combine a request with an existing one: train supersedes rank, otherwise the first reason stays.
 
     The caller holds the project's row (`lock_project`).
     """
@@ -41,5 +41,5 @@ def keep_wish(connection: Connection, project_id: int, kind: str, reason: str, n
 
 
 def drop_wish(connection: Connection, project_id: int) -> None:
-    """Forget what is wished."""
+    """Remove the request."""
     connection.execute(delete(wishes).where(wishes.c.project_id == int(project_id)))

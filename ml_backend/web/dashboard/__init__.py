@@ -1,4 +1,4 @@
-"""One page a project: how the loop stands, what comes next and why, and the few switches a lead needs."""
+"""One page per project: state of the loop, what comes next and why, and the few controls a lead needs."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def nonce_of(call: Request) -> str:
 
 
 def token(settings: Settings, nonce: str) -> str:
-    """What a form must send back: the signature of the browser's number, computable only by us."""
+    """What a form must send back: the signature of the browser's number, which only PapLoop can compute."""
     return _signer(settings).get_signature(nonce).decode()
 
 

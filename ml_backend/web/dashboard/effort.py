@@ -38,7 +38,7 @@ class EffortLine:
 
 @dataclass(frozen=True)
 class LimitLine:
-    """From which score on objects of a class are shown."""
+    """The score threshold for showing objects of a class."""
 
     name: str
     shown_from: str
@@ -47,7 +47,7 @@ class LimitLine:
 
 @dataclass(frozen=True)
 class EffortPanel:
-    """Everything the section prints."""
+    """Everything the section shows."""
 
     summary: str
     lines: Sequence[EffortLine]
@@ -64,7 +64,7 @@ def effort_panel(services: Services, project_id: int) -> EffortPanel:
 
 
 def panel_of(report: EffortReport, limits: Limits | None) -> EffortPanel:
-    """Phrase a report."""
+    """Put a report into words."""
     parts = [(f"run {part.run}", part) for part in report.runs[:SHOWN]]
     lines = [_line(name, part) for name, part in [("all", report.total), *parts]] if report.total.images else []
     hand, by_hand = report.by_hand, ""

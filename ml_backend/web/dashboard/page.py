@@ -1,4 +1,4 @@
-"""What the page of a project shows, put together from the store; templates only lay it out."""
+"""What a project's page shows, read from the store; templates only lay it out."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
 
 
 def curve_points(runs: Sequence[RunRow], compared: Comparison | None, active_run: int | None) -> list[Point]:
-    """The models that were measured on the present validation set, as points of the learning curve."""
+    """The models measured on the current validation set, as points of the learning curve."""
     points = []
     for run in runs:
         score = compared.scores.get(run.id) if compared is not None else None

@@ -1,1 +1,1 @@
-"""The web server: whole requests reach a thread, everything slow waits in one loop that costs nothing."""
+"""The web server: threads get complete requests, and everything slow waits in one loop."""

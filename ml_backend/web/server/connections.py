@@ -40,12 +40,12 @@ class Connection(HTTPChannel):
 
     @property
     def working(self) -> bool:
-        """Whether a thread works, or shall work, on a request of this connection."""
+        """Whether a thread is working, or is about to work, on a request of this connection."""
         return bool(self.requests)
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is being made or sent."""
+        """Whether a response is being computed or sent."""
         return self.working or bool(self.total_outbufs_len)
 
     def overdue(self, now: float) -> float:

@@ -1,4 +1,4 @@
-"""One HTTP request as its bytes arrive: what is too large or comes from nobody is refused before it is read."""
+"""One HTTP request as its bytes arrive: too large or unauthenticated ones are refused before they are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_FRAMING: Final = 4096
 
 
 class Refusal(Error):
-    """An answer of the server itself, as JSON like those of the application."""
+    """A response of the server itself, as JSON like those of the application."""
 
     def __init__(self, status: str, sentence: str, *headers: tuple[str, str]) -> None:
         super().__init__(sentence)
@@ -46,7 +46,7 @@ class Refusal(Error):
 
 
 class ArrivingRequest(HTTPRequestParser):
-    """A request under way.
+    """A request that is still arriving.
 
     Attributes:
         admits: asked once the head is there.

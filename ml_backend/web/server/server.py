@@ -1,4 +1,4 @@
-"""The loop that reads and writes for all connections, and the threads that answer whole requests."""
+"""The loop that reads and writes for all connections, and the threads that handle complete requests."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NEVER: Final = 2**62
 
 
 class Server(TcpWSGIServer):
-    """Waitress with deadlines, a place for everybody, and an orderly end."""
+    """Waitress with deadlines, a bounded number of connections, and an orderly shutdown."""
 
     channel_class = Connection
 
@@ -70,7 +70,7 @@ class Server(TcpWSGIServer):
         )
 
     def handle_accept(self) -> None:
-        """Take a new connection; when there are too many, the slowest caller makes room."""
+        """Accept a new connection; if there are too many, close the slowest one."""
         super().handle_accept()
         if len(self.active_channels) <= MAX_CONNECTIONS:
             return

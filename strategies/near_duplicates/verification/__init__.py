@@ -1,1 +1,2 @@
-"""Do two images show the same thing? Local features, an affine fit and the pixels under it decide; cosine never."""
+"""Decides whether two images show the same specimen: by local features, an affine fit and the pixels under it, never by
+cosine."""

@@ -1,10 +1,11 @@
-"""Does only one place fit? Windows that match where the map says and nowhere beside it, counted against chance.
+"""Does only one place fit? Counts windows that match where the map says and nowhere beside it, against chance.
 
 Correlation alone cannot tell specimens apart: the outline of a cell follows the outline of another wherever two of them
 are round, and it fits just as well a few pixels further along. Detail of one specimen fits in one place only. So each
 window of the one picture is looked for around its place in the other, and a window counts as found when it fits best
-where the map puts it. How many of those chance would give is a binomial tail (Desolneux, Moisan and Morel 2000,
-"Meaningful alignments"), with the rate at which windows of unlike images are found, measured.
+where the map puts it. How many of those chance would give is a binomial tail (Desolneux, Moisan, Morel (2000),
+Meaningful Alignments, doi:10.1023/A:1026593302236), with the rate at which windows of unlike images are found,
+measured.
 """
 
 from __future__ import annotations

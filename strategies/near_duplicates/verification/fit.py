@@ -1,7 +1,7 @@
 """Fit one picture onto another: descriptor matches, then an affine map that many of them agree with.
 
-RANSAC: Fischler and Bolles 1981, "Random sample consensus: a paradigm for model fitting with applications to image
-analysis and automated cartography".
+RANSAC: Fischler, Bolles (1981), Random Sample Consensus: A Paradigm for Model Fitting with Applications to Image
+Analysis and Automated Cartography, doi:10.1145/358669.358692
 """
 
 from __future__ import annotations

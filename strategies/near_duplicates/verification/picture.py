@@ -1,7 +1,8 @@
 """What verification keeps of an image: a small gray picture and its local features.
 
-SIFT: Lowe 2004, "Distinctive image features from scale-invariant keypoints". Square-rooted: Arandjelovic and
-Zisserman 2012, "Three things everyone should know to improve object retrieval".
+SIFT: Lowe (2004), Distinctive Image Features from Scale-Invariant Keypoints, doi:10.1023/B:VISI.0000029664.99615.94
+Square-rooted: Arandjelović, Zisserman (2012), Three Things Everyone Should Know to Improve Object Retrieval,
+doi:10.1109/CVPR.2012.6248018
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """One vector per image that stays alike under turns, zoom, crops and stain: where to look for duplicates.
 
-VLAD of square-rooted SIFT: Jegou, Douze, Schmid and Perez 2010, "Aggregating local descriptors into a compact image
-representation"; normalized word by word: Arandjelovic and Zisserman 2013, "All about VLAD". It is projected at random
+VLAD of square-rooted SIFT: Jégou, Douze, Schmid, Pérez (2010), Aggregating Local Descriptors into a Compact Image
+Representation, doi:10.1109/CVPR.2010.5540039; normalized word by word: Arandjelović, Zisserman (2013), All about VLAD,
+doi:10.1109/CVPR.2013.207. It is projected at random
 (Johnson and Lindenstrauss 1984) to a size that a million images can afford. An ImageNet embedding was measured too: on
 copies turned by any angle it proposes the right partner far less often, and it takes longer.
 """

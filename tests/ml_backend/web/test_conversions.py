@@ -102,7 +102,7 @@ def test_one_is_converted_at_a_time_and_too_many_are_sent_away(world: WebWorld, 
         conversions.copy(save(folder / "a.tif"), "3-1")
     done.set()
     conversions = Conversions(services.files, services.settings, services.clock)
-    with conversions._admitted(folder / "b.tif"), pytest.raises(Overloaded, match="Too many") as refused:
+    with conversions._admitted(folder / "b.tif"), pytest.raises(Overloaded, match="too many other images") as refused:
         conversions.copy(save(folder / "b.tif"), "3-2")
     assert refused.value.retry_after > 0
     assert conversions.copy(folder / "a.tif", "3-1").is_file()

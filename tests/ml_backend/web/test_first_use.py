@@ -152,7 +152,7 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
     store_vectors(world)
     monkeypatch.setattr(model, "predict_embeddings", lambda embeddings: 1 / 0)
     assert ask(world, [5, 1])[0] == []
-    assert "1 task without prediction: Task 5 had an unexpected error" in caplog.text
+    assert "1 task without a prediction: Task 5 had an unexpected error" in caplog.text
 
 
 def test_when_label_studio_is_away_it_is_asked_once(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_what_is_not_done_in_time_is_asked_again_later(world: WebWorld, caplog: 
     done, late, later = serving.predict(3, tasks)
     assert done
     assert (late, later) == ([], [])
-    assert "2 tasks stay without prediction: The time for the answer ran out" in caplog.text
+    assert "2 tasks without a prediction: The time limit was reached" in caplog.text
 
 
 def test_a_request_that_cannot_have_its_turn_answers_in_time(world: WebWorld, model: Model) -> None:

@@ -1,8 +1,8 @@
 """Faster R-CNN, Mask R-CNN or RetinaNet from a `Plan`: Detectron2's network with one full configuration of our own.
 
-Shaoqing Ren et al., 2015, "Faster R-CNN"; Kaiming He et al., 2017, "Mask R-CNN"; Tsung-Yi Lin et al., 2017, "Feature
-Pyramid Networks for Object Detection". Norms are chosen so that nothing depends on the look of a batch: group norm
-where a part starts from scratch, frozen batch norm where it comes pretrained.
+Ren et al. (2015), Faster R-CNN, arXiv:1506.01497; He et al. (2017), Mask R-CNN, arXiv:1703.06870; Lin et al. (2017),
+Feature Pyramid Networks for Object Detection, arXiv:1612.03144. Norms are chosen so that nothing depends on the look of
+a batch: group norm where a part starts from scratch, frozen batch norm where it comes pretrained.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """RetinaNet from a `Plan`: one stage, boxes alone; every place of the pyramid judges itself.
 
-Tsung-Yi Lin, Priya Goyal, Ross Girshick, Kaiming He, Piotr Dollar, 2017, "Focal Loss for Dense Object Detection". Its
-sigmoids say yes or no to each class on their own. The distribution given here is theirs under the condition that a
-place holds one class or none: p(c) ~ s(c) * prod over j != c of (1 - s(j)), p(background) ~ prod of (1 - s(j)).
+Lin, Goyal, Girshick, He, Dollár (2017), Focal Loss for Dense Object Detection, arXiv:1708.02002. Its sigmoids score
+each class independently. The distribution returned here is theirs under the condition that a place contains one class
+or none: p(c) ~ s(c) * prod over j != c of (1 - s(j)), p(background) ~ prod of (1 - s(j)).
 """
 
 from __future__ import annotations
