@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from ml_backend.errors import LabelConfigError
 from ml_backend.images.items import task_image, task_source
 from ml_backend.images.media_url import item_of_url
+from ml_backend.label_studio.bodies.tasks import numbered
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
-from ml_backend.label_studio.numbers import identifier
 from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
@@ -56,11 +56,7 @@ def remember_tasks(
     """
     job = _job(store, project_id)
     key = "image" if job is None else job.data_key
-    tasks = [
-        (number, task_image(data, key))
-        for task in found
-        if (number := identifier(task.get("id"))) is not None and isinstance(data := task.get("data"), Mapping)
-    ]
+    tasks = [(number, task_image(data, key)) for number, data in numbered(found)]
     known = store.items.by_task(project_id, [task_id for task_id, _ in tasks])
     ours: dict[int, int] = {}
     foreign: list[NewItem] = []

@@ -7,34 +7,29 @@ from collections.abc import Callable, Mapping
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.intake.tasks import draws_objects, remember_tasks
 from ml_backend.label_studio.bodies.annotations import Body, annotation_row
+from ml_backend.label_studio.bodies.webhooks import (
+    come_annotated,
+    created_tasks,
+    deleted_annotations,
+    deleted_tasks,
+    saved_annotations,
+    tasks_of_annotations,
+)
 from ml_backend.label_studio.config import parse_label_config
-from ml_backend.label_studio.numbers import identifier
 from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.records import AnnotationRow, EventRow
 
 
-def _mappings(value: object) -> list[Body]:
-    values = value if isinstance(value, list) else [value]
-    return [entry for entry in values if isinstance(entry, Mapping)]
-
-
-def _ids(value: object) -> list[int]:
-    return [number for entry in _mappings(value) if (number := identifier(entry.get("id"))) is not None]
-
-
 def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
-    tasks = _mappings(body.get("task"))
     rows: list[AnnotationRow] = []
     wrong = ""
-    for position, annotation in enumerate(_mappings(body.get("annotation"))):
-        if annotation.get("task") is None and position < len(tasks):
-            annotation = {**annotation, "task": tasks[position].get("id")}
+    for annotation in saved_annotations(body):
         try:
             rows.append(annotation_row(project_id, annotation))
         except BadRequest as error:
             wrong = wrong or str(error)
-    remember_tasks(services.store, services.settings, project_id, tasks, services.clock())
+    remember_tasks(services.store, services.settings, project_id, tasks_of_annotations(body), services.clock())
     services.store.labels.upsert(
         project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services.store, project_id)
     )
@@ -43,19 +38,20 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
-    gone, empty = _ids(body.get("annotations")), draws_objects(services.store, project_id)
+    gone, empty = deleted_annotations(body), draws_objects(services.store, project_id)
     services.store.labels.delete(project_id, gone, services.clock(), empty_counts=empty)
 
 
 def _tasks_created(services: Services, project_id: int, body: Body) -> None:
-    remember_tasks(services.store, services.settings, project_id, _mappings(body.get("tasks")), services.clock())
-    if any(task.get("total_annotations") for task in _mappings(body.get("tasks"))):
+    tasks = created_tasks(body)
+    remember_tasks(services.store, services.settings, project_id, tasks, services.clock())
+    if come_annotated(tasks):
         # Annotations inside an import are not in the event: only a poll sees them.
         services.store.projects.update(project_id, reconciled_at=0.0)
 
 
 def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
-    task_ids = _ids(body.get("tasks"))
+    task_ids = deleted_tasks(body)
     services.store.items.mark_tasks_deleted(project_id, task_ids)
     empty = draws_objects(services.store, project_id)
     services.store.labels.delete_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)

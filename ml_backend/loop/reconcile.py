@@ -13,6 +13,7 @@ from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.intake.tasks import draws_objects, remember_tasks
 from ml_backend.label_studio.bodies.annotations import annotation_row
+from ml_backend.label_studio.bodies.tasks import annotations_of
 from ml_backend.label_studio.client.wire import Json
 from ml_backend.loop.events import refresh_project
 from ml_backend.services import Services
@@ -144,7 +145,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
         newest = max(newest, str(task.get("updated_at") or since))
         try:
             changed += _upsert(services, project_id, task, empty)
-            there = {annotation.get("id") for annotation in task.get("annotations") or []}
+            there = {annotation.get("id") for annotation in annotations_of(task)}
             lost = before.get(int(task["id"]), set()) - there
             if lost:
                 deleted += store.labels.delete(project_id, sorted(lost), services.clock(), empty_counts=empty)
@@ -155,9 +156,9 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
 
 def _upsert(services: Services, project_id: int, task: Mapping[str, Any], empty_counts: bool) -> int:
     rows = []
-    for annotation in task.get("annotations") or []:
+    for annotation in annotations_of(task):
         try:
-            rows.append(annotation_row(project_id, {**annotation, "task": task["id"]}))
+            rows.append(annotation_row(project_id, annotation))
         except BadRequest as error:
             log.warning("an annotation of task %s of project %d is left out: %s", task["id"], project_id, error)
     if not rows:

@@ -14,8 +14,8 @@ import numpy as np
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.images.items import task_image
 from ml_backend.label_studio.bodies.predictions import Prediction, prediction
+from ml_backend.label_studio.bodies.tasks import task_data, task_number
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
-from ml_backend.label_studio.numbers import identifier
 from ml_backend.label_studio.regions import Result
 from ml_backend.predictions.first_use import FirstUse, Wanted
 from ml_backend.predictions.shown_regions import ShownRegions
@@ -130,7 +130,7 @@ class Serving:
     ) -> str:
         """Put in what is known, then what the model says about the rest; returns the version used."""
         note = self._unanswered.noting(project.id)
-        ids = [identifier(task.get("id")) if isinstance(task, Mapping) else None for task in tasks]
+        ids = [task_number(task) for task in tasks]
         served = self._store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
         draw = ShownRegions(self._store, project.id, job)
@@ -171,9 +171,8 @@ class Serving:
         known = self._store.items.by_task(project_id, [n for p in missing if (n := ids[p]) is not None])
         wanted = []
         for place in missing:
-            task = tasks[place]
-            data = task.get("data") if isinstance(task, Mapping) else None
-            image = task_image(data, job.data_key) if isinstance(data, Mapping) else ""
+            data = task_data(tasks[place])
+            image = "" if data is None else task_image(data, job.data_key)
             task_id = ids[place]
             item = known.get(task_id) if task_id is not None else None
             wanted.append(Wanted(place, task_id, item, image))

@@ -19,9 +19,9 @@ import numpy as np
 from ml_backend.errors import BadRequest, NotFound, PapLoopError
 from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import task_image
+from ml_backend.label_studio.bodies.tasks import task_data, task_number
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.config.job import Form
-from ml_backend.label_studio.numbers import identifier
 from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.objects import choose_form, regions_of
 from ml_backend.label_studio.regions.prompt import Prompt, as_answer, drawn_regions, fitting, read_prompt
@@ -129,12 +129,12 @@ class SmartTool:
     def _file(self, project: ProjectRow, task: object, key: str) -> Path:
         if not isinstance(task, Mapping):
             raise BadRequest("The request names no task. Open the image again.", code="request.no_tasks")
-        number = identifier(task.get("id"))
+        number = task_number(task)
         known = self._items.by_task(project.id, [number]) if number is not None else {}
         if number in known:
             return self._images.of(known[number])
-        data = task.get("data")
-        image = task_image(data, key) if isinstance(data, Mapping) else ""
+        data = task_data(task)
+        image = "" if data is None else task_image(data, key)
         if not image:
             raise NotFound(f"The task has no image under {key!r}; check its data.", code="image.none_in_task")
         return self._images.local_path(image, task_id=number)
