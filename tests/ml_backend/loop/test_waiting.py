@@ -81,7 +81,7 @@ def test_a_failed_run_is_shown_and_its_labels_still_count(scene: Loop) -> None:
     assert scene.store.runs.all_open() == [], "no hot loop of runs that fail"
     view = overview(scene.services.store, scene.project, now=scene.services.clock())
     assert view.changed == 30
-    assert f"Run {failed} failed and used no label; none starts by itself for 5 minutes" in view.waits_for
+    assert f"Run {failed} failed; its labels count as new. The next automatic run starts in 5 minutes" in view.waits_for
     clock.now += FIRST_PAUSE
     beat(scene.services)
     again = scene.store.runs.all_open()[0]
