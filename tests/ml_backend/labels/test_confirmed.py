@@ -91,7 +91,7 @@ def test_regions_by_what_they_mean() -> None:
     np.testing.assert_allclose(known.ignore, [[50, 20, 80, 60], [10, 20, 40, 60]], atol=1e-3)
     np.testing.assert_allclose(known.checked, [[0, 0, 100, 100]], atol=1e-3)
     said = " ".join(known.left_out)
-    assert "'gone', which the config lacks" in said
+    assert "'gone', which is not in the config" in said
     assert "has no label" in said
     assert count_objects([results], JOB) == {"A": 0, "B": 1}
 

@@ -124,7 +124,7 @@ def test_what_lies_outside_or_has_no_size_is_named(tmp_path: Path) -> None:
     annotate(world, {9: []})
     content = exported(world)
     problems = " ".join(content["problems"])
-    assert "cell0.png: Region far lies outside of the image" in problems
+    assert "cell0.png: Region far is outside the image" in problems
     assert "cell1.png: Region gone has the label 'Old'" in problems
     assert "lost.png is labeled, but its size is unknown" in problems
     first, second, _ = content["images"]
