@@ -10,6 +10,7 @@ from ml_backend.errors import Conflict, NotFound
 from ml_backend.state.files import DataDir
 from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked, RunRows
+from ml_backend.state.run_request import Request
 from ml_backend.state.store import Store
 from training.classification.base import MODEL_FILE
 from training.detection.plan import PLAN
@@ -54,8 +55,9 @@ def open_wished_run(store: Store, project_id: int, now: float) -> RunRow | None:
     return opened
 
 
-def _asked(store: Store, project_id: int, kind: str, reason: str, **request: int) -> Asked:
-    return Asked(kind, reason, store.projects.settings(project_id).seed, store.labels.last_change(project_id), request)
+def _asked(store: Store, project_id: int, kind: str, reason: str, request: Request | None = None) -> Asked:
+    seed, change = store.projects.settings(project_id).seed, store.labels.last_change(project_id)
+    return Asked(kind, reason, seed, change, request or Request())
 
 
 def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: float) -> RunRow:
@@ -80,7 +82,7 @@ def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: fl
     if obstacle:
         raise Conflict(obstacle, code="run.no_rollback", run=run_id)
     reason = f"Roll-back to the model of run {run_id}."
-    asked = _asked(store, project_id, "rank", reason, model_run=run_id)
+    asked = _asked(store, project_id, "rank", reason, Request(model_run=run_id))
     return store.runs.replace_open(project_id, f"Ended by a roll-back to run {run_id}.", asked, now)
 
 

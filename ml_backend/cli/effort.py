@@ -32,13 +32,13 @@ def register(app: typer.Typer) -> None:
         run."""
         from ml_backend.effort.record import record_effort
         from ml_backend.effort.report import effort_report
-        from ml_backend.predictions.thresholds import limits_of
+        from ml_backend.predictions.thresholds import limits_shown
 
         with opened() as services:
             project_id = chosen_project(services, project)
             record_effort(services.store, project_id)
             report = effort_report(services.store, project_id)
-            limits = limits_of(services.store, project_id) if report.finds_objects else None
+            limits = limits_shown(services.store, project_id)
         if as_json:
             print_json({**report.as_dict(), "thresholds": limits.as_dict() if limits else None})
         else:

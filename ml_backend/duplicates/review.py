@@ -10,6 +10,7 @@ from ml_backend.duplicates.regroup import groups_of
 from ml_backend.errors import LabelConfigError
 from ml_backend.images.items import display_name
 from ml_backend.labels.project import ProjectLabels, project_labels
+from ml_backend.labels.rule import rule_of
 from ml_backend.state.records import ItemRow, RankingEntry
 from ml_backend.state.rows.items import ItemRows
 from ml_backend.state.store import Store
@@ -131,14 +132,16 @@ def group_list(store: Store, project_id: int) -> list[dict[str, Any]]:
 
 
 def confirmed_labels(store: Store, project_id: int) -> Mapping[int, str]:
-    """Task id -> class of a classification project; nothing for projects of other kinds."""
+    """Task id -> class where labels are about single images; nothing for projects of other kinds."""
     try:
         labels = project_labels(store, project_id)
     except LabelConfigError:
         return {}
-    return labels.labels if labels.job.kind == "classification" else {}
+    return labels.labels if rule_of(labels.job).is_of_image else {}
 
 
 def offers_of(rows: ItemRows, project_id: int, labels: ProjectLabels) -> dict[int, Offer]:
-    """The proposals that follow from labels; none where objects are drawn, because a copy's boxes are elsewhere."""
-    return offers(rows.all(project_id, states=("ready",)), labels.labels) if labels.labels else {}
+    """The offers that follow from labels; none where they are about more than the image, as boxes are."""
+    if not labels.labels or not rule_of(labels.job).is_of_image:
+        return {}
+    return offers(rows.all(project_id, states=("ready",)), labels.labels)

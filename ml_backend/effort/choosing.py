@@ -77,7 +77,7 @@ def judge_thresholds(
 def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int) -> bool:
     """Choose again if the project's settings for this have changed; returns whether anything was renewed."""
     run, settings = store.runs.one(run_id), store.projects.settings(project_id)
-    chosen = run.metrics.get(METRIC)
+    chosen = run.metrics.own.get(METRIC)
     if not isinstance(chosen, Mapping):
         return False
     if chosen.get("rule") == asdict(rule_of(settings)):
@@ -95,7 +95,7 @@ def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int)
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the thresholds of run %d stay the same because %s cannot be read: %s", run_id, EVIDENCE, error)
         return False
-    store.runs.update(run_id, metrics={**run.metrics, METRIC: renewed})
+    store.runs.update(run_id, metrics=run.metrics.with_own(METRIC, renewed))
     return True
 
 

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
+from ml_backend.effort.kinds.base import Proposing, proposing_of
 from ml_backend.effort.seconds import CONFIDENCE, Costs, Saved, Work, typical
 from ml_backend.effort.shown import ELSEWHERE, PROPOSAL
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_studio.config import parse_label_config
+from ml_backend.label_studio.config.job import FAMILIES
 from ml_backend.state.records import EffortRow
 from ml_backend.state.store import Store
 from ml_backend.times import duration
@@ -85,11 +87,6 @@ class EffortReport:
     cut_off: int
     lacks: str
 
-    @property
-    def finds_objects(self) -> bool:
-        """Whether objects are drawn in the project."""
-        return self.kind not in ("", "classification")
-
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""
         plain = {name: getattr(self, name) for name in ("project", "kind", "by_hand", "elsewhere", "costs", "cut_off")}
@@ -115,8 +112,7 @@ def effort_report(store: Store, project_id: int) -> EffortReport:
 def report_of(project_id: int, kind: str, rows: tuple[EffortRow, ...]) -> EffortReport:
     """Put the report together from the rows of a project."""
     done = [row for row in rows if row.start != ELSEWHERE]
-    whole = kind == "classification"
-    costs = Costs([_work(row) for row in done], whole=whole)
+    costs = Costs([_work(row) for row in done], whole=_proposing(kind).is_whole)
     proposed = [row for row in done if row.start == PROPOSAL]
     by_hand = [row for row in done if row.start != PROPOSAL]
     runs = sorted({row.run_id for row in proposed if row.run_id is not None}, reverse=True)
@@ -135,6 +131,11 @@ def report_of(project_id: int, kind: str, rows: tuple[EffortRow, ...]) -> Effort
         cut_off=costs.cut_off,
         lacks=costs.lacks,
     )
+
+
+def _proposing(kind: str) -> Proposing:
+    """Where the labeling config cannot be read, regions: what was recorded is still told."""
+    return proposing_of(FAMILIES.get(kind, kind) or "objects")
 
 
 def _work(row: EffortRow) -> Work:
@@ -170,7 +171,7 @@ def summary(report: EffortReport) -> str:
     if not total.images:
         return "No image with a pre-annotation is finished yet."
     share = "" if total.accepted_share is None else f" ({100 * total.accepted_share:.0f} %)"
-    what = "classes" if report.kind == "classification" else "regions"
+    what = _proposing(report.kind).proposed
     said = f"{total.accepted} of {total.shown} proposed {what}{share} were kept unchanged on {total.images} images."
     if total.saved is None:
         return f"{said} Seconds saved: not enough evidence yet. {report.lacks}"

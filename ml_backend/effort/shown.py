@@ -9,14 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ml_backend.effort.compare import DRAWN, Mark
-from ml_backend.effort.marks import proposed_class, proposed_objects
-from ml_backend.errors import PapLoopError
+from ml_backend.effort.kinds.base import proposing_of
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions.ids import Proposal, proposal_of
 from ml_backend.labels.classes import age
-from ml_backend.predictions.packing import unpack
-from ml_backend.predictions.thresholds import thresholds_of
-from ml_backend.state.class_probs import likeliest
 from ml_backend.state.records import AnnotationRow
 from ml_backend.state.store import Store
 
@@ -82,20 +78,7 @@ class Proposals:
         return Shown(ELSEWHERE, None, [])
 
     def _marks(self, run: int, item: int) -> Sequence[Mark] | None:
-        if self._job.finds_objects:
-            content = self._store.detections.of(run, [item]).get(item)
-            if content is None:
-                return None
-            try:
-                limits = thresholds_of(self._store, self._project, run)
-                return proposed_objects(run, item, unpack(content), self._job, limits)
-            except PapLoopError:
-                return None
-        stored = self._store.answers.of(run, [item])
-        if not len(stored.ids):
-            return None
-        answer = likeliest(stored.classes, stored.probs[0], stored.classes)
-        return None if answer is None else proposed_class(run, item, answer[0])
+        return proposing_of(self._job.family).marks(self._store, self._project, self._job, run, item)
 
     @cached_property
     def _timeline(self) -> list[tuple[float, int | None]]:

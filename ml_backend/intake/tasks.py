@@ -9,6 +9,7 @@ from ml_backend.images.items import task_image, task_source
 from ml_backend.images.media_url import item_of_url
 from ml_backend.label_studio.bodies.tasks import numbered
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.labels.rule import rule_of
 from ml_backend.settings import Settings
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
@@ -21,10 +22,10 @@ def _job(store: Store, project_id: int) -> LabelingJob | None:
         return None
 
 
-def draws_objects(store: Store, project_id: int) -> bool:
-    """Whether objects are drawn in a project, so that an annotation without any says that there are none."""
+def empty_says(store: Store, project_id: int) -> bool:
+    """Whether an annotation without regions says something in a project, such as that there are no objects."""
     job = _job(store, project_id)
-    return job is not None and job.finds_objects
+    return job is not None and rule_of(job).empty_says
 
 
 def _foreign(task_id: int, image: str) -> NewItem:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions.choices import NO_RESULT, SEVERAL, UNKNOWN, read_choice
@@ -58,12 +58,14 @@ class Annotated(Protocol):
 @dataclass(frozen=True)
 class Confirmed:
     """Attributes:
-    labels: task id -> class name.
+    labels: task id -> class name; empty where a task has no single one.
     left_out: task id -> why its annotations give no label.
+    objects: task id -> Label Studio's results of the annotation that counts, where regions are what is labeled.
     """
 
     labels: Mapping[int, str]
     left_out: Mapping[int, str]
+    objects: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
 
 def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
@@ -118,3 +120,23 @@ def _votes(oldest_first: Sequence[Annotated], job: LabelingJob) -> tuple[list[st
         else:
             votes.append(label)
     return votes, reasons
+
+
+class Votes:
+    """The rule for projects that give a whole image one class."""
+
+    counted: ClassVar[str] = "images labeled"
+    empty_says: ClassVar[bool] = False
+    is_of_image: ClassVar[bool] = True
+
+    def confirm(self, annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
+        """The class that most annotators gave."""
+        return consensus(annotations, job)
+
+    def count(self, confirmed: Confirmed, job: LabelingJob) -> dict[str, int]:
+        """Images of each class."""
+        counted = Counter(confirmed.labels.values())
+        return {name: counted[name] for name in job.classes}
+
+
+RULE = Votes()

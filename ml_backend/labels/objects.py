@@ -19,11 +19,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.result import control_of, label_in, type_of
-from ml_backend.labels.classes import SKIPPED, Annotated, age
+from ml_backend.labels.classes import SKIPPED, Annotated, Confirmed, age
 
 ELSEWHERE = "drawn with controls that the labeling config does not have"
 
@@ -73,3 +74,23 @@ def count_objects(results: Iterable[Sequence[Result]], job: LabelingJob) -> dict
             if kind is not None and type_of(entry) == kind:
                 counted[label_in(entry, kind)] += 1
     return {name: counted[name] for name in job.classes}
+
+
+class LastSet:
+    """The rule for projects in which objects are drawn."""
+
+    counted: ClassVar[str] = "objects confirmed"
+    empty_says: ClassVar[bool] = True
+    is_of_image: ClassVar[bool] = False
+
+    def confirm(self, annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:
+        """The objects of the annotation that was changed last."""
+        drawn = confirm(annotations, job)
+        return Confirmed({}, drawn.left_out, drawn.results)
+
+    def count(self, confirmed: Confirmed, job: LabelingJob) -> dict[str, int]:
+        """Objects of each class."""
+        return count_objects(confirmed.objects.values(), job)
+
+
+RULE = LastSet()

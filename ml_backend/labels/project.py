@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
-from ml_backend.labels.classes import consensus
-from ml_backend.labels.objects import confirm, count_objects
+from ml_backend.labels.classes import Confirmed
+from ml_backend.labels.rule import rule_of
 from ml_backend.state.store import Store
 
 
@@ -30,11 +29,8 @@ class ProjectLabels:
     objects: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
 
     def by_class(self) -> dict[str, int]:
-        """Confirmed images of each class, or drawn objects of each class."""
-        if self.job.finds_objects:
-            return count_objects(self.objects.values(), self.job)
-        counted = Counter(self.labels.values())
-        return {name: counted[name] for name in self.job.classes}
+        """What was confirmed of each class: images, objects, or what the kind of project counts."""
+        return rule_of(self.job).count(Confirmed(self.labels, self.left_out, self.objects), self.job)
 
 
 def project_labels(store: Store, project_id: int) -> ProjectLabels:
@@ -46,8 +42,5 @@ def project_labels(store: Store, project_id: int) -> ProjectLabels:
     job = parse_label_config(store.projects.one(project_id).label_config)
     annotations = store.labels.all(project_id)
     touched = frozenset(row.task_id for row in annotations if not row.was_cancelled)
-    if job.finds_objects:
-        drawn = confirm(annotations, job)
-        return ProjectLabels(job, {}, drawn.left_out, touched, drawn.results)
-    confirmed = consensus(annotations, job)
-    return ProjectLabels(job, confirmed.labels, confirmed.left_out, touched)
+    confirmed = rule_of(job).confirm(annotations, job)
+    return ProjectLabels(job, confirmed.labels, confirmed.left_out, touched, confirmed.objects)

@@ -6,12 +6,13 @@ import errno
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Final
 
 from ml_backend.errors import Busy, PapLoopError, Unavailable
 from ml_backend.loop.steps.judge import judge
 from ml_backend.loop.steps.prepare import prepare
 from ml_backend.loop.steps.publish import publish
+from ml_backend.loop.steps.result import StepResult
 from ml_backend.loop.steps.train import train
 from ml_backend.runs import fail
 from ml_backend.services import Services
@@ -22,8 +23,8 @@ from training.types import TrainingError
 
 log = logging.getLogger(__name__)
 
-Step = Callable[[Services, RunRow], tuple[str, Mapping[str, Any]]]
-"""Does the work of one state and returns the next state with the columns to set."""
+Step = Callable[[Services, RunRow], StepResult]
+"""Does the work of one state."""
 
 STEPS: Final[Mapping[str, Step]] = {"prepare": prepare, "train": train, "judge": judge, "publish": publish}
 
@@ -64,10 +65,10 @@ def _no_end(run: RunRow) -> str:
 def _attempt(services: Services, run: RunRow) -> bool:
     """One attempt at the present step; True when the run may go on at once."""
     try:
-        following, fields = STEPS[run.state](services, run)
-        ended = {"finished_at": services.clock()} if following == "done" else {}
+        result = STEPS[run.state](services, run)
+        ended = {"finished_at": services.clock()} if result.following == "done" else {}
         reset = {"attempts": 0, "waits": 0, "next_try_at": 0.0, **ended}
-        services.store.runs.advance(run.id, run.state, following, **{**reset, **fields})
+        services.store.runs.advance(run.id, run.state, result.following, **reset, **result.columns())
         log.info("run %d: %s finished", run.id, run.state)
         return True
     except (Busy, Unavailable) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ml_backend.errors import BadRequest, LabelConfigError
-from ml_backend.intake.tasks import draws_objects, remember_tasks
+from ml_backend.intake.tasks import empty_says, remember_tasks
 from ml_backend.label_studio.bodies.annotations import Body, annotation_row
 from ml_backend.label_studio.bodies.webhooks import (
     come_annotated,
@@ -31,14 +31,14 @@ def _annotations_saved(services: Services, project_id: int, body: Body) -> None:
             wrong = wrong or str(error)
     remember_tasks(services.store, services.settings, project_id, tasks_of_annotations(body), services.clock())
     services.store.labels.upsert(
-        project_id, rows, services.clock(), revive=False, empty_counts=draws_objects(services.store, project_id)
+        project_id, rows, services.clock(), revive=False, empty_counts=empty_says(services.store, project_id)
     )
     if wrong:
         raise BadRequest(wrong)
 
 
 def _annotations_deleted(services: Services, project_id: int, body: Body) -> None:
-    gone, empty = deleted_annotations(body), draws_objects(services.store, project_id)
+    gone, empty = deleted_annotations(body), empty_says(services.store, project_id)
     services.store.labels.delete(project_id, gone, services.clock(), empty_counts=empty)
 
 
@@ -53,7 +53,7 @@ def _tasks_created(services: Services, project_id: int, body: Body) -> None:
 def _tasks_deleted(services: Services, project_id: int, body: Body) -> None:
     task_ids = deleted_tasks(body)
     services.store.items.mark_tasks_deleted(project_id, task_ids)
-    empty = draws_objects(services.store, project_id)
+    empty = empty_says(services.store, project_id)
     services.store.labels.delete_of_tasks(project_id, task_ids, services.clock(), empty_counts=empty)
 
 

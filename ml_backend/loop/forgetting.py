@@ -33,7 +33,7 @@ def _forget_answers(services: Services, project_id: int) -> None:
     open_runs = store.runs.all_open()
     keep = {store.projects.one(project_id).active_run_id, *(run.id for run in open_runs)}
     # A roll-back that is under way speaks with the model that it names.
-    keep.update(run.request.get("model_run") for run in open_runs)
+    keep.update(run.request.model_run for run in open_runs)
     keep.update(row.run_id for row in orders if row.state in ("prepared", "active"))
     for run_id in store.detections.runs(project_id):
         # They are large, and a roll-back looks again: not even those of recent orders stay.

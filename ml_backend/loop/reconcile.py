@@ -11,7 +11,7 @@ from typing import Any
 
 from ml_backend.effort.record import record_effort
 from ml_backend.errors import BadRequest, NotFound
-from ml_backend.intake.tasks import draws_objects, remember_tasks
+from ml_backend.intake.tasks import empty_says, remember_tasks
 from ml_backend.label_studio.bodies.annotations import annotation_row
 from ml_backend.label_studio.bodies.tasks import annotations_of
 from ml_backend.label_studio.client.wire import Json
@@ -116,7 +116,7 @@ def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
     deleted = 0
     if orphaned:
         deleted = store.labels.delete_of_tasks(
-            project_id, orphaned, services.clock(), empty_counts=draws_objects(services.store, project_id)
+            project_id, orphaned, services.clock(), empty_counts=empty_says(services.store, project_id)
         )
     return new, len(gone), deleted
 
@@ -140,7 +140,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
     newest = since
     # Taken before the listing: an annotation that a webhook brings meanwhile is not in it and is not gone.
     before = store.labels.ids(project_id)
-    empty = draws_objects(services.store, project_id)
+    empty = empty_says(services.store, project_id)
     for task in services.label_studio.tasks_updated_since(project_id, since):
         newest = max(newest, str(task.get("updated_at") or since))
         try:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from ml_backend.errors import PapLoopError
-from ml_backend.predictions.detectors import finds_objects
 from ml_backend.runs import has_model
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
@@ -67,7 +66,7 @@ def _earlier(services: Services, run: RunRow, known: Mapping[int, Score]) -> lis
         and other.id != run.id
         and other.state == "done"
         and other.decision
-        and finds_objects(other) == finds_objects(run)
+        and other.request.trains == run.request.trains
         and has_model(services.files, other.id)
     ]
     return sorted(found, key=lambda other: (other.decision != "promoted", -other.id))

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ml_backend.errors import LabelConfigError
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.runs import SKEW, is_paused
 from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
-
-NEWEST: Final = "newest_item"
-"""Key in a ranking's provenance: the newest image that was there to be ordered."""
 
 
 def due(*, changed: int, first_change_at: float | None, settings: ProjectSettings, now: float) -> str | None:
@@ -63,7 +58,7 @@ def order_due(services: Services, project_id: int) -> str | None:
     """
     store = services.store
     ranking = store.rankings.active(project_id)
-    known = int(ranking.provenance.get(NEWEST) or 0) if ranking is not None else 0
+    known = ranking.provenance.newest_item if ranking is not None else 0
     if not store.items.has_tasks_after(project_id, known):
         return None
     try:

@@ -103,8 +103,8 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     order = mix(pool, splits, chosen, settings, rng)
     entries = entries_of(known, order, splits == "validation", chosen, request.classes)
     rest = [item for item in items if item.id not in found and item.task_id not in request.touched]
-    facts = {"items": len(items), "looked_at": len(found)}
-    provenance = {**provenance_of(asked, chosen, pool, request), **facts}
+    made_from = provenance_of(asked, chosen, pool, request)
+    provenance = replace(made_from, items=len(items), own={"looked_at": len(found)})
     return ProjectOrder(chosen.name, _with_rest(entries, rest, rng), provenance)
 
 

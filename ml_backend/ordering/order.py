@@ -18,6 +18,7 @@ from ml_backend.ordering.strategy_choice import fitting
 from ml_backend.services import Services
 from ml_backend.state.class_probs import over_classes
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.state.provenance import Provenance
 from ml_backend.state.records import ItemRow, RankingEntry
 from strategies.base import FloatArray, Pool, Ranking, StrategyError
 from strategies.near_duplicates.version import GROUPS_VERSION
@@ -38,7 +39,7 @@ class ProjectOrder:
 
     strategy: str
     entries: Sequence[RankingEntry]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
 
 def candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
@@ -67,7 +68,7 @@ def _committee(services: Services, items: Sequence[ItemRow], request: OrderReque
 
     assert request.run_id is not None
     folder = services.files.run_dir(request.run_id)
-    trained = services.store.runs.one(request.run_id).request["classes"]
+    trained = services.store.runs.one(request.run_id).request.classes
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
     answers = committee(folder, services.vectors(request.encoder).rows(rows), seed=request.seed)
     return np.stack([over_classes(answer, trained, request.classes) for answer in answers])
@@ -112,11 +113,11 @@ class OrderRequest:
     Attributes:
         run_id: the model run whose stored probabilities are used, or None at cold start.
         classes: class names of the label config; what models say is brought into their order by name.
-        labels: task id -> class index of confirmed labels.
         touched: tasks that some annotator finished, whether or not the label can be used.
         encoder: key of the embedding matrix.
         seed: of the random generator.
         competence: measurements of the model on validation, for strategies that switch by it.
+        labels: task id -> class index of confirmed labels, where an image has one.
         kind: what the project asks for.
         objects: class name -> objects drawn so far.
         have: the same in the order of the detector's classes, for strategies that count them.
@@ -124,11 +125,11 @@ class OrderRequest:
 
     run_id: int | None
     classes: Sequence[str]
-    labels: Mapping[int, int]
     touched: frozenset[int]
     encoder: str
     seed: int
     competence: Mapping[str, Any]
+    labels: Mapping[int, int] = dataclasses.field(default_factory=dict)
     kind: Kind = "classification"
     objects: Mapping[str, int] = dataclasses.field(default_factory=dict)
     have: tuple[float, ...] = ()
@@ -154,7 +155,7 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
     settings, note = fitting(asked, request.kind)
     items = candidates(services, project_id, request.encoder)
     if not items:
-        return ProjectOrder(settings.strategy, [], {"seed": request.seed, "items": 0})
+        return ProjectOrder(settings.strategy, [], Provenance(seed=request.seed))
     rng = np.random.default_rng(request.seed)
     pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
@@ -255,27 +256,27 @@ def entries_of(
     ]
 
 
-def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request: OrderRequest) -> dict[str, Any]:
+def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request: OrderRequest) -> Provenance:
     """What an order was made from, so that it can be made again."""
     digest = hashlib.sha256()
     for part in (pool.ids, pool.labels, pool.labelled, pool.groups):
         digest.update(np.ascontiguousarray(part).tobytes())
-    return {
-        "strategy": chosen.name,
-        "asked": settings.strategy,
-        "note": " ".join(said for said in (chosen.note, chosen.ranking.note) if said),
-        "facts": dict(chosen.ranking.facts),
-        "parameters": dict(settings.strategy_params) if chosen.name == settings.strategy else {},
-        "seed": request.seed,
-        "window": settings.window,
-        "model_run": request.run_id,
-        "encoder": request.encoder,
-        "index_version": GROUPS_VERSION,
-        "duplicates": {"radius": settings.duplicate_radius, "share": settings.duplicate_share},
-        "items": len(pool),
-        "labelled": int(pool.labelled.sum()),
-        "data_hash": digest.hexdigest()[:16],
-    }
+    return Provenance(
+        strategy=chosen.name,
+        asked=settings.strategy,
+        note=" ".join(said for said in (chosen.note, chosen.ranking.note) if said),
+        facts=dict(chosen.ranking.facts),
+        parameters=dict(settings.strategy_params) if chosen.name == settings.strategy else {},
+        seed=request.seed,
+        window=settings.window,
+        model_run=request.run_id,
+        encoder=request.encoder,
+        index_version=GROUPS_VERSION,
+        duplicates={"radius": settings.duplicate_radius, "share": settings.duplicate_share},
+        items=len(pool),
+        labelled=int(pool.labelled.sum()),
+        data_hash=digest.hexdigest()[:16],
+    )
 
 
 def _groups_once(pool: Pool, order: Sequence[int]) -> list[int]:

@@ -19,6 +19,12 @@ POOL_HAS: Mapping[Kind, frozenset[str]] = {
 }
 """What the pool of a running project brings, see `strategies.base.NEEDS`."""
 
+
+def pool_has(kind: Kind) -> frozenset[str]:
+    """What the pool of a kind of job brings; where it is not listed, an item is one region, as a whole image is."""
+    return POOL_HAS.get(kind, POOL_HAS["classification"])
+
+
 AUTO = "auto"
 
 
@@ -77,8 +83,10 @@ def _fits(name: str, kind: Kind) -> bool:
     import strategies
 
     needs = strategies.describe(name).needs
-    blind = kind != "classification" and bool(needs & {"probs", "members", "labels"}) and "background" not in needs
-    return needs <= POOL_HAS[kind] and not blind
+    blind = (
+        "background" in pool_has(kind) and bool(needs & {"probs", "members", "labels"}) and "background" not in needs
+    )
+    return needs <= pool_has(kind) and not blind
 
 
 def fitting(settings: ProjectSettings, kind: Kind) -> tuple[ProjectSettings, str]:
@@ -127,7 +135,7 @@ def _check_strategy(name: object, kind: Kind | None) -> None:
         needs = strategies.describe(name).needs
         why = (
             "ranks what a detector found, and this project labels whole images"
-            if kind == "classification"
+            if kind is not None and "background" not in pool_has(kind)
             else "compares outlines, and only boxes are drawn in this project"
             if "mask_overlaps" in needs
             else "ranks whole images by their class, and objects are drawn in this project"

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from ml_backend.images.files import ImageFiles
-from ml_backend.predictions.detectors import finds_objects, load_detector
 from ml_backend.state.models import Models
 from ml_backend.state.records import ItemRow
 from ml_backend.state.vectors import Vectors
@@ -19,16 +18,12 @@ log = logging.getLogger(__name__)
 
 
 def is_readable(models: Models, run_id: int) -> bool:
-    """Whether a run's model can be loaded; where it cannot, the log says why.
+    """Whether a run's classifier can be loaded; where it cannot, the log says why.
 
     A model that is lost must not stop its successor: whoever needs a model asks here first and goes on without it.
     """
     try:
-        if finds_objects(models.runs.one(run_id)):
-            # Only looked at, so not where the next one needs the room.
-            load_detector(models, run_id, device="cpu")
-        else:
-            load_model(models.files.run_dir(run_id) / CHECKPOINT)
+        load_model(models.files.run_dir(run_id) / CHECKPOINT)
     except TrainingError as error:
         log.warning("the model of run %d counts as absent: %s", run_id, error)
         return False
@@ -62,7 +57,7 @@ def predict_items(
     model = load_model(models.files.run_dir(run_id) / CHECKPOINT, threads=models.threads)
     if raw:
         model.temperature = 1.0
-    if model.needs == "embeddings" and models.runs.one(run_id).request.get("encoder") == encoder:
+    if model.needs == "embeddings" and models.runs.one(run_id).request.encoder == encoder:
         rows = np.array([item.vector_row for item in items], dtype=np.int64)
         probs = model.predict_embeddings(Vectors.of(models.files, encoder).rows(rows))
     else:

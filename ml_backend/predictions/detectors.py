@@ -13,7 +13,6 @@ import numpy as np
 from ml_backend.predictions.packing import Found
 from ml_backend.state.class_probs import columns_by_name
 from ml_backend.state.models import Models
-from ml_backend.state.records import RunRow
 from training.data.images import ImageDecodeError
 from training.evaluation.promotion import NONE_BEFORE
 from training.jobs.classes import CHECKPOINT
@@ -26,16 +25,8 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-OBJECTS_TASK: Final = "objects"
-"""`task` in the request of a run that trained a detector."""
-
 GONE: Final = "the model of run {} can no longer be read and counts as absent"
 """Why there is nothing to compare with, for the sentence of a decision."""
-
-
-def finds_objects(run: RunRow) -> bool:
-    """Whether a run's model is a detector."""
-    return bool(run.request.get("task") == OBJECTS_TASK)
 
 
 def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | None, str]:
@@ -55,8 +46,8 @@ def asked(before: int | None, ask: Callable[[int], Answer]) -> tuple[Answer | No
 
 
 def detector_of(models: Models, run_id: int | None) -> Path | None:
-    """The checkpoint of a run's detector; None without a run, for another kind of model, or if its folder is lost."""
-    if run_id is None or not finds_objects(models.runs.one(run_id)):
+    """The checkpoint of a run's detector; None without a run, or if its folder is lost."""
+    if run_id is None:
         return None
     checkpoint = models.files.run_dir(run_id) / CHECKPOINT
     return checkpoint if checkpoint.is_dir() else None
@@ -76,6 +67,17 @@ def load_detector(models: Models, run_id: int, *, device: str = "auto") -> Detec
     from training.detection.detectron2.rcnn import Detector
 
     return Detector.load(models.files.run_dir(run_id) / CHECKPOINT, device=device, threads=models.threads)
+
+
+def is_whole(models: Models, run_id: int) -> bool:
+    """Whether a run's detector can be loaded; where it cannot, the log says why and it counts as absent."""
+    try:
+        # Only looked at, so not where the next one needs the room.
+        load_detector(models, run_id, device="cpu")
+    except TrainingError as error:
+        log.warning("the model of run %d counts as absent: %s", run_id, error)
+        return False
+    return True
 
 
 def look_at(detector: Detector, paths: Iterable[Path | None], *, members: int = 1) -> Iterator[Found | None]:

@@ -9,24 +9,23 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ml_backend.errors import NotFound, PapLoopError, Unavailable
 from ml_backend.images.files import ImageFiles
+from ml_backend.predictions.kinds.base import Model, Task, answers_of
 from ml_backend.predictions.unanswered import Note
 from ml_backend.settings import Settings
 from ml_backend.state.models import Models
-from ml_backend.state.records import ItemRow
-from ml_backend.state.vectors import Vectors
+from ml_backend.state.records import ItemRow, RunRow
 from strategies.base import FloatArray
-from training.jobs.classes import CHECKPOINT
 from training.types import TrainingError
 
 if TYPE_CHECKING:
-    from ml_backend.predictions.packing import Found
     from training.encoders import Encoder
 
 
@@ -53,15 +52,6 @@ class Wanted:
     image: str
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    model: Any
-    encoder_key: str
-    encoder_name: str
-    classes: Sequence[str]
-    is_detector: bool
-
-
 class FirstUse:
     """Predicts single tasks inside the web process; one thread computes at a time, the others wait for it.
 
@@ -82,12 +72,12 @@ class FirstUse:
         self._lock = threading.Lock()
         # Waiting for a model must leave threads for webhooks and stored predictions.
         self._seats = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
-        self._models: OrderedDict[int, _Loaded] = OrderedDict()
+        self._models: OrderedDict[int, Model] = OrderedDict()
         self._encoders: dict[str, Encoder] = {}
 
     def predict(
         self, run_id: int, wanted: Sequence[Wanted], until: float, note: Note
-    ) -> tuple[Sequence[str], dict[int, FloatArray | Found]]:
+    ) -> tuple[Sequence[str], dict[int, object]]:
         """Predict what can be predicted in time.
 
         Args:
@@ -97,15 +87,15 @@ class FirstUse:
             note: told why tasks get nothing.
 
         Returns:
-            The model's classes, and by place `(classes,)` float32 or what a detector found; tasks that failed or came
-            too late are not in it, and `note` was told why.
+            The model's classes, and its answers by place; tasks that failed or came too late are not in it, and `note`
+            was told why.
         """
-        found: dict[int, FloatArray | Found] = {}
+        found: dict[int, object] = {}
         try:
             with self._turn(until):
-                loaded = self._load(run_id)
-                self._each(loaded, wanted, until, found, note)
-                return loaded.classes, found
+                model = self._load(run_id)
+                self._each(model, wanted, until, found, note)
+                return model.classes, found
         except Unavailable as error:
             note("busy", str(error), len(wanted) - len(found))
         except (PapLoopError, TrainingError, OSError) as error:
@@ -117,10 +107,10 @@ class FirstUse:
 
     def _each(
         self,
-        loaded: _Loaded,
+        model: Model,
         wanted: Sequence[Wanted],
         until: float,
-        found: dict[int, FloatArray | Found],
+        found: dict[int, object],
         note: Note,
     ) -> None:
         for number, task in enumerate(wanted):
@@ -133,7 +123,7 @@ class FirstUse:
                 )
                 return
             try:
-                found[task.place] = self._look(loaded, task) if loaded.is_detector else self._probs(loaded, task)
+                found[task.place] = model.answer(Task(task.item, partial(self._path, task)))
             except Unavailable as error:
                 note("busy", str(error), len(wanted) - number)
                 return
@@ -143,41 +133,16 @@ class FirstUse:
                 log.exception("unexpected error with task %s", task.task_id)
                 note("unexpected", f"Task {task.task_id} had an unexpected error. Check the log and report it.", 1)
 
-    def _look(self, loaded: _Loaded, task: Wanted) -> Found:
-        from ml_backend.predictions.packing import Found
-
-        return Found(next(loaded.model.predict([self._path(task)])), tuple(loaded.classes))
-
-    def _probs(self, loaded: _Loaded, task: Wanted) -> FloatArray:
-        probs = np.asarray(self._one(loaded, task), dtype=np.float32)
-        if not np.isfinite(probs).all():
-            raise TrainingError("The model returned a value that is not finite. Train it again.")
-        return probs
-
-    def _one(self, loaded: _Loaded, task: Wanted) -> FloatArray:
-        model = loaded.model
-        if model.needs != "embeddings":
-            probs: FloatArray = model.predict_images([self._path(task)])
-            first: FloatArray = probs[0]
-            return first
-        item = task.item
-        if item is not None and item.vector_row is not None and item.encoder == loaded.encoder_key:
-            vectors = Vectors.of(self._places.files, loaded.encoder_key).rows(np.array([item.vector_row]))
-        else:
-            vectors = self._embed(loaded, self._path(task))
-        answer: FloatArray = model.predict_embeddings(np.asarray(vectors, dtype=np.float32))[0]
-        return answer
-
-    def _embed(self, loaded: _Loaded, path: Path) -> FloatArray:
+    def _embed(self, run: RunRow, path: Path) -> FloatArray:
         from training.encoders import load_encoder
 
-        name = loaded.encoder_name
+        name = run.request.encoder_name or self._settings.encoder
         if name not in self._encoders:
             self._encoders[name] = load_encoder(name, threads=self._places.threads)
         encoder = self._encoders[name]
-        if encoder.key != loaded.encoder_key:
+        if encoder.key != run.request.encoder:
             raise TrainingError(
-                f"The model was trained on embeddings of {loaded.encoder_key}, but {name} is now "
+                f"The model was trained on embeddings of {run.request.encoder}, but {name} is now "
                 f"{encoder.key}. Train again."
             )
         prepared = encoder.prepare(path, max_pixels=self._settings.max_image_pixels)
@@ -193,27 +158,16 @@ class FirstUse:
             )
         return self._images.local_path(task.image, task_id=task.task_id)
 
-    def _load(self, run_id: int) -> _Loaded:
+    def _load(self, run_id: int) -> Model:
         if run_id in self._models:
             self._models.move_to_end(run_id)
             return self._models[run_id]
-        from ml_backend.predictions.detectors import finds_objects, load_detector
-        from training.jobs.classes import load_model
-
         run = self._places.runs.one(run_id)
-        is_detector = finds_objects(run)
-        model: Any = (
-            load_detector(self._places, run_id, device="cpu")
-            if is_detector
-            else load_model(self._places.files.run_dir(run_id) / CHECKPOINT, threads=self._places.threads)
-        )
-        name = str(run.request.get("encoder_name") or self._settings.encoder)
-        classes = model.plan.classes if is_detector else model.classes
-        loaded = _Loaded(model, str(run.request.get("encoder") or ""), name, classes, is_detector)
-        self._models[run_id] = loaded
+        model = answers_of(run.request.trains).load(self._places, run, self._embed)
+        self._models[run_id] = model
         while len(self._models) > MODELS_KEPT:
             self._models.popitem(last=False)
-        return loaded
+        return model
 
     @contextmanager
     def _turn(self, until: float) -> Iterator[None]:

@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Never
 
-import numpy as np
-
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.images.items import task_image
 from ml_backend.label_studio.bodies.predictions import Prediction, prediction
@@ -18,7 +16,7 @@ from ml_backend.label_studio.bodies.tasks import task_data, task_number
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
 from ml_backend.label_studio.regions import Result
 from ml_backend.predictions.first_use import FirstUse, Wanted
-from ml_backend.predictions.shown_regions import ShownRegions
+from ml_backend.predictions.kinds.base import answers_of
 from ml_backend.predictions.unanswered import Unanswered
 from ml_backend.state.records import ProjectRow, Served
 from ml_backend.state.rows.projects import ProjectRows
@@ -133,13 +131,13 @@ class Serving:
         ids = [task_number(task) for task in tasks]
         served = self._store.answers.served(project.id, [task_id for task_id in ids if task_id is not None])
         version = next((row.version for row in served.values() if row.version), version_of(project))
-        draw = ShownRegions(self._store, project.id, job)
+        draw = answers_of(job.family).drawer(self._store, project.id, job)
         missing: list[int] = []
         for place, task_id in enumerate(ids):
             row = served.get(task_id) if task_id is not None else None
             if row is not None and (row.probs is not None or row.found is not None or _is_cold(row)):
                 if self._timer() < until:
-                    answers[place] = _element(version, row.score, _stored(draw, row))
+                    answers[place] = _element(version, row.score, draw.of_row(row))
             elif isinstance(tasks[place], Mapping):
                 missing.append(place)
             else:
@@ -152,11 +150,7 @@ class Serving:
                 task_id = ids[place]
                 row = served.get(task_id) if task_id is not None else None
                 number = row.item_id if row is not None else task_id or place
-                regions = (
-                    draw.of_probs(classes, answer, run_id, number)
-                    if isinstance(answer, np.ndarray)
-                    else draw.of_found(answer, run_id, number)
-                )
+                regions = draw.of_answer(classes, answer, run_id, number)
                 answers[place] = _element(version, row.score if row is not None else LAST, regions)
         return version
 
@@ -195,9 +189,3 @@ def _is_cold(row: Served) -> bool:
 def _element(version: str, score: float, regions: Sequence[Result]) -> Prediction:
     finite = min(1.0, max(0.0, float(score))) if math.isfinite(score) else LAST
     return prediction(version, finite, regions)
-
-
-def _stored(draw: ShownRegions, row: Served) -> Sequence[Result]:
-    if row.found is not None:
-        return draw.of_stored(row.found, row.run_id or 0, row.item_id)
-    return draw.of_probs(row.classes, row.probs, row.run_id or 0, row.item_id)

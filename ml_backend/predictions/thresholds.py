@@ -9,6 +9,7 @@ from typing import Any
 
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.label_studio.config import parse_label_config
+from ml_backend.predictions.kinds.base import answers_of
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.rows.runs import RunRows
 from ml_backend.state.store import Store
@@ -96,6 +97,15 @@ def limits_of(store: Store, project_id: int, run_id: int | None = None) -> Limit
     return Limits(run, classes, f"{held_back} {_why(settings, chosen, classes)}".strip(), numbers, held_back)
 
 
+def limits_shown(store: Store, project_id: int) -> Limits | None:
+    """As `limits_of`; None where no single regions are shown, or the label config cannot be read."""
+    try:
+        job = parse_label_config(store.projects.one(project_id).label_config)
+    except LabelConfigError:
+        return None
+    return limits_of(store, project_id) if answers_of(job.family).has_thresholds else None
+
+
 def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
     """Why the proposals of a run's detector are not shown, in words; empty where they help or nobody can tell."""
     worth = chosen.get("worth")
@@ -117,7 +127,7 @@ def _chosen(runs: RunRows, run_id: int | None) -> Mapping[str, Any]:
     if run_id is None:
         return {}
     try:
-        found = runs.one(run_id).metrics.get(METRIC)
+        found = runs.one(run_id).metrics.own.get(METRIC)
     except NotFound:
         return {}
     return found if isinstance(found, Mapping) else {}

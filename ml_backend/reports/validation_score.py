@@ -76,7 +76,7 @@ def comparison(runs: Iterable[RunRow]) -> Comparison | None:
         own = validation_score(run)
         if own is None:
             continue
-        judged = run.metrics["judgement"]
+        judged = run.metrics.judgement
         kept = judged.get(CURVE)
         scores = {run.id: own}
         if isinstance(kept, Mapping) and isinstance(kept.get("scores"), Mapping):
@@ -96,9 +96,9 @@ def _again(kept: Mapping[str, Any], measure: str) -> dict[int, ValidationScore]:
 
 def validation_score(run: RunRow) -> ValidationScore | None:
     """The score of the model that a run trained; None when it was not judged on any item."""
-    judged = run.metrics.get("judgement")
-    measured = judged.get("candidate") if isinstance(judged, Mapping) else None
-    if not isinstance(judged, Mapping) or not isinstance(measured, Mapping):
+    judged = run.metrics.judgement
+    measured = judged.get("candidate")
+    if not isinstance(measured, Mapping):
         return None
     if "AP50" in measured:
         return _detector_score(judged, measured)

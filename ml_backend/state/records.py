@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ml_backend.state.arrays import FloatArray
+from ml_backend.state.provenance import Provenance
+from ml_backend.state.run_metrics import Metrics
+from ml_backend.state.run_request import Request
 
 from .tables import OPEN_STATES
 
@@ -137,8 +140,8 @@ class RunRow:
     next_try_at: float
     seed: int
     change: int
-    request: Json
-    metrics: Json
+    request: Request
+    metrics: Metrics
     progress: float
     message: str
     created_at: float
@@ -171,7 +174,7 @@ class RankingRow:
     version: str
     state: str
     strategy: str
-    provenance: Json
+    provenance: Provenance
     created_at: float
 
 

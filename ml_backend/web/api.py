@@ -86,7 +86,7 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
                 project=project_id,
                 run=run_id,
             )
-        return jsonify({**run_summary(row), "request": dict(row.request), "metrics": dict(row.metrics)})
+        return jsonify({**run_summary(row), "request": row.request.as_dict(), "metrics": row.metrics.as_dict()})
 
     @routes.post("/projects/<int:project_id>/train")
     def train(project_id: int) -> tuple[Response, int]:
@@ -168,7 +168,7 @@ def _ranking(row: RankingRow) -> dict[str, object]:
         "model_run": row.run_id,
         "opened_by": row.opened_by,
         "created_at": row.created_at,
-        "provenance": dict(row.provenance),
+        "provenance": row.provenance.as_dict(),
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from ml_backend.effort.report import effort_report
-from ml_backend.predictions.thresholds import limits_of
+from ml_backend.predictions.thresholds import limits_shown
 from ml_backend.services import Services
 
 
@@ -15,5 +15,5 @@ def effort_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/projects/<int:project_id>/effort")
     def effort(project_id: int) -> Response:
         report = effort_report(services.store, project_id)
-        limits = limits_of(services.store, project_id).as_dict() if report.finds_objects else None
-        return jsonify({**report.as_dict(), "thresholds": limits})
+        limits = limits_shown(services.store, project_id)
+        return jsonify({**report.as_dict(), "thresholds": limits.as_dict() if limits is not None else None})

@@ -140,7 +140,7 @@ class Story:
     def every_label_is_in_the_last_run(self, labels: int) -> None:
         run = self.run("train")
         counted = sum(sum(part.values()) for part in _label_counts(self, run).values())
-        omitted = run.request.get("omitted", {})
+        omitted = run.request.omitted
         assert counted + sum(omitted.values()) == labels
 
 

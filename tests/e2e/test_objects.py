@@ -139,7 +139,7 @@ def test_boxes(real_stack: RealStack, editor: Editor, tmp_path: Path) -> None:
     assert first.decision == "promoted", first.decision_reason
     second = story.trained_by_itself(labels=6, steps=60)
     assert second.decision == "promoted", second.decision_reason
-    assert second.metrics["judgement"]["incumbent_run"] == first.id
+    assert second.metrics.judgement["incumbent_run"] == first.id
     assert story.store.projects.one(story.project).active_run_id == second.id
     ranking = story.store.rankings.active(story.project)
     assert ranking is not None

@@ -56,7 +56,7 @@ def run_vectors(runs: RunRows, files: DataDir, run_id: int, classes: Sequence[st
     request = runs.one(run_id).request
     samples = [s for s in read_manifest(files.run_dir(run_id) / "manifest.jsonl") if s.split == "train"]
     rows = np.array([sample.vector_row for sample in samples], dtype=np.int64)
-    vectors = Vectors.of(files, str(request["encoder"]), int(request["dimension"])).rows(rows)
+    vectors = Vectors.of(files, request.encoder, request.count("dimension")).rows(rows)
     return vectors, np.array([classes.index(str(sample.label)) for sample in samples], dtype=np.int64)
 
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final
 
-Kind = Literal["classification", "detection", "segmentation"]
+Kind = str
+"""What a labeling job asks for: "classification", "detection", "segmentation", or what a further reader gives."""
+
+FAMILIES: Final[Mapping[Kind, str]] = {
+    "classification": "classes",
+    "detection": "objects",
+    "segmentation": "objects",
+}
+"""Kind of job -> the kind of project that it makes, where the two are not called alike."""
+
+CHOICES: Final = "choices"
+"""Type of results that are about the whole image and have no place on it."""
 LABEL_TYPES = ("rectanglelabels", "polygonlabels", "ellipselabels", "brushlabels", "labels")
 
 
@@ -59,6 +70,14 @@ class LabelingJob:
     tags: frozenset[str] = field(default_factory=frozenset)
 
     @property
+    def family(self) -> str:
+        """The kind of project, by which each wing finds what it does for it; jobs of one family share their models.
+
+        See `ml_backend.labels.rule` and `ml_backend.loop.kinds`.
+        """
+        return FAMILIES.get(self.kind, self.kind)
+
+    @property
     def finds_objects(self) -> bool:
         """Whether objects are drawn, so that a detector is what helps."""
         return self.kind != "classification"
@@ -66,8 +85,8 @@ class LabelingJob:
     @property
     def types(self) -> Mapping[str, str]:
         """Name of each control that is driven -> type of its results."""
-        if not self.finds_objects:
-            return {self.from_name: "choices"}
+        if not self.controls:
+            return {self.from_name: CHOICES}
         return {control.from_name: control.type for control in self.controls}
 
 

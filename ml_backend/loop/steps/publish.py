@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from ml_backend.duplicates.review import Offer, explain_offers, offers_of
 from ml_backend.errors import BadRequest, LabelStudioUnavailable, QueueUnavailable
-from ml_backend.images.items import LOST
 from ml_backend.label_studio.bodies.predictions import task_prediction
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.predictions import UnknownTasks
 from ml_backend.label_studio.config import LabelingJob
-from ml_backend.label_studio.regions.choices import choice_result
-from ml_backend.label_studio.regions.ids import region_id
 from ml_backend.labels.project import ProjectLabels, project_labels
 from ml_backend.loop.forgetting import forget_past
-from ml_backend.loop.kinds.objects.publish import Rendered, look_at_pool, pre_annotations
-from ml_backend.loop.schedule import NEWEST
+from ml_backend.loop.kinds.base import Drawing, Kind
+from ml_backend.loop.kinds.registry import kind_of, serving_run
+from ml_backend.loop.steps.result import StepResult
 from ml_backend.ordering.competence import competence_over
-from ml_backend.ordering.objects import order_objects
-from ml_backend.ordering.order import OrderRequest, order_project
-from ml_backend.predictions.classifiers import is_readable, predict_items
-from ml_backend.predictions.detectors import GONE, finds_objects
+from ml_backend.ordering.order import OrderRequest
+from ml_backend.predictions.detectors import GONE
 from ml_backend.predictions.imported import with_imported
-from ml_backend.predictions.shown_regions import ShownRegions
-from ml_backend.progress import reporter
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
-from ml_backend.state.records import RankingEntry, RankingRow, RunRow
+from ml_backend.state.records import RankingRow, RunRow
 from ml_backend.state.rows.rankings import ended_meanwhile
 
 log = logging.getLogger(__name__)
@@ -40,21 +32,20 @@ log = logging.getLogger(__name__)
 VERSION_PREFIX = "paploop-"
 
 
-def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
+def publish(services: Services, run: RunRow) -> StepResult:
     """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
     labels = project_labels(services.store, run.project_id)
-    model_run = _model_run(services, run, labels.job)
-    speaks = model_run is not None and _speaks(services, run, model_run)
+    kind = kind_of(labels.job)
+    model_run = _model_run(services, run, kind)
+    speaks = model_run is not None and _speaks(services, run, kind, model_run)
     if model_run is not None and speaks:
-        look = look_at_pool if labels.job.finds_objects else _predict_pool
-        look(services, run, model_run, labels)
+        kind.look(services, run, model_run, labels)
     offered = offers_of(services.store.items, run.project_id, labels)
     ranking = services.store.rankings.of_run(run.id)
     if ranking is None or ranking.state != "prepared":
-        ranking = _rank(services, run, model_run, labels, offered, speaks=speaks)
-    rendered = Rendered()
-    shown = _Shown(labels.job, model_run, offered, rendered)
-    pushed = _push(services, run, ranking, shown)
+        ranking = _rank(services, run, model_run, kind, labels, offered, speaks=speaks)
+    drawing = kind.draw(services, run.project_id, labels.job, model_run, offered)
+    pushed = _push(services, run, ranking, labels.job, drawing)
     if not services.store.runs.one(run.id).is_open:
         raise ended_meanwhile(run.id)
     ranking = services.store.rankings.of_run(run.id) or ranking
@@ -65,36 +56,30 @@ def publish(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
         services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
     except QueueUnavailable as error:
         log.warning("old predictions are cleaned up later: %s", error)
-    summary: dict[str, Any] = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed}
-    if labels.job.finds_objects:
-        summary["shown"] = rendered.summary()
-    return "done", {
-        "metrics": {**run.metrics, "publish": summary},
-        "progress": 1.0,
-        "message": f"{pushed} tasks ranked",
-    }
+    told = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed, **drawing.told()}
+    metrics = replace(run.metrics, publish=told)
+    return StepResult("done", metrics=metrics, progress=1.0, message=f"{pushed} tasks ranked")
 
 
-def _model_run(services: Services, run: RunRow, job: LabelingJob) -> int | None:
+def _model_run(services: Services, run: RunRow, kind: Kind) -> int | None:
     """The run whose model speaks; None where there is none, or it answers another question than the project asks."""
     if run.decision == "promoted" and run.kind == "train":
         return run.id
-    asked = run.request.get("model_run")
-    number = int(asked) if asked is not None else services.store.projects.one(run.project_id).active_run_id
-    if number is None or finds_objects(services.store.runs.one(number)) != job.finds_objects:
-        return None
-    return number
+    asked = run.request.model_run
+    if asked is None:
+        return serving_run(services.store, run.project_id, kind)
+    return asked if services.store.runs.one(asked).request.trains == kind.name else None
 
 
-def _speaks(services: Services, run: RunRow, model_run: int) -> bool:
+def _speaks(services: Services, run: RunRow, kind: Kind, model_run: int) -> bool:
     """Whether the model can be asked; where it is lost its stored answers stay, and images alone give the order.
 
     Raises:
         BadRequest: a roll-back asked for this very model.
     """
-    if model_run == run.id or is_readable(services.models, model_run):
+    if model_run == run.id or kind.can_read(services, model_run):
         return True
-    if run.request.get("model_run") is not None:
+    if run.request.model_run is not None:
         raise BadRequest(
             f"The model of run {model_run} cannot be read any more, so nothing was rolled back; choose another run or "
             "train again."
@@ -102,66 +87,38 @@ def _speaks(services: Services, run: RunRow, model_run: int) -> bool:
     return False
 
 
-def _encoder(run: RunRow) -> str:
-    return str(run.request["encoder"])
-
-
-def _predict_pool(services: Services, run: RunRow, model_run: int, _labels: ProjectLabels) -> None:
-    encoder = _encoder(run)
-    ready = services.store.items.all(run.project_id, states=("ready",))
-    items = [item for item in ready if item.task_id is not None and item.encoder == encoder]
-    known = services.store.answers.items(model_run)
-    if model_run != run.id and all(item.id in known for item in items):
-        return
-    progress = reporter(services.store.runs, services.clock, run, "Predicting the pool")
-    probs, classes = predict_items(services.models, services.images, model_run, items, encoder, progress)
-    usable = np.asarray(np.isfinite(probs).all(axis=1))
-    lost = [
-        {"id": i.id, "state": "unreadable", "reason": LOST}
-        for i, ok in zip(items, usable.tolist(), strict=True)
-        if not ok
-    ]
-    if lost:
-        services.store.items.update(lost)
-    ids = np.array([item.id for item in items], dtype=np.int64)
-    services.store.answers.save(model_run, ids[usable], probs[usable], classes)
-
-
 def _rank(
     services: Services,
     run: RunRow,
     model_run: int | None,
+    kind: Kind,
     labels: ProjectLabels,
     offered: Mapping[int, Offer],
     *,
     speaks: bool,
 ) -> RankingRow:
     classes = list(labels.job.classes)
-    known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
-    judged = services.store.runs.one(model_run).metrics.get("judgement", {}) if model_run is not None else {}
+    judged = services.store.runs.one(model_run).metrics.judgement if model_run is not None else {}
     request = OrderRequest(
         run_id=model_run if speaks else None,
         classes=classes,
-        labels=known,
         touched=labels.touched,
-        encoder=_encoder(run),
+        encoder=run.request.encoder,
         seed=run.seed + run.id,
         competence=competence_over(judged, classes),
         kind=labels.job.kind,
-        objects=labels.by_class() if labels.job.finds_objects else {},
     )
     newest = services.store.items.newest_settled(run.project_id)
-    order_of = order_objects if labels.job.finds_objects else order_project
-    order = order_of(services, run.project_id, request)
+    order = kind.order(services, run.project_id, labels, request)
     lost = f"T{GONE[1:].format(model_run)}; train again. " if model_run is not None and not speaks else ""
-    provenance = {**order.provenance, "note": f"{lost}{order.provenance.get('note') or ''}".strip()}
+    note = f"{lost}{order.provenance.note}".strip()
     services.store.rankings.add(
         run.project_id,
         run_id=model_run,
         opened_by=run.id,
         version=f"{VERSION_PREFIX}{run.project_id}-{run.id}-{int(services.clock() * 1000) % 36**6:x}",
         strategy=order.strategy,
-        provenance={**provenance, NEWEST: newest},
+        provenance=replace(order.provenance, note=note, newest_item=newest or 0),
         entries=explain_offers(order.entries, offered),
         now=services.clock(),
     )
@@ -170,24 +127,7 @@ def _rank(
     return made
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What pre-annotations are made of.
-
-    Attributes:
-        job: what the label config asks.
-        model_run: whose model speaks, None where there is none.
-        offered: item id -> label that its group agrees on.
-        rendered: counts what was drawn.
-    """
-
-    job: LabelingJob
-    model_run: int | None
-    offered: Mapping[int, Offer]
-    rendered: Rendered
-
-
-def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -> int:
+def _push(services: Services, run: RunRow, ranking: RankingRow, job: LabelingJob, drawing: Drawing) -> int:
     """Import one prediction a candidate; a version that an earlier attempt left half-pushed is never completed."""
     store = services.store
     items = {item.id: item for item in store.items.all(run.project_id, states=("ready",))}
@@ -203,9 +143,12 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, shown: _Shown) -
     version = f"{ranking.version.partition('.')[0]}.{tries}" if there else ranking.version
     if there:
         store.rankings.rename(ranking.id, version)
+    shown = with_imported(
+        services.store.proposals, run.project_id, job, entries, drawing.regions(entries), drawing.answered
+    )
     body = [
         task_prediction(items[entry.item_id].task_id, version, entry.score, result)
-        for entry, result in zip(entries, _results(services, run.project_id, shown, entries), strict=True)
+        for entry, result in zip(entries, shown, strict=True)
     ]
     try:
         return push(services.label_studio, run.project_id, body)
@@ -229,28 +172,6 @@ def push(client: LabelStudio, project_id: int, body: Sequence[Mapping[str, Any]]
             f"Label Studio stored {created} of {len(body)} predictions; they are sent again under a new version."
         )
     return created
-
-
-def _results(
-    services: Services, project_id: int, shown: _Shown, entries: Sequence[RankingEntry]
-) -> Iterable[Sequence[Mapping[str, Any]]]:
-    """The regions shown for each entry, in order."""
-    job, model_run, offered = shown.job, shown.model_run, shown.offered
-    if job.finds_objects:
-        answered = set() if model_run is None else services.store.detections.items(model_run)
-        drawn = pre_annotations(services, project_id, job, model_run, entries, shown.rendered)
-        return with_imported(services.store.proposals, project_id, job, entries, drawn, answered)
-    stored = None if model_run is None else services.store.answers.of(model_run)
-    rows = {} if stored is None else dict(zip(stored.ids.tolist(), stored.probs, strict=True))
-    classes = () if stored is None else stored.classes
-    draw = ShownRegions(services.store, project_id, job)
-    chosen = [
-        choice_result(job, offered[item].label, 1.0, region_id(0, item))
-        if item in offered
-        else draw.of_probs(classes, rows.get(item), model_run or 0, item)
-        for item in (entry.item_id for entry in entries)
-    ]
-    return with_imported(services.store.proposals, project_id, job, entries, chosen, rows)
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:

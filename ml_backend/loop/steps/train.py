@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from ml_backend.predictions.detectors import finds_objects
+from ml_backend.loop.kinds.registry import kind_of_run
+from ml_backend.loop.steps.result import StepResult
 from ml_backend.progress import reporter
 from ml_backend.services import Services
 from ml_backend.state.records import RunRow
-from training.jobs.classes import train as train_job
-from training.types import Metrics, Progress
 
 
-def train(services: Services, run: RunRow) -> tuple[str, Mapping[str, Any]]:
+def train(services: Services, run: RunRow) -> StepResult:
     """Train the candidate of this run; a repeated call starts over or finds the finished checkpoint."""
     folder = services.files.run_dir(run.id)
-    metrics = _job(run)(folder, reporter(services.store.runs, services.clock, run, "Training"))
-    return "judge", {"metrics": {**run.metrics, "training": dict(metrics)}}
-
-
-def _job(run: RunRow) -> Callable[[Path, Progress], Metrics]:
-    if not finds_objects(run):
-        return train_job
-    # Imported late: the web process asks for runs without torch.
-    from training.jobs.objects import train_objects
-
-    return train_objects
+    measured = kind_of_run(run).train(folder, reporter(services.store.runs, services.clock, run, "Training"))
+    return StepResult("judge", metrics=replace(run.metrics, training=measured))

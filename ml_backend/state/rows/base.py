@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from sqlalchemy import Column, Connection, Table, select
 
@@ -29,6 +29,19 @@ def columns(table: Table, record: type) -> list[Column[Any]]:
     return [table.c[field.name] for field in fields(record)]
 
 
+@runtime_checkable
+class Written(Protocol):
+    """What a JSON column holds, as the value that the rest of PapLoop reads."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form."""
+
+
+def as_stored(value: object) -> object:
+    """A value as a column takes it."""
+    return value.as_dict() if isinstance(value, Written) else plain(value)
+
+
 def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """Plain values for known columns.
 
@@ -38,7 +51,7 @@ def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(values) - (set(table.c.keys()) - {"id"}))
     if unknown:
         raise TypeError(f"{table.name} has no column {', '.join(unknown)} that can be set")
-    return {name: plain(value) for name, value in values.items()}
+    return {name: as_stored(value) for name, value in values.items()}
 
 
 def unknown_project(project_id: int) -> NotFound:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
 
 from ml_backend.errors import Busy, Conflict, NotFound
 from ml_backend.state.database import paced, plain
+from ml_backend.state.provenance import Provenance
 from ml_backend.state.records import RankingEntry, RankingRow
 from ml_backend.state.tables import OPEN_STATES, projects, ranking_entries, rankings, runs
 
-from .base import Rows, columns, lock_project
+from .base import Rows, as_stored, columns, lock_project
 from .predictions import delete_in_parts
 
 _COLUMNS = columns(rankings, RankingRow)
@@ -37,7 +37,7 @@ class RankingRows(Rows):
         opened_by: int,
         version: str,
         strategy: str,
-        provenance: Mapping[str, Any],
+        provenance: Provenance,
         entries: Sequence[RankingEntry],
         now: float,
     ) -> int:
@@ -72,7 +72,7 @@ class RankingRows(Rows):
         opened_by: int,
         version: str,
         strategy: str,
-        provenance: Mapping[str, Any],
+        provenance: Provenance,
         now: float,
     ) -> int:
         # What a crash left half built, by this run or under this version, makes room.
@@ -93,7 +93,7 @@ class RankingRows(Rows):
             version=version,
             state=_BUILDING,
             strategy=strategy,
-            provenance=dict(provenance),
+            provenance=as_stored(provenance),
             created_at=now,
         )
         with self._db.write() as connection:
@@ -140,7 +140,8 @@ class RankingRows(Rows):
     def _select_rankings(self, *conditions: ColumnElement[bool]) -> list[RankingRow]:
         query = select(*_COLUMNS).where(rankings.c.state != _BUILDING, *conditions).order_by(rankings.c.id.desc())
         with self._db.read() as connection:
-            return [RankingRow(*row) for row in connection.execute(query)]
+            found = [row._asdict() for row in connection.execute(query)]
+        return [RankingRow(**values | {"provenance": Provenance.of(values["provenance"])}) for values in found]
 
     def entries(self, ranking_id: int, limit: int | None = None) -> list[RankingEntry]:
         """Entries in the order of their positions."""

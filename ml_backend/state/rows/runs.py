@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Executable, Update, func, insert, select, update
+from sqlalchemy import Connection, Executable, Row, Update, func, insert, select, update
 
 from ml_backend.errors import Busy, NotFound
-from ml_backend.state.records import Json, RunRow, WishRow
+from ml_backend.state.records import RunRow, WishRow
+from ml_backend.state.run_metrics import Metrics
+from ml_backend.state.run_request import Request
 from ml_backend.state.tables import OPEN_STATES, runs
 
 from .base import Rows, checked, columns, lock_project
@@ -33,7 +36,7 @@ class Asked:
     reason: str
     seed: int
     change: int
-    request: Json = field(default_factory=dict)
+    request: Request = field(default_factory=Request)
 
 
 class RunRows(Rows):
@@ -149,7 +152,7 @@ class RunRows(Rows):
 
     def _select_runs(self, query: Executable) -> list[RunRow]:
         with self._db.read() as connection:
-            return [RunRow(*row) for row in connection.execute(query)]
+            return [_run(row) for row in connection.execute(query)]
 
     def update(self, run_id: int, **values: object) -> None:
         """Set columns of a run.
@@ -191,17 +194,22 @@ def _unknown(run_id: int) -> NotFound:
     return NotFound(f"There is no run {run_id}. `paploop runs` lists all runs.", code="run.unknown", run=run_id)
 
 
+def _run(row: Row[Any]) -> RunRow:
+    values = row._asdict()
+    return RunRow(**values | {"request": Request.of(values["request"]), "metrics": Metrics.of(values["metrics"])})
+
+
 def _run_in(connection: Connection, run_id: int) -> RunRow:
     row = connection.execute(select(*_COLUMNS).where(runs.c.id == int(run_id))).first()
     if row is None:
         raise _unknown(run_id)
-    return RunRow(*row)
+    return _run(row)
 
 
 def _open_in(connection: Connection, project_id: int) -> RunRow | None:
     query = select(*_COLUMNS).where(runs.c.project_id == int(project_id), runs.c.state.in_(OPEN_STATES))
     row = connection.execute(query).first()
-    return None if row is None else RunRow(*row)
+    return None if row is None else _run(row)
 
 
 def _open(connection: Connection, project_id: int, asked: Asked, now: float) -> RunRow:
@@ -210,7 +218,7 @@ def _open(connection: Connection, project_id: int, asked: Asked, now: float) -> 
     if wished is not None and covers(asked.kind, wished.kind):
         drop_wish(connection, project_id)
     fields = {name: getattr(asked, name) for name in ("kind", "reason", "seed", "change")}
-    fields |= {"request": dict(asked.request), "created_at": now}
+    fields |= {"request": asked.request, "created_at": now}
     key = connection.execute(
         insert(runs).values(project_id=int(project_id), **checked(runs, fields))
     ).inserted_primary_key

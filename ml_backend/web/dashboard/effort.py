@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from ml_backend.effort.report import EffortReport, Part, effort_report, summary
-from ml_backend.predictions.thresholds import Limits, limits_of
+from ml_backend.predictions.thresholds import Limits, limits_shown
 from ml_backend.services import Services
 from ml_backend.times import duration
 
@@ -59,7 +59,7 @@ class EffortPanel:
 def effort_panel(services: Services, project_id: int) -> EffortPanel:
     """Read the section of a project."""
     report = effort_report(services.store, project_id)
-    limits = limits_of(services.store, project_id) if report.finds_objects else None
+    limits = limits_shown(services.store, project_id)
     return panel_of(report, limits)
 
 

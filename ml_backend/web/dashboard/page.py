@@ -110,8 +110,8 @@ def curve_points(runs: Sequence[RunRow], compared: Comparison | None, active_run
     points = []
     for run in runs:
         score = compared.scores.get(run.id) if compared is not None else None
-        labels = run.request.get("labels")
-        if score is not None and isinstance(labels, int):
+        labels = run.request.labels
+        if score is not None and labels is not None:
             is_active = run.id == active_run
             points.append(
                 Point(run.id, labels, score.value, score.low, score.high, run.decision, is_active, score.measure)
@@ -128,7 +128,7 @@ def run_line(services: Services, run: RunRow, active_run: int | None, now: float
         if score.low is not None and score.high is not None:
             said += f" ({score.low:.2f} to {score.high:.2f})"
         said += f" on {score.items}" if score.items is not None else ""
-    labels = run.request.get("labels")
+    labels = run.request.labels
     return RunLine(
         id=run.id,
         kind=run.kind,
@@ -136,7 +136,7 @@ def run_line(services: Services, run: RunRow, active_run: int | None, now: float
         tone=_tone(run, active_run),
         progress=round(100 * min(1.0, max(0.0, run.progress))) if run.is_open else None,
         reason=run.reason,
-        labels=str(labels) if isinstance(labels, int) else "",
+        labels=str(labels) if labels is not None else "",
         score=said,
         outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
         started=utc_minute(run.created_at),

@@ -156,7 +156,7 @@ def test_a_label_on_one_member_is_offered_to_the_others(loop: Loop) -> None:
     ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
     wanted = {"strategy", "parameters", "seed", "model_run", "encoder", "index_version", "data_hash"}
-    assert wanted <= set(ranking.provenance)
+    assert wanted <= set(ranking.provenance.as_dict())
     entries = {entry.item_id: entry for entry in loop.store.rankings.entries(ranking.id)}
     assert f"labeled {name}: that label is proposed" in entries[second.id].why
     assert "proposed" not in entries[third.id].why

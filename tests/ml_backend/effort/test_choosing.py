@@ -44,7 +44,7 @@ def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
     metric = judge_thresholds(
         services.store.projects, services.files, services.store.runs.one(run), [found], [truth], NAMES
     )
-    services.store.runs.update(run, metrics={"judgement": {}, METRIC: metric})
+    services.store.runs.update(run, metrics={"judgement": {"items": 3}, METRIC: metric})
     return run
 
 
@@ -81,7 +81,7 @@ def test_changed_costs_choose_again(services: Services) -> None:
     change_settings(services, 7, {"cost_delete": 50.0})
     assert renew_thresholds(services.store, services.files, 7, run)
     assert limits_of(services.store, 7).numbers["costs"]["delete"] == 50.0
-    assert "judgement" in services.store.runs.one(run).metrics
+    assert services.store.runs.one(run).metrics.judgement == {"items": 3}
     assert not renew_thresholds(services.store, services.files, 7, run)
 
 

@@ -44,7 +44,7 @@ def test_a_run_goes_on_after_the_data_directory_was_moved(tmp_path: Path, cells:
     run = request_run(
         loop.services.store, loop.project, kind="train", reason="A test asks for it.", now=loop.services.clock()
     )
-    assert prepare(loop.services, run)[0] == "train"
+    assert prepare(loop.services, run).following == "train"
     folder = loop.services.files.run_dir(run.id).relative_to(tmp_path / "state")
     loop.store.close()
     (tmp_path / "state").rename(tmp_path / "elsewhere")

@@ -11,6 +11,7 @@ import pytest
 
 from ml_backend.intake.projects import label_config
 from ml_backend.loop.cycle import STEPS
+from ml_backend.loop.steps.result import StepResult
 from ml_backend.ordering.order import OrderRequest, candidates, snapshot
 from ml_backend.predictions.classifiers import predict_items
 from ml_backend.runs import request_run, rollback
@@ -57,8 +58,8 @@ def walk(loop: Loop, kind: str, moment: str, change: Callable[[], None]) -> RunR
     while run.is_open:
         if run.state == moment:
             change()
-        following, fields = STEPS[run.state](loop.services, run)
-        loop.store.runs.advance(run.id, run.state, following, **fields)
+        result = STEPS[run.state](loop.services, run)
+        loop.store.runs.advance(run.id, run.state, result.following, **result.columns())
         run = loop.store.runs.one(run.id)
     if moment == "predict":
         change()
@@ -70,10 +71,8 @@ def right_answers(loop: Loop, names: Sequence[str]) -> dict[int, list[str]]:
     active = loop.store.projects.one(loop.project).active_run_id
     assert active is not None
     run = loop.store.runs.one(active)
-    items = candidates(loop.services, loop.project, str(run.request["encoder"]))
-    probs, classes = predict_items(
-        loop.services.models, loop.services.images, active, items, str(run.request["encoder"])
-    )
+    items = candidates(loop.services, loop.project, run.request.encoder)
+    probs, classes = predict_items(loop.services.models, loop.services.images, active, items, run.request.encoder)
     said = [classes[int(best)] for best in probs.argmax(axis=1)]
     return {int(i.task_id or 0): [name] if name in names else [] for i, name in zip(items, said, strict=True)}
 
@@ -140,7 +139,7 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
         configure(scene, after)
 
     def kept(_services: Any, _run: RunRow) -> Any:
-        return "publish", {"decision": "kept", "decision_reason": "Test."}
+        return StepResult("publish", decision="kept", decision_reason="Test.")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(STEPS, "judge", kept)
@@ -157,16 +156,16 @@ def test_a_kept_run_and_a_roll_back_after_a_change(scene: Loop, names: list[str]
 def test_strategies_see_probabilities_by_name(scene: Loop) -> None:
     active = scene.store.projects.one(scene.project).active_run_id
     assert active is not None
-    encoder = str(scene.store.runs.one(active).request["encoder"])
+    encoder = scene.store.runs.one(active).request.encoder
     items = candidates(scene.services, scene.project, encoder)
     probs, classes = predict_items(scene.services.models, scene.services.images, active, items, encoder)
     wanted = ["aaa", *classes[1:], classes[0]]
     for needs in (frozenset({"probs"}), frozenset({"probs", "members"})):
-        request = OrderRequest(active, wanted, {}, frozenset(), encoder, 0, {})
+        request = OrderRequest(active, wanted, frozenset(), encoder, 0, {})
         pool = snapshot(scene.services, items, request, needs)
         mean = pool.probs.mean(axis=0)
         assert mean[:, 0].max() == 0
         if "members" not in needs:
             np.testing.assert_allclose(mean[:, 1:], probs[:, [classes.index(name) for name in wanted[1:]]], atol=1e-6)
-    strangers = OrderRequest(active, ["x", "y"], {}, frozenset(), encoder, 0, {})
+    strangers = OrderRequest(active, ["x", "y"], frozenset(), encoder, 0, {})
     assert snapshot(scene.services, items, strangers, frozenset({"probs"})).probs.shape[0] == 0

@@ -62,7 +62,7 @@ def test_held_back_and_shown_when_they_help(weak: ObjectLoop) -> None:
     told = store.runs.one(run)
     assert f"The objects that run {run} proposes are held back" in told.decision_reason
     assert "90 % interval" in told.decision_reason
-    assert told.metrics["publish"]["shown"] == {"regions": 0, "drawn": {"held back": len(shown(weak))}}
+    assert told.metrics.publish["shown"] == {"regions": 0, "drawn": {"held back": len(shown(weak))}}
 
     assert not any(shown(weak))
     ranking = store.rankings.active(weak.project)

@@ -142,8 +142,9 @@ def test_fine_tuning_does_not_go_on_from_it(scene: Loop, active: int) -> None:
         if damage:
             DAMAGES[damage](checkpoint(scene, active))
         run = request_run(scene.services.store, scene.project, kind="train", reason="Test.", now=scene.services.clock())
-        _, fields = prepare(scene.services, run)
-        assert bool(fields["request"]["init"]) is wanted
+        request = prepare(scene.services, run).request
+        assert request is not None
+        assert bool(request.own["init"]) is wanted
         scene.store.runs.update(run.id, state="failed")
     scene.store.projects.save_settings(scene.project, settings)
 

@@ -104,8 +104,8 @@ def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(
     request_run(boxes.services.store, boxes.project, kind="train", reason="By hand.", now=boxes.services.clock())
     run = boxes.settle()
     assert run.state == "done", run
-    assert run.metrics["training"]["settings"]["warm_start_tensors"] > 50
-    judged = run.metrics["judgement"]
+    assert run.metrics.training["settings"]["warm_start_tensors"] > 50
+    judged = run.metrics.judgement
     assert judged["incumbent_run"] == before
     better = judged["delta_AP50"] > 0 or (
         judged["delta_AP50"] == 0 and judged["candidate"]["AP"] > judged["incumbent"]["AP"]
@@ -125,7 +125,10 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
         assert (run.state, run.error) == ("done", ""), run
         ranking = store.rankings.active(boxes.project)
         assert ranking is not None
-        assert (ranking.strategy, ranking.provenance["looked_at"]) == (name, len(store.rankings.entries(ranking.id)))
+        assert (ranking.strategy, ranking.provenance.own["looked_at"]) == (
+            name,
+            len(store.rankings.entries(ranking.id)),
+        )
     for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "only boxes are drawn")):
         with pytest.raises(BadRequest, match=why):
             change_settings(boxes.services, boxes.project, {"strategy": name})
@@ -160,25 +163,29 @@ def test_a_detector_that_is_lost_counts_as_absent(boxes: ObjectLoop) -> None:
     active = store.projects.one(boxes.project).active_run_id
     assert active is not None
     run = request_run(services.store, boxes.project, kind="train", reason="Test.", now=services.clock())
-    _, prepared = prepare(services, run)
-    assert prepared["request"]["init"]
+    prepared = prepare(services, run).request
+    assert prepared is not None
+    assert prepared.own["init"]
     shutil.copytree(services.files.run_dir(active), services.files.run_dir(run.id), dirs_exist_ok=True)
     store.runs.update(run.id, request=store.runs.one(active).request)
     weights = services.files.run_dir(active) / "checkpoint" / "weights.safetensors"
     sound = weights.read_bytes()
     for damaged in (sound[: len(sound) // 2], b""):
         weights.write_bytes(damaged)
-        _, judged = judge(services, store.runs.one(run.id))
-        assert judged["decision"] == "promoted"
-        assert f"the model of run {active} can no longer be read and counts as absent" in judged["decision_reason"]
-        assert not prepare(services, run)[1]["request"]["init"]
+        judged = judge(services, store.runs.one(run.id))
+        assert judged.decision == "promoted"
+        assert f"the model of run {active} can no longer be read and counts as absent" in (judged.decision_reason or "")
+        again = prepare(services, run).request
+        assert again is not None
+        assert not again.own["init"]
     weights.write_bytes(sound)
-    _, judged = judge(services, store.runs.one(run.id))
-    assert judged["decision"] == "kept"
-    curve = judged["metrics"]["judgement"]["curve"]
+    judged = judge(services, store.runs.one(run.id))
+    assert judged.decision == "kept"
+    assert judged.metrics is not None
+    curve = judged.metrics.judgement["curve"]
     assert {str(active), str(run.id)} <= set(curve["scores"])
     assert curve["scores"][str(active)] == curve["scores"][str(run.id)]
-    assert curve["items"] == judged["metrics"]["judgement"]["images"]
+    assert curve["items"] == judged.metrics.judgement["images"]
     store.runs.update(run.id, state="failed")
 
 

@@ -39,7 +39,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
 def test_without_a_kill_there_are_outlines_to_compare(undisturbed: Studio) -> None:
     run = undisturbed.store.runs.latest(undisturbed.project)[0]
     assert (run.state, run.decision) == ("done", "promoted"), run
-    assert run.metrics["training"]["masks"]
+    assert run.metrics.training["masks"]
     assert any(result for shown in end_state(undisturbed)["shown"].values() for result in shown)
 
 

@@ -11,7 +11,7 @@ from ml_backend.intake.ingest import ingest
 from ml_backend.loop.arrivals import ask_for_order
 from ml_backend.loop.pulse import beat
 from ml_backend.loop.reconcile import reconcile
-from ml_backend.loop.schedule import NEWEST, order_due
+from ml_backend.loop.schedule import order_due
 from ml_backend.operations.demo.cells import write_cells
 from tests.fakes.progress import quiet, silent
 from tests.ml_backend.loop.classes import Loop
@@ -26,7 +26,7 @@ def test_an_ingest_alone_ends_with_an_order(loop: Loop) -> None:
     loop.settle()
     ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
-    assert ranking.provenance[NEWEST] == max(item.id for item in loop.store.items.all(loop.project))
+    assert ranking.provenance.newest_item == max(item.id for item in loop.store.items.all(loop.project))
     assert order_due(loop.services, loop.project) is None
     beat(loop.services)
     assert loop.store.runs.open_of(loop.project) is None

@@ -39,6 +39,6 @@ def test_the_button_and_the_command_allow_the_same(
         assert (
             rollback(
                 scene.services.store, scene.services.files, scene.project, run_id, now=scene.services.clock()
-            ).request["model_run"]
+            ).request.model_run
             == run_id
         )

@@ -97,7 +97,7 @@ def test_a_change_of_classes_that_no_webhook_told_is_found_by_a_poll(scene: Loop
     newest = scene.settle()
     assert newest.id > open_run.id
     assert newest.reason == "The classes of the label config changed."
-    assert "New" in newest.request["classes"]
+    assert "New" in newest.request.classes
     assert reconcile(scene.services, scene.project).annotations_changed == 0
     assert scene.settle().id == newest.id
 
@@ -130,14 +130,14 @@ def test_a_roll_back_opens_its_run_with_the_model_it_names(scene: Loop, monkeypa
 
     def watched(database: Any) -> Any:
         present = scene.store.runs.open_of(scene.project)
-        seen.append(("nothing", None) if present is None else (present.kind, present.request.get("model_run")))
+        seen.append(("nothing", None) if present is None else (present.kind, present.request.model_run))
         return real(database)
 
     with monkeypatch.context() as patch:
         patch.setattr(type(scene.store.database), "write", watched)
         run = rollback(scene.services.store, scene.services.files, scene.project, first.id, now=scene.services.clock())
     assert seen == [("train", None)], "one transaction"
-    assert run.request["model_run"] == first.id
+    assert run.request.model_run == first.id
     assert scene.store.runs.one(ended.id).error == f"Ended by a roll-back to run {first.id}."
     assert execute(scene.services, run.id).state == "done"
     assert scene.store.projects.one(scene.project).active_run_id == first.id

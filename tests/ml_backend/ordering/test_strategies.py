@@ -34,9 +34,9 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
         assert (run.state, run.error) == ("done", ""), name
         ranking = store.rankings.active(trained.project)
         assert ranking is not None
-        note = ranking.provenance["note"]
+        note = ranking.provenance.note
         assert ranking.strategy == name or note.startswith(f"No label looks wrong, so {ranking.strategy} orders"), note
-        assert ranking.provenance["seed"] == run.seed + run.id
+        assert ranking.provenance.seed == run.seed + run.id
         entries = store.rankings.entries(ranking.id)
         assert entries[0].why, name
         assert [entry.position for entry in entries] == list(range(len(entries)))
@@ -56,8 +56,8 @@ def test_a_goal_without_examples_is_named_by_what_orders_in_its_place(loop: Loop
     run = loop.settle()
     ranking = loop.store.rankings.active(loop.project)
     assert ranking is not None
-    assert (ranking.strategy, ranking.provenance["strategy"], ranking.provenance["asked"]) == ("auto", "auto", goal)
-    assert run.metrics["publish"]["strategy"] == "auto"
+    assert (ranking.strategy, ranking.provenance.strategy, ranking.provenance.asked) == ("auto", "auto", goal)
+    assert run.metrics.publish["strategy"] == "auto"
     view = overview(loop.services.store, loop.project, now=loop.services.clock())
     assert view.strategy == "auto"
     assert view.strategy_note.startswith(f"{why}, so auto orders the pool. No model yet")

@@ -121,7 +121,7 @@ def test_the_loop_goes_on(cells: Loop) -> None:
     asked = request_run(cells.services.store, CELLS, kind="train", reason="By hand.", now=cells.services.clock())
     run = cells.settle()
     assert (run.id, run.state, run.error) == (asked.id, "done", "")
-    assert run.metrics["judgement"]["incumbent_run"] == NEWEST
+    assert run.metrics.judgement["incumbent_run"] == NEWEST
     assert run.decision in ("promoted", "kept")
     project = cells.store.projects.one(CELLS)
     assert project.active_run_id == (run.id if run.decision == "promoted" else NEWEST)
@@ -150,5 +150,5 @@ def test_training_goes_on_from_the_old_detector(blobs: Studio) -> None:
     blobs.settle()
     run = store.runs.one(asked.id)
     assert (run.state, run.error) == ("done", "")
-    assert run.metrics["training"]["settings"]["warm_start_tensors"] > 50
-    assert run.metrics["judgement"]["incumbent_run"] == OF_BLOBS
+    assert run.metrics.training["settings"]["warm_start_tensors"] > 50
+    assert run.metrics.judgement["incumbent_run"] == OF_BLOBS

@@ -91,7 +91,7 @@ def test_a_ranking_from_prepared_to_retired(store: Store, ids: list[int]) -> Non
     first = store.rankings.add(1, None, run, "v1", "core_set", {"n": np.float32(0.5)}, entries(ids[::-1]), 3.0)
     row = store.rankings.of_run(run)
     assert row is not None
-    assert (row.id, row.state, row.strategy, row.provenance, row.run_id) == (
+    assert (row.id, row.state, row.strategy, row.provenance.own, row.run_id) == (
         first,
         "prepared",
         "core_set",

@@ -28,11 +28,11 @@ def test_one_open_run_per_project(store: Store) -> None:
 def test_compare_and_set(store: Store) -> None:
     run = start(store)
     moved = store.runs.advance(run.id, "prepare", "train", request={"classes": ["a"]}, progress=0.5)
-    assert (moved.state, moved.request, moved.progress) == ("train", {"classes": ["a"]}, 0.5)
+    assert (moved.state, moved.request.classes, moved.progress) == ("train", ("a",), 0.5)
     with pytest.raises(Conflict, match="is in 'train', not in 'prepare'"):
         store.runs.advance(run.id, "prepare", "train")
     store.runs.update(run.id, metrics={"macro_f1": 0.5}, attempts=2)
-    assert store.runs.one(run.id).metrics == {"macro_f1": 0.5}
+    assert store.runs.one(run.id).metrics.own == {"macro_f1": 0.5}
 
 
 def test_a_second_open_run_by_update_is_a_conflict(store: Store) -> None:

@@ -105,7 +105,7 @@ def test_rank_opens_a_run_of_its_kind(world: WebWorld) -> None:
 def test_roll_back_asks_for_the_model_of_an_earlier_run(world: WebWorld, loop: Loop) -> None:
     answer = world.call("/api/projects/3/rollback", {"run": loop.run})
     assert answer.status_code == 202
-    assert world.store.runs.one(answer.json["id"]).request["model_run"] == loop.run
+    assert world.store.runs.one(answer.json["id"]).request.model_run == loop.run
 
 
 @pytest.mark.usefixtures("loop")

@@ -52,7 +52,7 @@ class Model:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     made = Model()
-    monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: made)
+    monkeypatch.setattr("ml_backend.predictions.kinds.classes.load_model", lambda folder, threads: made)
     return made
 
 
@@ -82,7 +82,8 @@ def test_a_known_item_without_prediction_is_answered_from_its_stored_vector(
 def test_the_model_is_loaded_once(world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[tuple[Path, int]] = []
     monkeypatch.setattr(
-        "training.jobs.classes.load_model", lambda folder, threads: loaded.append((folder, threads)) or Model()
+        "ml_backend.predictions.kinds.classes.load_model",
+        lambda folder, threads: loaded.append((folder, threads)) or Model(),
     )
     store_vectors(world)
     for _ in range(3):
@@ -92,7 +93,9 @@ def test_the_model_is_loaded_once(world: WebWorld, loop: Loop, monkeypatch: pyte
 
 def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[Path] = []
-    monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: loaded.append(folder) or Model())
+    monkeypatch.setattr(
+        "ml_backend.predictions.kinds.classes.load_model", lambda folder, threads: loaded.append(folder) or Model()
+    )
     store_vectors(world)
     first_use = FirstUse(world.services.models, world.services.images, world.services.settings, timer=lambda: 0.0)
     runs = [loop.run]
@@ -109,7 +112,7 @@ def test_only_a_few_models_stay_in_memory(world: WebWorld, loop: Loop, monkeypat
 def test_a_bad_image_yields_an_empty_element_and_one_line(
     world: WebWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
+    monkeypatch.setattr("ml_backend.predictions.kinds.classes.load_model", lambda folder, threads: Model("images"))
     (tmp_path / "broken.png").write_bytes(b"no image")
     Image.new("RGB", (4, 4)).save(tmp_path / "good.png")
     rows = [
@@ -140,7 +143,7 @@ def test_a_model_that_cannot_be_loaded_costs_only_the_new_tasks(
     def broken(*_: Path, **_options: int) -> None:
         raise error
 
-    monkeypatch.setattr("training.jobs.classes.load_model", broken)
+    monkeypatch.setattr("ml_backend.predictions.kinds.classes.load_model", broken)
     stored, fresh = ask(world, [1, 5])
     assert stored["result"]
     assert fresh == []
@@ -156,7 +159,7 @@ def test_a_bug_in_one_task_is_logged_and_the_rest_goes_on(
 
 
 def test_when_label_studio_is_away_it_is_asked_once(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: Model("images"))
+    monkeypatch.setattr("ml_backend.predictions.kinds.classes.load_model", lambda folder, threads: Model("images"))
     asked: list[str] = []
 
     class Images:
@@ -173,7 +176,7 @@ def test_unknown_tasks_are_fetched_by_their_image(
     world: WebWorld, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     model = Model("images")
-    monkeypatch.setattr("training.jobs.classes.load_model", lambda folder, threads: model)
+    monkeypatch.setattr("ml_backend.predictions.kinds.classes.load_model", lambda folder, threads: model)
     Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
 
     class Images:

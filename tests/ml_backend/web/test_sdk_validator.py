@@ -108,7 +108,7 @@ def project(world: WebWorld, tmp_path: Path, xml: str, monkeypatch: pytest.Monke
     store.runs.update(run.id, state="done", decision="promoted", request=request, finished_at=now)
     entry = RankingEntry(item_id=first, position=0, score=0.0, utility=1.0, why="")
     store.rankings.activate(store.rankings.add(8, run.id, run.id, "v", "box_entropy", {}, [entry], now), run.id)
-    monkeypatch.setattr("ml_backend.predictions.detectors.load_detector", lambda *args, **options: Detector())
+    monkeypatch.setattr("ml_backend.predictions.kinds.objects.load_detector", lambda *args, **options: Detector())
     return world
 
 

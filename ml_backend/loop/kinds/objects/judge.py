@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ml_backend.effort.choosing import judge_thresholds
+from ml_backend.loop.kinds.base import Judged
 from ml_backend.loop.rescoring import Score, scores_on_one_set
-from ml_backend.predictions.detectors import asked, finds_objects, load_detector, look_at, renamed
+from ml_backend.predictions.detectors import asked, load_detector, look_at, renamed
 from ml_backend.predictions.packing import Found
 from ml_backend.predictions.thresholds import METRIC, held_back_by
 from ml_backend.progress import reporter
@@ -26,14 +27,12 @@ DETECTORS, LOOKS = 3, 200
 """Earlier detectors that are scored again, and images that this may cost: a look takes up to a second."""
 
 
-def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
-    """Decide whether this run's detector replaces the active one; answers the columns of the run to set."""
-    classes = tuple(map(str, run.request["classes"]))
+def judge_objects(services: Services, run: RunRow, before: int | None) -> Judged:
+    """See `ml_backend.loop.kinds.base.Kind.judge`."""
+    classes = run.request.classes
     samples = read_object_manifest(services.files.run_dir(run.id) / OBJECTS)
     _, validation, ids = detection_sets(samples, classes)
     paths = [image.path for image in validation.images]
-    active = services.store.projects.one(run.project_id).active_run_id
-    before = active if active is not None and finds_objects(services.store.runs.one(active)) else None
     report = reporter(services.store.runs, services.clock, run, "Measuring")
     candidate = _answers(services, run.id, paths, report, "the new model")
     incumbent, absent = asked(before, lambda number: _answers(services, number, paths, report, "the serving model"))
@@ -56,7 +55,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
         seed=run.seed,
         absent=absent,
     )
-    evidence = {**verdict.evidence, "incumbent_run": before, "unreadable": len(paths) - len(seen)}
+    evidence = {**verdict.evidence, "unreadable": len(paths) - len(seen)}
     if "candidate" in evidence:
         named = [(ids[place], _named(validation.images[place], classes)) for place in seen]
         models = {run.id: answers} if old is None or before is None else {run.id: answers, before: old}
@@ -64,15 +63,7 @@ def judge_objects(services: Services, run: RunRow) -> Mapping[str, Any]:
     chosen = judge_thresholds(services.store.projects, services.files, run, answers, truth.images, classes)
     serves = verdict.decision == "promoted" and services.store.projects.settings(run.project_id).hold_back
     held_back = held_back_by(chosen, run.id) if serves else ""
-    return {
-        "decision": verdict.decision,
-        "decision_reason": f"{verdict.reason} {held_back}".strip(),
-        "metrics": {
-            **run.metrics,
-            "judgement": evidence,
-            METRIC: chosen,
-        },
-    }
+    return Judged(verdict.decision, f"{verdict.reason} {held_back}".strip(), evidence, {METRIC: chosen})
 
 
 def _named(image: LabelledImage, classes: Sequence[str]) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from ml_backend.images.items import BETWEEN, leak_group
 from ml_backend.label_studio.regions.result import drawn_upright
 from ml_backend.labels.object_regions import objects_on
 from ml_backend.labels.project import ProjectLabels
+from ml_backend.loop.kinds.base import Prepared
 from ml_backend.loop.kinds.objects.weights_place import weights_address
-from ml_backend.predictions.classifiers import is_readable
-from ml_backend.predictions.detectors import OBJECTS_TASK, detector_of
+from ml_backend.predictions.detectors import detector_of, is_whole
 from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow, RunRow
@@ -28,43 +27,24 @@ TOLD = 50
 """So many sentences on single regions are kept with the run."""
 
 
-def prepare_objects(
-    services: Services, run: RunRow, labels: ProjectLabels, encoder: Mapping[str, Any]
-) -> tuple[str, Mapping[str, Any]]:
-    """Write the run folder; go to `train`, or straight to `publish` when there is nothing to learn.
-
-    Args:
-        services: the parts of the process.
-        run: the training run.
-        labels: confirmed ones.
-        encoder: `encoder` and `encoder_name` for the request, by which items are found again.
-
-    Returns:
-        The next step and the columns of the run to set.
-    """
-    settings = services.store.projects.settings(run.project_id)
+def prepare_objects(services: Services, run: RunRow, labels: ProjectLabels, before: int | None) -> Prepared:
+    """See `ml_backend.loop.kinds.base.Kind.prepare`."""
     ready = services.store.items.all(run.project_id, states=("ready",))
     samples, omitted, told = object_samples(services, ready, labels)
     learned = [sample for sample in samples if sample.split == "train" and len(sample.boxes)]
-    request = {
-        **_request(services, run, settings, labels),
-        **encoder,
-        "labels": len(samples),
+    own = {
+        **_job(services, run, services.store.projects.settings(run.project_id), before),
         "objects": sum(len(sample.boxes) for sample in samples),
-        "omitted": omitted,
         "omitted_regions": told,
     }
+    nothing = ""
     if not learned:
-        few = "no object is labeled yet" if not samples else "no object is labeled on an image that may be learned from"
-        decision = {
-            "decision": "kept",
-            "decision_reason": f"Nothing to learn: {few}. The order is renewed all the same.",
-        }
-        return "publish", {"request": request, **decision}
-    folder = services.files.make(services.files.run_dir(run.id))
-    write_object_manifest(folder / OBJECTS, samples)
-    services.files.write_atomic(folder / "request.json", json.dumps(request, indent=2))
-    return "train", {"request": request}
+        nothing = (
+            "no object is labeled yet" if not samples else "no object is labeled on an image that may be learned from"
+        )
+    else:
+        write_object_manifest(services.files.make(services.files.run_dir(run.id)) / OBJECTS, samples)
+    return Prepared(len(samples), omitted, own, nothing)
 
 
 def object_samples(
@@ -117,18 +97,13 @@ def object_samples(
     return samples, dict(omitted), told
 
 
-def _request(services: Services, run: RunRow, settings: ProjectSettings, labels: ProjectLabels) -> dict[str, Any]:
-    active = services.store.projects.one(run.project_id).active_run_id
+def _job(services: Services, run: RunRow, settings: ProjectSettings, active: int | None) -> dict[str, Any]:
     before = detector_of(services.models, active)
-    if active is None or before is None or not _goes_on(before, settings) or not is_readable(services.models, active):
+    if active is None or before is None or not _goes_on(before, settings) or not is_whole(services.models, active):
         before = None
     return {
-        "task": OBJECTS_TASK,
-        "classes": list(labels.job.classes),
         "minutes": settings.train_minutes,
         "steps": settings.train_steps,
-        "seed": run.seed,
-        "threads": services.threads,
         "backbone": settings.backbone,
         "init": services.files.seen_from_run(run.id, before) if before is not None else None,
         "options": {

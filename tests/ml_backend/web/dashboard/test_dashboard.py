@@ -163,7 +163,7 @@ def test_the_buttons_do_what_they_say(world: WebWorld, loop: Loop) -> None:
     assert form(world, "rollback", run=str(loop.run)).status_code == 303
     going_back = world.store.runs.open_of(3)
     assert going_back is not None
-    assert going_back.request["model_run"] == loop.run
+    assert going_back.request.model_run == loop.run
     assert form(world, "rollback", run="x").status_code == 400
     assert form(world, "nonsense").status_code == 400
 
