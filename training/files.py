@@ -9,9 +9,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-from training.types import TrainingError
+from training.types import Json, TrainingError
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:
@@ -28,12 +27,12 @@ def write_bytes_atomic(path: Path, content: bytes) -> None:
         raise
 
 
-def write_json_atomic(path: Path, content: Mapping[str, Any]) -> None:
+def write_json_atomic(path: Path, content: Mapping[str, object]) -> None:
     """Replace `path` by a JSON object; NaN is refused, since no reader agrees on how to spell it."""
     write_bytes_atomic(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Json:
     """The JSON object in `path`.
 
     Raises:

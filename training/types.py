@@ -16,6 +16,9 @@ IntArray = NDArray[np.int64]
 Progress = Callable[[float, str], None]
 """Called with a fraction in [0, 1] and a short sentence."""
 
+Json = dict[str, Any]
+"""A JSON object that training wrote itself and reads back; whoever takes its fields says which of them is damaged."""
+
 Metrics = Mapping[str, Any]
 """JSON-serializable measurements of one model on one set."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from ml_backend.cli._measured import class_rows, summary, warn
 from ml_backend.cli._open import heed_settings
 from ml_backend.cli._options import AllowLeftOut, AsJson, DataFolder, ModelFolder, Threads
 from ml_backend.errors import BadRequest
+
+if TYPE_CHECKING:
+    from training.standalone.answers import ClassEvaluation, ObjectEvaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -46,7 +49,7 @@ def register(app: typer.Typer) -> None:
             if kind == "objects":
                 from training.standalone.objects import evaluate_objects
 
-                measured = evaluate_objects(
+                measured: ObjectEvaluation | ClassEvaluation = evaluate_objects(
                     model,
                     objects(given),
                     progress,
@@ -66,9 +69,9 @@ def register(app: typer.Typer) -> None:
             print_json(measured)
             return
         print_facts(summary(measured), title="Measured")
-        print_table(*class_rows(measured), title="By class")
+        print_table(*class_rows(measured["per_class"]), title="By class")
         if "masks" in measured:
-            print_table(*class_rows(measured["masks"]), title="Outlines by class")
+            print_table(*class_rows(measured["masks"]["per_class"]), title="Outlines by class")
         if measured["left_out_as_trained_on"]:
             say(
                 f"{measured['left_out_as_trained_on']} images that the model was trained on were left out "

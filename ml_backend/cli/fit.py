@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from ml_backend.cli._answer import print_facts, print_json, progress_bar
 from ml_backend.cli._measured import summary, warn
 from ml_backend.cli._open import heed_settings
 from ml_backend.cli._options import AllowLeftOut, AsJson, DataFolder, NamePattern, Threads
+
+if TYPE_CHECKING:
+    from training.standalone.answers import Fitted
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +51,7 @@ def register(app: typer.Typer) -> None:
         heed_settings()
         given = labels_in(data)
         kind = data_kind(given)
-        metrics: dict[str, Any]
+        metrics: Fitted
         with progress_bar("Fit") as progress:
             if kind == "objects":
                 from training.detection.recipe import Recipe

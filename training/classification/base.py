@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from training.types import FloatArray, Progress, TrainingError
 
@@ -47,7 +47,7 @@ class Classifier(Protocol):
         """Write the checkpoint into an empty folder."""
         ...
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """How it was trained: JSON-serializable settings for the metrics."""
         ...
 

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -92,6 +92,29 @@ class LearningSet:
     watch: IntArray
 
 
+class Trained(TypedDict):
+    """What happened, as it goes into JSON.
+
+    Attributes:
+        epochs: done.
+        best_epoch: whose weights were kept.
+        watched_loss: on the watched images, before the first epoch and after each.
+    """
+
+    epochs: int
+    best_epoch: int
+    watched_loss: list[float | None]
+
+
+class _State(TypedDict):
+    """The last finished epoch, the best one, the score after each, and the weights of the best."""
+
+    epoch: int
+    best: int
+    scores: list[float]
+    weights: dict[str, torch.Tensor]
+
+
 def run_epochs(
     network: FineTuned,
     data: LearningSet,
@@ -101,7 +124,7 @@ def run_epochs(
     device: torch.device,
     state: Path,
     progress: Progress,
-) -> dict[str, Any]:
+) -> Trained:
     """Train in place and leave the best epoch's weights in the network.
 
     Args:
@@ -114,11 +137,11 @@ def run_epochs(
         progress: called with the progress.
 
     Returns:
-        JSON-serializable: epochs done, the best one, scores on the watched images by epoch.
+        What happened.
     """
     network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_rates(network, plan), weight_decay=plan.decay)
-    now = _resume(state, network, optimizer, device) or {
+    now: _State = _resume(state, network, optimizer, device) or {
         "epoch": 0, "best": 0, "scores": [_watch(network, data, device)], "weights": weights_of(network)
     }  # fmt: skip
     while now["epoch"] < plan.epochs and not _stale(now, data, plan):
@@ -136,14 +159,14 @@ def run_epochs(
     return {"epochs": now["epoch"], "best_epoch": now["best"], "watched_loss": [_plain(s) for s in now["scores"]]}
 
 
-def _rates(network: FineTuned, plan: Plan) -> list[dict[str, Any]]:
+def _rates(network: FineTuned, plan: Plan) -> list[dict[str, object]]:
     return [
         {"params": list(network.features.parameters()), "lr": plan.rate, "peak": plan.rate},
         {"params": list(network.linear.parameters()), "lr": 10 * plan.rate, "peak": 10 * plan.rate},
     ]
 
 
-def _stale(now: dict[str, Any], data: LearningSet, plan: Plan) -> bool:
+def _stale(now: _State, data: LearningSet, plan: Plan) -> bool:
     return len(data.watch) > 0 and now["epoch"] - now["best"] >= plan.patience
 
 
@@ -221,18 +244,16 @@ def _plain(score: float) -> float | None:
     return round(score, 4) if math.isfinite(score) else None
 
 
-def _save(state: Path, now: dict[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _save(state: Path, now: _State, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
     buffer = io.BytesIO()
     torch.save({**now, "network": network.state_dict(), "optimizer": optimizer.state_dict()}, buffer)
     write_bytes_atomic(state, buffer.getvalue())
 
 
-def _resume(
-    state: Path, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device
-) -> dict[str, Any] | None:
+def _resume(state: Path, network: nn.Module, optimizer: torch.optim.Optimizer, device: torch.device) -> _State | None:
     if not state.is_file():
         return None
-    saved: dict[str, Any] = torch.load(state, map_location=device, weights_only=True)
-    network.load_state_dict(saved.pop("network"))
-    optimizer.load_state_dict(saved.pop("optimizer"))
-    return saved
+    saved = torch.load(state, map_location=device, weights_only=True)
+    network.load_state_dict(saved["network"])
+    optimizer.load_state_dict(saved["optimizer"])
+    return {"epoch": saved["epoch"], "best": saved["best"], "scores": saved["scores"], "weights": saved["weights"]}

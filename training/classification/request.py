@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from training.data.manifest import read_manifest
 from training.data.split import check_no_leak
 from training.files import named_in, read_json
-from training.types import Sample, TrainingError
+from training.types import Json, Sample, TrainingError
 
 REQUEST, MANIFEST = "request.json", "manifest.jsonl"
 
@@ -48,7 +47,7 @@ class Request:
     dimension: int
     init: Path | None
     threads: int
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     samples: tuple[Sample, ...]
     ignored: Mapping[str, int]
     fingerprint: str
@@ -96,7 +95,7 @@ def read_request(run_dir: Path) -> Request:
         raise TrainingError(f"{REQUEST} has a value of the wrong kind ({error}); start the run again.") from error
 
 
-def _classes(fields: Mapping[str, Any]) -> tuple[str, ...]:
+def _classes(fields: Json) -> tuple[str, ...]:
     names = fields.get("classes")
     if not isinstance(names, list) or len(names) < 2 or len(set(map(str, names))) != len(names):
         raise TrainingError(

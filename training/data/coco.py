@@ -68,10 +68,10 @@ def read_coco_file(file: Path, locate: Locate | ImageFinder) -> DetectionSet:
     content = load(file)
     notes = Notes()
     if isinstance(locate, ImageFinder):
-        listed_names = (entry.get("file_name") for entry in content["images"] if isinstance(entry, Mapping))
+        listed_names = (entry.get("file_name") for entry in content.images if isinstance(entry, Mapping))
         locate.expect_names(name for name in listed_names if isinstance(name, str))
         locate = locate.locate
-    names, numbers = categories(content["categories"], notes)
+    names, numbers = categories(content.categories, notes)
     listed, all_belong = pictures(content, locate, notes)
     images: dict[Path, LabelledImage] = {}
     for picture in listed:

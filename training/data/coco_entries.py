@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from training.data.coco_turned import by_label_studio, exchanged, over_upright
 from training.data.images import SIDES_CHANGE, ImageDecodeError, image_size, orientation_of
@@ -17,7 +16,7 @@ from training.data.values import Unusable, id_key, number, read_text, repeated, 
 from training.types import TrainingError
 
 LISTS = ("images", "annotations", "categories")
-Entry = Mapping[str, Any]
+Entry = Mapping[str, object]
 Key = int | str
 NO_ID = "it has no id"
 OTHER_SIZE = "its labels are for another size"
@@ -44,7 +43,24 @@ class Listed:
     annotations: list[Entry] = field(default_factory=list)
 
 
-def load(file: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Content:
+    """The lists of a COCO file, whose entries nobody has looked at yet.
+
+    Attributes:
+        images: as they stand there.
+        annotations: as they stand there.
+        categories: as they stand there.
+        is_studios: whether Label Studio's converter wrote the file.
+    """
+
+    images: Sequence[object]
+    annotations: Sequence[object]
+    categories: Sequence[object]
+    is_studios: bool
+
+
+def load(file: Path) -> Content:
     """The content of a COCO file.
 
     Raises:
@@ -66,10 +82,10 @@ def load(file: Path) -> dict[str, Any]:
         if what:
             raise TrainingError(f"{file.name} is not a COCO file: it is {what}")
         raise TrainingError(f"{file.name} is not a COCO file: it has no list {' and no list '.join(missing)}; {how}")
-    return lists
+    return Content(lists["images"], lists["annotations"], lists["categories"], by_label_studio(lists))
 
 
-def categories(entries: Sequence[Any], notes: Notes) -> tuple[tuple[str, ...], dict[Key, int]]:
+def categories(entries: Sequence[object], notes: Notes) -> tuple[tuple[str, ...], dict[Key, int]]:
     """The class names, and the class number of each category id.
 
     Raises:
@@ -78,7 +94,7 @@ def categories(entries: Sequence[Any], notes: Notes) -> tuple[tuple[str, ...], d
     names: dict[Key, str] = {}
     for place, entry in enumerate(entries, start=1):
         key = id_key(entry.get("id")) if isinstance(entry, Mapping) else None
-        if key is None:
+        if key is None or not isinstance(entry, Mapping):
             notes.problems.append(f"Category {place} of the list has no id; it was left out.")
             continue
         name = text_of(entry.get("name"))
@@ -95,24 +111,27 @@ def categories(entries: Sequence[Any], notes: Notes) -> tuple[tuple[str, ...], d
     return tuple(names.values()), {key: number for number, key in enumerate(names)}
 
 
-def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[list[Listed], bool]:
+def pictures(content: Content, locate: Locate, notes: Notes) -> tuple[list[Listed], bool]:
     """The pictures that can be used with their annotations; one that is listed twice comes twice.
 
     Returns:
         Pictures, and whether every annotation has a picture. Where not, one without annotations may be its picture.
     """
-    keys = [id_key(entry.get("id")) if isinstance(entry, Mapping) else None for entry in content["images"]]
+    keys = [id_key(entry.get("id")) if isinstance(entry, Mapping) else None for entry in content.images]
     twice = set(repeated(key for key in keys if key is not None))
-    by_image, lost = _by_image(content["annotations"], set(keys), notes)
-    theirs = by_label_studio(content)
+    by_image, lost = _by_image(content.annotations, set(keys), notes)
     found: list[Listed] = []
     spoiled: set[Path] = set()
-    for place, (key, entry) in enumerate(zip(keys, content["images"], strict=True), start=1):
+    for place, (key, entry) in enumerate(zip(keys, content.images, strict=True), start=1):
         picture = _picture(place, entry, locate, notes)
         if picture is None:
             continue
         annotations = by_image.get(key, []) if key is not None else []
-        if theirs and exchanged(picture.entry, picture.size) and orientation_of(picture.path) in SIDES_CHANGE:
+        if (
+            content.is_studios
+            and exchanged(picture.entry, picture.size)
+            and orientation_of(picture.path) in SIDES_CHANGE
+        ):
             upright = over_upright(annotations, picture.size)
             if upright is not None:
                 annotations, (height, width) = upright, picture.size
@@ -131,17 +150,17 @@ def pictures(content: Mapping[str, Any], locate: Locate, notes: Notes) -> tuple[
 
 
 def _by_image(
-    annotations: Sequence[Any], keys: Collection[Key | None], notes: Notes
+    annotations: Sequence[object], keys: Collection[Key | None], notes: Notes
 ) -> tuple[dict[Key, list[Entry]], int]:
     """The annotations of each image, and how many belong to none."""
     found: dict[Key, list[Entry]] = defaultdict(list)
     lost = 0
     for annotation in annotations:
         key = id_key(annotation.get("image_id")) if isinstance(annotation, Mapping) else None
-        if key is None or key not in keys:
-            lost += 1
-        else:
+        if key is not None and key in keys and isinstance(annotation, Mapping):
             found[key].append(annotation)
+        else:
+            lost += 1
     notes.entries += len(annotations)
     if lost:
         sentence = f"{lost} annotations belong to no image; they were left out, and images without annotations do not "

@@ -17,7 +17,7 @@ Size = tuple[int, int]
 """`(height, width)` px."""
 
 
-def place_of(annotation: Mapping[str, Any], size: Size) -> tuple[FloatArray, Runs | None, str]:
+def place_of(annotation: Mapping[str, object], size: Size) -> tuple[FloatArray, Runs | None, str]:
     """Box, outline and a sentence on what of the outline was not used.
 
     A box that is missing or damaged is taken from the outline, and the box stands alone where the outline is damaged.
@@ -80,7 +80,7 @@ def _mask(given: object, size: Size) -> tuple[Runs, str]:
         raise faults[0] if faults else Unusable("its outline is neither a polygon nor a run-length code")
     merged = coco_mask.merge(parts) if len(parts) > 1 else parts[0]
     counts = merged["counts"]
-    mask = {"size": list(size), "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
+    mask: Runs = {"size": list(size), "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
     if not pixels(mask):
         raise Unusable("its outline covers no pixel of the image")
     return mask, f"a part of its outline cannot be used ({faults[0]}); the other parts are used." if faults else ""
@@ -99,13 +99,13 @@ def _parts(given: object) -> list[Any]:
     return [inner for part in given for inner in ([part] if not _is_list(part) else _rings(part))]
 
 
-def _rings(part: Sequence[Any]) -> list[Any]:
+def _rings(part: Sequence[object]) -> list[Any]:
     """A ring, or the rings of a list that is nested once more."""
     deeper = [each for each in part if _is_list(each) and any(map(_is_list, each))]
     return list(part) if deeper else [part]
 
 
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
     return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
@@ -113,7 +113,8 @@ def _ring(ring: object, size: Size) -> Runs:
     """A ring as `[x1, y1, x2, y2, ...]` or `[[x1, y1], [x2, y2], ...]`."""
     if not _is_list(ring):
         raise Unusable("its outline is neither a polygon nor a run-length code")
-    flat = numbers([value for point in ring for value in point] if all(map(_is_list, ring)) else ring)
+    points_in = [point for point in ring if _is_list(point)]
+    flat = numbers([value for point in points_in for value in point] if len(points_in) == len(ring) else ring)
     if len(flat) < 6 or len(flat) % 2:
         raise Unusable("its polygon has fewer than three points or an odd number of values")
     points = np.array(flat).reshape(-1, 2)
@@ -124,7 +125,7 @@ def _ring(ring: object, size: Size) -> Runs:
     return {"size": list(size), "counts": packed["counts"]}
 
 
-def _runs(code: Mapping[str, Any], size: Size) -> Runs:
+def _runs(code: Mapping[str, object], size: Size) -> Runs:
     """A run-length code, as text or as a list of numbers in any notation."""
     if tuple(whole(side) for side in numbers(code.get("size"))) != size:
         raise Unusable("its outline is for an image of another size")

@@ -8,18 +8,18 @@ picture times the sides of the stored one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from training.data.values import Unusable, number, numbers
 
 MAKER: Final = "Label Studio"
 SLACK: Final = 1.0
 """Pixels that a box may reach over the edge."""
-Entry = Mapping[str, Any]
+Entry = Mapping[str, object]
 Size = tuple[int, int]
 
 
-def by_label_studio(content: Mapping[str, Any]) -> bool:
+def by_label_studio(content: Mapping[str, object]) -> bool:
     """Whether Label Studio's converter wrote a COCO file."""
     info = content.get("info")
     return isinstance(info, Mapping) and info.get("contributor") == MAKER
@@ -50,8 +50,10 @@ def over_upright(annotations: Sequence[Entry], size: Size) -> list[Entry] | None
     for annotation in annotations:
         try:
             x, y, w, h = numbers(annotation.get("bbox"))
-            if annotation.get("segmentation"):
-                rings = [_scaled(numbers(ring), shares) for ring in annotation["segmentation"]]
+            if given := annotation.get("segmentation"):
+                if not isinstance(given, Sequence):
+                    raise Unusable("its outline is no list")
+                rings = [_scaled(numbers(ring), shares) for ring in given]
                 annotation = {**annotation, "bbox": _scaled([x, y, w, h], shares), "segmentation": rings}
             elif x + w > width + SLACK or y + h > height + SLACK:
                 return None

@@ -31,7 +31,8 @@ class LabelledImage:
         size: `(height, width)` px of the upright image.
         boxes: `(r, 4)` float32, x1 y1 x2 y2 px, inside the image, each with an area.
         classes: `(r,)` int64, index into the classes of the set.
-        masks: run-length mask of each object, or None where only boxes are known.
+        masks: run-length mask of each object, None for one that has a box alone until `alike` takes those out; or None
+            where only boxes are known.
         ignore: `(k, 4)` float32 boxes in which nothing is learned or counted (crowds, unclear places).
         checked: `(c, 4)` float32 boxes that were searched completely; None = the whole image was. Outside of them an
             unlabeled place is unknown, not background; without any box all of them are.
@@ -43,10 +44,15 @@ class LabelledImage:
     size: tuple[int, int]
     boxes: FloatArray
     classes: IntArray
-    masks: tuple[Runs, ...] | None = None
+    masks: tuple[Runs | None, ...] | None = None
     ignore: FloatArray = field(default_factory=no_boxes)
     checked: FloatArray | None = None
     group: str = ""
+
+    @property
+    def outlines(self) -> tuple[Runs, ...]:
+        """The masks that there are; one for each object in a set that `alike` has gone over, or none."""
+        return tuple(mask for mask in self.masks or () if mask is not None)
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from training.files import write_bytes_atomic
-from training.types import TrainingError
+from training.types import Json, TrainingError
 
 Entry = TypeVar("Entry")
 
 
-def write_lines(path: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+def write_lines(path: Path, entries: Iterable[Mapping[str, object]]) -> None:
     """Write entries to `path` in order; readers see the old file or the whole new one."""
     lines = [json.dumps(entry, ensure_ascii=False) for entry in entries]
     write_bytes_atomic(path, "".join(f"{line}\n" for line in lines).encode())
 
 
-def read_lines(path: Path, parse: Callable[[dict[str, Any]], Entry]) -> list[Entry]:
+def read_lines(path: Path, parse: Callable[[Json], Entry]) -> list[Entry]:
     """The entries of `path` in order.
 
     Args:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 LABEL_STUDIO = "Label Studio's own JSON export; choose COCO in Label Studio's export window and give that file."
 SHORT = "Label Studio's JSON-MIN export; choose COCO in Label Studio's export window and give that file."
@@ -29,7 +28,7 @@ def described(content: object) -> str | None:
     return _whole(content) if isinstance(content, Mapping) else None
 
 
-def _entry(first: Mapping[str, Any]) -> str | None:
+def _entry(first: Mapping[str, object]) -> str | None:
     """What a list is, by its first entry."""
     if "image_id" in first and ("bbox" in first or "segmentation" in first or "category_id" in first):
         return RESULTS
@@ -44,7 +43,7 @@ def _entry(first: Mapping[str, Any]) -> str | None:
     return _whole(first)
 
 
-def _whole(content: Mapping[str, Any]) -> str | None:
+def _whole(content: Mapping[str, object]) -> str | None:
     """What an object is."""
     if "shapes" in content and ("imagePath" in content or isinstance(content["shapes"], list)):
         return ONE_IMAGE
@@ -59,7 +58,7 @@ def _whole(content: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _is_via(content: Mapping[str, Any]) -> bool:
+def _is_via(content: Mapping[str, object]) -> bool:
     """The older form: one entry a picture, under its name and size."""
     first = next(iter(content.values()), None)
     return isinstance(first, Mapping) and "regions" in first and "filename" in first

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from training.data.json_lines import read_lines, write_lines
-from training.types import Sample
+from training.types import Json, Sample
 
 SPLITS = ("train", "validation")
 
@@ -37,7 +36,7 @@ def read_manifest(path: Path) -> list[Sample]:
     return read_lines(path, _sample)
 
 
-def _sample(fields: dict[str, Any]) -> Sample:
+def _sample(fields: Json) -> Sample:
     if fields["split"] not in SPLITS:
         raise ValueError(f"split is {fields['split']!r}, not train or validation")
     row = fields.get("vector_row")

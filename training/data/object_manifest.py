@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from training.data.manifest import SPLITS
 from training.data.outlines import alike
 from training.data.split import check_no_leak
 from training.geometry.runs import Runs
-from training.types import FloatArray, IntArray
+from training.types import FloatArray, IntArray, Json
 
 OBJECTS = "objects.jsonl"
 """Name of the manifest in a run's folder."""
@@ -79,7 +78,7 @@ def read_object_manifest(path: Path) -> list[ObjectSample]:
     return read_lines(path, _sample)
 
 
-def _sample(fields: dict[str, Any]) -> ObjectSample:
+def _sample(fields: Json) -> ObjectSample:
     if fields["split"] not in SPLITS:
         raise ValueError(f"split is {fields['split']!r}, not train or validation")
     height, width = fields["size"]
@@ -136,7 +135,7 @@ def _image(sample: ObjectSample) -> LabelledImage:
         size=sample.size,
         boxes=sample.boxes,
         classes=sample.classes,
-        masks=sample.masks if any(sample.masks) else None,  # type: ignore[arg-type]  # `alike` takes the Nones out
+        masks=sample.masks if any(sample.masks) else None,
         ignore=sample.ignore,
         checked=sample.checked,
         group=sample.group,

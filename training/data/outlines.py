@@ -38,7 +38,7 @@ def alike(images: Sequence[LabelledImage], problems: list[str]) -> list[Labelled
 
 
 def _only(image: LabelledImage, mark: np.ndarray[Any, np.dtype[np.bool_]], *, keep_masks: bool) -> LabelledImage:
-    masks = tuple(mask for mask in image.masks or () if mask is not None) if keep_masks else None
+    masks = image.outlines if keep_masks else None
     ignore = np.concatenate([image.ignore, image.boxes[~mark]])
     return replace(image, boxes=image.boxes[mark], classes=image.classes[mark], masks=masks, ignore=ignore)
 

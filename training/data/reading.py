@@ -84,7 +84,7 @@ class Objects:
             size=size,
             boxes=boxes,
             classes=classes,
-            masks=tuple(self.masks) if any(self.masks) else None,  # type: ignore[arg-type]  # see alike
+            masks=tuple(self.masks) if any(self.masks) else None,
             ignore=ignore,
             checked=checked,
             group=group,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -13,7 +12,7 @@ from torch import nn
 
 from training.detection.plan import PLAN, Plan, from_json
 from training.files import read_json, replaced_folder, write_json_atomic
-from training.types import TrainingError
+from training.types import Json, TrainingError
 
 WEIGHTS = "weights.safetensors"
 KIND = "detector"
@@ -29,7 +28,7 @@ def is_detector(folder: Path) -> bool:
     return (folder / PLAN).is_file() and (folder / WEIGHTS).is_file()
 
 
-def save(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], facts: Mapping[str, Any]) -> None:
+def save(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], facts: Mapping[str, object]) -> None:
     """Write a detector; the folder holds the old one or the new one, never half of one.
 
     Args:
@@ -44,7 +43,7 @@ def save(folder: Path, plan: Plan, weights: Mapping[str, torch.Tensor], facts: M
         write_json_atomic(fresh / PLAN, {"kind": KIND, "plan": plan.to_json(), "facts": dict(facts)})
 
 
-def read(folder: Path) -> tuple[Plan, dict[str, torch.Tensor], dict[str, Any]]:
+def read(folder: Path) -> tuple[Plan, dict[str, torch.Tensor], Json]:
     """Plan, weights and facts of a detector.
 
     Raises:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from training.data.detection_set import DetectionSet
-from training.types import FloatArray, TrainingError
+from training.types import FloatArray, Json, TrainingError
 
 PLAN = "plan.json"
 """Only a detector's checkpoint has a file of this name; looking for it needs no torch."""
@@ -62,12 +60,12 @@ class Plan:
         """Regions that reach the second stage of prediction."""
         return max(200, 2 * self.objects)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """As a JSON object."""
         return dataclasses.asdict(self)
 
 
-def from_json(fields: Mapping[str, Any]) -> Plan:
+def from_json(fields: Json) -> Plan:
     """The plan that `Plan.to_json` wrote.
 
     Raises:

@@ -6,7 +6,6 @@ Guo, Pleiss, Sun, Weinberger (2017), On Calibration of Modern Neural Networks, a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,7 @@ class Calibration:
     ece_after: float | None
     note: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
         return asdict(self)
 

@@ -3,11 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
 from training.types import FloatArray, IntArray, TrainingError
+
+
+class OneClass(TypedDict):
+    """How one class fares; None where a number is undefined.
+
+    Attributes:
+        precision: share of the items put into it that belong there.
+        recall: share of its items that were put into it.
+        f1: harmonic mean of both.
+        support: its items.
+    """
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    support: int
+
+
+class ClassScores(TypedDict):
+    """Measurements of a classifier on one set, as they go into JSON.
+
+    Attributes:
+        items: how many.
+        macro_f1: mean F1 over the classes that occur.
+        balanced_accuracy: mean recall over these.
+        accuracy: share of right answers.
+        log_loss: nats.
+        balanced_log_loss: the same, each class that occurs weighing alike.
+        per_class: by name.
+        confusion: rows true, columns predicted.
+    """
+
+    items: int
+    macro_f1: float
+    balanced_accuracy: float
+    accuracy: float
+    log_loss: float
+    balanced_log_loss: float
+    per_class: dict[str, OneClass]
+    confusion: list[list[int]]
 
 
 def check_probabilities(truth: IntArray, probs: FloatArray, classes: Sequence[str], who: str) -> None:
@@ -42,7 +82,7 @@ def check_probabilities(truth: IntArray, probs: FloatArray, classes: Sequence[st
         )
 
 
-def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict[str, Any]:
+def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> ClassScores:
     """Measure predictions against the truth.
 
     Macro-F1 and balanced accuracy are means over the classes that occur in `truth`; items put into any other class
@@ -52,10 +92,6 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
         truth: `(n,)` class indices, n at least 1.
         probs: `(n, c)` rows sum to 1.
         classes: c names.
-
-    Returns:
-        JSON-serializable: items, macro_f1, balanced_accuracy, accuracy, log_loss, balanced_log_loss, per_class
-        (precision, recall, f1 and support by name; None where undefined), confusion (rows true, columns predicted).
 
     Raises:
         TrainingError: no item, or predictions that are not probabilities.
@@ -71,7 +107,7 @@ def evaluate(truth: IntArray, probs: FloatArray, classes: Sequence[str]) -> dict
     precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=every, zero_division=0.0)
     confusion = confusion_matrix(truth, predicted, labels=every)
     present, called = support > 0, confusion.sum(axis=0) > 0
-    per_class = {
+    per_class: dict[str, OneClass] = {
         name: {
             "precision": float(precision[i]) if called[i] else None,
             "recall": float(recall[i]) if present[i] else None,

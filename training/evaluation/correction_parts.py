@@ -139,7 +139,7 @@ def parts_of(found: Sequence[Detections], truth: Sequence[LabelledImage], classe
 
 def _overlaps(answer: Detections, image: LabelledImage, order: Sequence[int]) -> NDArray[np.floating]:
     if answer.masks is not None and image.masks is not None:
-        return mask_iou([answer.masks[index] for index in order], list(image.masks)).reshape(
+        return mask_iou([answer.masks[index] for index in order], list(image.outlines)).reshape(
             len(order), len(image.boxes)
         )
     return iou(np.asarray(answer.boxes[list(order)], np.float32).reshape(-1, 4), np.asarray(image.boxes, np.float32))

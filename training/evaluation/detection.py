@@ -9,7 +9,7 @@ import contextlib
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +18,50 @@ from pycocotools.cocoeval import COCOeval
 
 from training.data.detection_set import DetectionSet, LabelledImage
 from training.evaluation.matching import Matches
-from training.geometry.runs import pixels
+from training.geometry.runs import Runs, from_window, pixels
 from training.types import Detections, FloatArray, TrainingError
 
 Kind = Literal["bbox", "segm"]
+
+
+class OneClass(TypedDict):
+    """COCO's averages of one class, None where it has no object, and how many it has."""
+
+    AP: float | None
+    AP50: float | None
+    objects: int
+
+
+class ObjectScores(TypedDict):
+    """COCO's averages over the classes that have objects, as they go into JSON; None where there is none.
+
+    Attributes:
+        AP: over IoU 0.5 to 0.95.
+        AP50: at IoU 0.5.
+        AP75: at IoU 0.75.
+        AP_small: of objects below 32 px.
+        AP_medium: of objects from 32 to 96 px.
+        AP_large: of objects above 96 px.
+        recall: with at most `max_detections` an image.
+        max_detections: that limit.
+        images: measured on.
+        objects: on these.
+        per_class: by name.
+        masks: the same of outlines, beside boxes whose data and detections have them.
+    """
+
+    AP: float | None
+    AP50: float | None
+    AP75: float | None
+    AP_small: float | None
+    AP_medium: float | None
+    AP_large: float | None
+    recall: float | None
+    max_detections: int
+    images: int
+    objects: int
+    per_class: dict[str, OneClass]
+    masks: NotRequired[ObjectScores]
 
 
 @dataclass(frozen=True)
@@ -32,7 +72,7 @@ class Curve:
     precision: NDArray[np.float64]
 
 
-def evaluate(data: DetectionSet, found: Sequence[Detections]) -> dict[str, Any]:
+def evaluate(data: DetectionSet, found: Sequence[Detections]) -> ObjectScores:
     """COCO AP of boxes, and of outlines below `masks` where the data and the detections have them.
 
     Averages run over classes that have objects; what has none is None. Detections inside ignore regions count
@@ -41,10 +81,6 @@ def evaluate(data: DetectionSet, found: Sequence[Detections]) -> dict[str, Any]:
     Args:
         data: the truth.
         found: one per image, in the same order; the last class is the background.
-
-    Returns:
-        `AP`, `AP50`, `AP75`, `AP_small`, `AP_medium`, `AP_large` (COCO's sizes: 32 and 96 px), `recall` (at most
-        `max_detections` an image), `images`, `objects`, `per_class` {name: {`AP`, `AP50`, `objects`}}, and `masks`.
 
     Raises:
         TrainingError: the numbers of images differ, or no object is labeled.
@@ -108,7 +144,7 @@ def _limit(data: DetectionSet, found: Sequence[Detections]) -> int:
     return max(100, min(2 * densest, max((len(each.boxes) for each in found), default=0)))
 
 
-def _indexed(data: DetectionSet, annotations: list[dict[str, Any]]) -> COCO:
+def _indexed(data: DetectionSet, annotations: list[dict[str, object]]) -> COCO:
     coco = COCO()
     coco.dataset = {
         "images": [
@@ -124,9 +160,9 @@ def _indexed(data: DetectionSet, annotations: list[dict[str, Any]]) -> COCO:
 
 def _entries(
     data: DetectionSet, found: Sequence[Detections], kind: Kind
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    truth: list[dict[str, Any]] = []
-    answers: list[dict[str, Any]] = []
+) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    truth: list[dict[str, object]] = []
+    answers: list[dict[str, object]] = []
     for number, (image, detections) in enumerate(zip(data.images, found, strict=True), start=1):
         for index in np.flatnonzero(_checked(image, image.boxes)):
             entry = _truth(image, int(index), kind)
@@ -149,22 +185,25 @@ def _entries(
     return truth, answers
 
 
-def _truth(image: LabelledImage, index: int, kind: Kind) -> dict[str, Any]:
-    entry: dict[str, Any] = {"category_id": int(image.classes[index]) + 1, "iscrowd": 0, **_place(image.boxes[index])}
+def _truth(image: LabelledImage, index: int, kind: Kind) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "category_id": int(image.classes[index]) + 1,
+        "iscrowd": 0,
+        **_place(image.boxes[index]),
+    }
     if kind == "segm":
-        assert image.masks is not None
-        entry |= {"segmentation": image.masks[index], "area": pixels(image.masks[index])}
+        mask = image.masks[index] if image.masks is not None else None
+        assert mask is not None
+        entry |= {"segmentation": mask, "area": pixels(mask)}
     return entry
 
 
-def _place(box: FloatArray) -> dict[str, Any]:
+def _place(box: FloatArray) -> dict[str, object]:
     x1, y1, x2, y2 = (float(value) for value in box)
     return {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
 
 
-def _filled(box: FloatArray, size: tuple[int, int]) -> dict[str, Any]:
-    from training.geometry.runs import from_window
-
+def _filled(box: FloatArray, size: tuple[int, int]) -> Runs:
     x1, y1, x2, y2 = int(box[0]), int(box[1]), int(np.ceil(box[2])), int(np.ceil(box[3]))
     return from_window(np.ones((y2 - y1, x2 - x1), dtype=np.uint8), (x1, y1), size)
 
@@ -180,11 +219,11 @@ def _checked(image: LabelledImage, boxes: FloatArray) -> NDArray[np.bool_]:
     return inside
 
 
-def _average(data: DetectionSet, run: COCOeval) -> dict[str, Any]:
+def _average(data: DetectionSet, run: COCOeval) -> ObjectScores:
     # (IoU thresholds, recalls, classes, sizes, limits) and (IoU thresholds, classes, sizes, limits); -1 = no object.
     precision, recall = run.eval["precision"][..., -1], run.eval["recall"][..., -1]
     counts = data.counts()
-    per_class = {
+    per_class: dict[str, OneClass] = {
         name: {
             "AP": _mean(precision[:, :, number, 0]),
             "AP50": _mean(precision[0, :, number, 0]),

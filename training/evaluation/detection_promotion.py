@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.data.detection_set import DetectionSet
 from training.evaluation.bootstrap import Interval
-from training.evaluation.detection import Kind, evaluate, matched
+from training.evaluation.detection import Kind, ObjectScores, evaluate, matched
 from training.evaluation.matching import Matches
-from training.evaluation.promotion import NONE_BEFORE, Verdict, first
+from training.evaluation.promotion import NONE_BEFORE, Decision, Verdict, first
 from training.types import Detections, IntArray, TrainingError
 
 FLOOR = 0.1
@@ -30,6 +30,7 @@ FEWEST_OF_A_CLASS = 3
 MIN_IMAGES, MIN_OBJECTS = 10, 30
 """Fewer of either are too little evidence, whatever the interval says."""
 CONFIDENCE = 0.9
+MEASURES: Final[Mapping[Kind, str]] = {"segm": "AP50 of outlines", "bbox": "AP50 of boxes"}
 _TIE = 1e-9
 
 
@@ -67,36 +68,38 @@ def judge_detectors(
     rng = np.random.default_rng(seed)
     times = _resampled([image.group for image in data.images], rng, samples)
     new, spread = _measured(data, candidate, kind, times, "new")
-    evidence: dict[str, Any] = {
-        "measure": "AP50 of outlines" if kind == "segm" else "AP50 of boxes",
+    groups = len({image.group for image in data.images})
+    evidence: dict[str, object] = {
+        "measure": MEASURES[kind],
         "images": len(data.images),
         "objects": objects,
-        "groups": len({image.group for image in data.images}),
+        "groups": groups,
         "candidate": new,
         "candidate_interval": _percentiles(spread),
     }
     few = ", too few to tell how good it is" if len(data.images) < MIN_IMAGES or objects < MIN_OBJECTS else ""
     on = f"on {len(data.images)} held-out images with {objects} objects"
     if incumbent is None:
-        reason = f"{first(absent)}: {evidence['measure']} {_ap50(new, kind):.3f} {on}{few}; {absent}."
+        reason = f"{first(absent)}: {MEASURES[kind]} {_ap50(new, kind):.3f} {on}{few}; {absent}."
         return Verdict("promoted", f"{reason}{_blind_spots(new, kind)}", evidence)
     old, before = _measured(data, incumbent, kind, times, "serving")
     difference = spread - before
     interval = _interval(difference)
+    is_little = (
+        len(data.images) < MIN_IMAGES or objects < MIN_OBJECTS or groups < 2 or interval.low <= 0 <= interval.high
+    )
+    lost = _given_up(data, candidate, incumbent, kind, times)
+    decision, reason = _decide(new, old, kind, lost, f"{on} ({interval.in_words()})", is_little=is_little)
     evidence |= {
         "incumbent": old,
         "delta_AP50": _ap50(new, kind) - _ap50(old, kind),
         "interval": [interval.low, interval.high],
         "confidence": interval.confidence,
         "probability_better": interval.probability_better,
-        "too_little_evidence": len(data.images) < MIN_IMAGES
-        or objects < MIN_OBJECTS
-        or evidence["groups"] < 2
-        or interval.low <= 0 <= interval.high,
-        "classes_given_up": _given_up(data, candidate, incumbent, kind, times),
+        "too_little_evidence": is_little,
+        "classes_given_up": lost,
     }
-    verdict = _decide(evidence, kind, interval, on)
-    return dataclasses.replace(verdict, reason=f"{verdict.reason}{_blind_spots(new, kind)}")
+    return Verdict(decision, f"{reason}{_blind_spots(new, kind)}", evidence)
 
 
 def ap50_of(
@@ -112,33 +115,40 @@ def ap50_of(
     return _ap50(measured, kind), _percentiles(spread)
 
 
-def _blind_spots(measured: dict[str, Any], kind: Kind) -> str:
+def _blind_spots(measured: ObjectScores, kind: Kind) -> str:
     """Classes of which nothing is found, and those that nothing can be said of, so that none is silently at zero."""
-    per_class = (measured["masks"] if kind == "segm" else measured)["per_class"]
+    per_class = _of_kind(measured, kind)["per_class"]
     blind = [name for name, one in per_class.items() if one["objects"] and not one["AP50"]]
     unknown = [name for name, one in per_class.items() if not one["objects"]]
     said = f" The new model finds no {', '.join(blind)}." if blind else ""
     return said + (f" There is no held-out {', '.join(unknown)} to measure it on." if unknown else "")
 
 
-def _decide(evidence: dict[str, Any], kind: Kind, interval: Interval, on: str) -> Verdict:
-    new, old = _ap50(evidence["candidate"], kind), _ap50(evidence["incumbent"], kind)
-    scores = f"{evidence['measure']} {new:.3f} against {old:.3f} {on} ({interval.in_words()})"
-    lost = evidence["classes_given_up"]
+def _decide(
+    candidate: ObjectScores,
+    incumbent: ObjectScores,
+    kind: Kind,
+    lost: Mapping[str, Sequence[float]],
+    on: str,
+    *,
+    is_little: bool,
+) -> tuple[Decision, str]:
+    new, old = _ap50(candidate, kind), _ap50(incumbent, kind)
+    scores = f"{MEASURES[kind]} {new:.3f} against {old:.3f} {on}"
     if lost:
         names = ", ".join(f"{name} ({before:.2f} to {after:.2f})" for name, (before, after) in lost.items())
-        return Verdict("kept", f"Kept the serving model: the new one gives up AP50 of {names}; {scores}.", evidence)
-    finer = _average(evidence["candidate"], kind) - _average(evidence["incumbent"], kind)
+        return "kept", f"Kept the serving model: the new one gives up AP50 of {names}; {scores}."
+    finer = _average(candidate, kind) - _average(incumbent, kind)
     better = new > old + _TIE or (abs(new - old) <= _TIE and finer > _TIE)
-    sure = "too little evidence to be sure" if evidence["too_little_evidence"] else "beyond chance"
+    sure = "too little evidence to be sure" if is_little else "beyond chance"
     if better:
-        return Verdict("promoted", f"Promoted: {scores}; better, {sure}.", evidence)
+        return "promoted", f"Promoted: {scores}; better, {sure}."
     worse = "no better" if abs(new - old) <= _TIE else "worse"
-    return Verdict("kept", f"Kept the serving model: {scores}; the new one is {worse}, {sure}.", evidence)
+    return "kept", f"Kept the serving model: {scores}; the new one is {worse}, {sure}."
 
 
 def _without_objects(images: int, is_alone: bool, absent: str) -> Verdict:
-    evidence: dict[str, Any] = {"images": images, "objects": 0, "groups": 0, "too_little_evidence": True}
+    evidence = {"images": images, "objects": 0, "groups": 0, "too_little_evidence": True}
     if is_alone:
         reason = f"{first(absent)}: no held-out object yet to measure it on, and {absent}."
         return Verdict("promoted", reason, evidence)
@@ -148,7 +158,7 @@ def _without_objects(images: int, is_alone: bool, absent: str) -> Verdict:
 
 def _measured(
     data: DetectionSet, found: Sequence[Detections], kind: Kind, times: IntArray, which: str
-) -> tuple[dict[str, Any], NDArray[np.float64]]:
+) -> tuple[ObjectScores, NDArray[np.float64]]:
     """All measurements of a model, and its AP50 in each resample."""
     measured = evaluate(data, found)
     value = _ap50(measured, kind)
@@ -158,17 +168,20 @@ def _measured(
     return measured, np.array([matches.ap50(row) for row in times], dtype=np.float64)
 
 
-def _ap50(measured: dict[str, Any], kind: Kind) -> float:
-    return _number(measured["masks"] if kind == "segm" else measured, "AP50")
+def _of_kind(measured: ObjectScores, kind: Kind) -> ObjectScores:
+    return measured["masks"] if kind == "segm" else measured
 
 
-def _average(measured: dict[str, Any], kind: Kind) -> float:
-    return _number(measured["masks"] if kind == "segm" else measured, "AP")
+def _ap50(measured: ObjectScores, kind: Kind) -> float:
+    return _number(_of_kind(measured, kind)["AP50"])
 
 
-def _number(measured: dict[str, Any], name: str) -> float:
-    value = measured.get(name)
-    return float(value) if value is not None else math.nan
+def _average(measured: ObjectScores, kind: Kind) -> float:
+    return _number(_of_kind(measured, kind)["AP"])
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _resampled(groups: Sequence[str], rng: np.random.Generator, samples: int) -> IntArray:

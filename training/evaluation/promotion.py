@@ -11,14 +11,14 @@ this one lost 0.009 at most and won on one set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from training.evaluation.bootstrap import Interval, paired_interval
-from training.evaluation.classification import check_probabilities, evaluate
+from training.evaluation.classification import ClassScores, check_probabilities, evaluate
 from training.types import FloatArray, IntArray
 
 FLOOR = 0.05
@@ -32,6 +32,8 @@ CLASS_LOSS_P = 0.1
 
 PROBABLY_WORSE = 0.2
 """Share of resamples with a lead (ties count half) under which a candidate is kept back whatever its log loss."""
+
+Decision = Literal["promoted", "kept"]
 
 NONE_BEFORE = "no model served before"
 _TIE = 1e-9
@@ -47,9 +49,9 @@ class Verdict:
         evidence: JSON-serializable measurements behind it.
     """
 
-    decision: Literal["promoted", "kept"]
+    decision: Decision
     reason: str
-    evidence: dict[str, Any]
+    evidence: Mapping[str, object]
 
 
 def judge(
@@ -89,49 +91,65 @@ def judge(
     n = len(truth)
     if n == 0:
         return _without_items(incumbent is None, absent)
-    evidence: dict[str, Any] = {"items": n, "groups": n if groups is None else len(np.unique(groups))}
-    evidence["candidate"] = evaluate(truth, candidate, classes)
+    new = evaluate(truth, candidate, classes)
+    evidence: dict[str, object] = {
+        "items": n,
+        "groups": n if groups is None else len(np.unique(groups)),
+        "candidate": new,
+    }
     if incumbent is None:
-        score = evidence["candidate"]["macro_f1"]
+        score = new["macro_f1"]
         few = ", too few to tell how good it is" if n < MIN_ITEMS else ""
         said = f"{first(absent)}: macro-F1 {score:.3f} on {n} held-out items{few}; {absent}."
         return Verdict("promoted", said, evidence)
-    evidence["incumbent"] = evaluate(truth, incumbent, classes)
+    old = evaluate(truth, incumbent, classes)
     predicted, before = candidate.argmax(axis=1), incumbent.argmax(axis=1)
     interval = paired_interval(truth, predicted, before, len(classes), groups=groups, seed=seed, samples=samples)
-    evidence |= _differences(evidence["candidate"], evidence["incumbent"], interval)
-    evidence["too_little_evidence"] = n < MIN_ITEMS or interval.low <= 0 <= interval.high
-    evidence["classes_given_up"] = _given_up(truth, predicted, before, classes)
-    return _decide(evidence, interval, n)
+    is_little = n < MIN_ITEMS or interval.low <= 0 <= interval.high
+    lost = _given_up(truth, predicted, before, classes)
+    decision, reason = _decide(new, old, interval, lost, n, is_little=is_little)
+    evidence |= {
+        "incumbent": old,
+        **_differences(new, old, interval),
+        "too_little_evidence": is_little,
+        "classes_given_up": lost,
+    }
+    return Verdict(decision, reason, evidence)
 
 
-def _decide(evidence: dict[str, Any], interval: Interval, n: int) -> Verdict:
-    new, old = evidence["candidate"], evidence["incumbent"]
+def _decide(
+    new: ClassScores,
+    old: ClassScores,
+    interval: Interval,
+    lost: Mapping[str, Sequence[float]],
+    n: int,
+    *,
+    is_little: bool,
+) -> tuple[Decision, str]:
     scores = (
         f"macro-F1 {new['macro_f1']:.3f} against {old['macro_f1']:.3f} on {n} held-out items ({interval.in_words()})"
     )
-    lost = evidence["classes_given_up"]
     if lost:
         names = ", ".join(f"{name} ({before:.2f} to {after:.2f})" for name, (before, after) in lost.items())
-        return Verdict("kept", f"Kept the serving model: the new one gives up recall of {names}; {scores}.", evidence)
-    if not evidence["too_little_evidence"]:
-        if evidence["delta_macro_f1"] > 0:
-            return Verdict("promoted", f"Promoted: {scores}; better beyond chance.", evidence)
-        return Verdict("kept", f"Kept the serving model: {scores}; the new one is worse beyond chance.", evidence)
+        return "kept", f"Kept the serving model: the new one gives up recall of {names}; {scores}."
+    if not is_little:
+        if new["macro_f1"] > old["macro_f1"]:
+            return "promoted", f"Promoted: {scores}; better beyond chance."
+        return "kept", f"Kept the serving model: {scores}; the new one is worse beyond chance."
     if interval.probability_better < PROBABLY_WORSE:
         reason = f"Kept the serving model: {scores}; too little evidence to be sure, but the new one is probably worse."
-        return Verdict("kept", reason, evidence)
+        return "kept", reason
     fit = f"class-balanced log loss {new['balanced_log_loss']:.3f} against {old['balanced_log_loss']:.3f}"
     if new["balanced_log_loss"] < old["balanced_log_loss"] - _TIE:
         reason = f"Promoted: {scores}; too little evidence to be sure, but better in expectation ({fit})."
-        return Verdict("promoted", reason, evidence)
+        return "promoted", reason
     reason = (
         f"Kept the serving model: {scores}; too little evidence, and the new one is no better in expectation ({fit})."
     )
-    return Verdict("kept", reason, evidence)
+    return "kept", reason
 
 
-def _differences(new: dict[str, Any], old: dict[str, Any], interval: Interval) -> dict[str, Any]:
+def _differences(new: ClassScores, old: ClassScores, interval: Interval) -> dict[str, object]:
     return {
         "delta_macro_f1": new["macro_f1"] - old["macro_f1"],
         "delta_balanced_accuracy": new["balanced_accuracy"] - old["balanced_accuracy"],
@@ -147,7 +165,7 @@ def first(absent: str) -> str:
 
 
 def _without_items(is_alone: bool, absent: str) -> Verdict:
-    evidence: dict[str, Any] = {"items": 0, "groups": 0, "too_little_evidence": True}
+    evidence = {"items": 0, "groups": 0, "too_little_evidence": True}
     if is_alone:
         reason = f"{first(absent)}: no held-out label yet to measure it on, and {absent}."
         return Verdict("promoted", reason, evidence)

@@ -6,8 +6,8 @@ here ever holds a whole image per object: work and memory follow the object's wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,21 +15,34 @@ from pycocotools import mask as coco_mask
 
 from training.types import TrainingError
 
-Runs = dict[str, Any]
-"""`{"size": [height, width], "counts": str}`."""
+
+class Runs(TypedDict):
+    """A mask as COCO's files hold it.
+
+    Attributes:
+        size: `[height, width]` px.
+        counts: run lengths as compressed text.
+    """
+
+    size: list[int]
+    counts: str
+
+
+Code = Mapping[str, object]
+"""What should be runs, from a file of others: nothing about it is sure."""
 
 Bitmap = NDArray[np.uint8]
 IntArray = NDArray[np.int64]
 
 
-def counts_of(runs: Mapping[str, Any]) -> IntArray:
+def counts_of(runs: Code) -> IntArray:
     """Run lengths, zeros first; accepts compressed text, bytes and plain lists.
 
     Raises:
         TrainingError: the runs are damaged or do not add up to the size.
     """
     try:
-        height, width = (int(side) for side in runs["size"])
+        height, width = _size(runs)
         counts = runs["counts"]
         if isinstance(counts, str | bytes):
             values = _decompress(counts.encode("ascii") if isinstance(counts, str) else counts)
@@ -46,6 +59,17 @@ def counts_of(runs: Mapping[str, Any]) -> IntArray:
             f"The runs of a mask cover {int(values.sum())} of {height * width} pixels; export the annotations again."
         )
     return values
+
+
+def _size(runs: Code) -> tuple[int, int]:
+    height, width = (int(side) for side in _listed(runs["size"]))
+    return height, width
+
+
+def _listed(value: object) -> Iterable[Any]:
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{value!r} is no list")
+    return value
 
 
 def _decompress(text: bytes) -> IntArray:
@@ -69,12 +93,12 @@ def _decompress(text: bytes) -> IntArray:
     return counts
 
 
-def box_of(runs: Mapping[str, Any]) -> tuple[int, int, int, int] | None:
+def box_of(runs: Code) -> tuple[int, int, int, int] | None:
     """A window `x1 y1 x2 y2` in whole px (ends exclusive) that holds the mask; None for an empty one.
 
     Tight in x; in y it spans the whole height where a run wraps from one column to the next.
     """
-    return _box(*_filled(counts_of(runs)), int(runs["size"][0]))
+    return _box(*_filled(counts_of(runs)), _size(runs)[0])
 
 
 def _filled(counts: IntArray) -> tuple[IntArray, IntArray]:
@@ -96,9 +120,9 @@ def _box(first: IntArray, after: IntArray, height: int) -> tuple[int, int, int, 
     return x1, y1, x2, y2
 
 
-def window(runs: Mapping[str, Any], box: tuple[int, int, int, int]) -> Bitmap:
+def window(runs: Code, box: tuple[int, int, int, int]) -> Bitmap:
     """The pixels of a mask inside `x1 y1 x2 y2` (whole px, inside the image) as `(h, w)` uint8 of 0 and 1."""
-    return _window(*_filled(counts_of(runs)), int(runs["size"][0]), box)
+    return _window(*_filled(counts_of(runs)), _size(runs)[0], box)
 
 
 def _window(first: IntArray, last: IntArray, height: int, box: tuple[int, int, int, int]) -> Bitmap:
@@ -114,9 +138,9 @@ def _window(first: IntArray, last: IntArray, height: int, box: tuple[int, int, i
     return np.ascontiguousarray(columns[:, y1:y2].T).astype(np.uint8)
 
 
-def trim(runs: Mapping[str, Any]) -> tuple[tuple[int, int], Bitmap]:
+def trim(runs: Code) -> tuple[tuple[int, int], Bitmap]:
     """The corner (x, y) and the pixels of a mask's tight window; an empty mask has a window of `(0, 0)`."""
-    height = int(runs["size"][0])
+    height = _size(runs)[0]
     first, last = _filled(counts_of(runs))
     box = _box(first, last, height)
     if box is None:
@@ -164,6 +188,6 @@ def mask_iou(first: Sequence[Runs], second: Sequence[Runs]) -> NDArray[np.float6
     return np.asarray(coco_mask.iou(list(first), list(second), [0] * len(second)))
 
 
-def pixels(runs: Mapping[str, Any]) -> int:
+def pixels(runs: Code) -> int:
     """How many px a mask covers."""
     return int(counts_of(runs)[1::2].sum())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from training.classification.readable import drop_unreadable
 from training.classification.request import Request, read_request
 from training.classification.vectors import sample_vectors
 from training.evaluation.calibration import Calibration, calibrate, cross_fitted
-from training.evaluation.classification import evaluate
+from training.evaluation.classification import ClassScores, evaluate
 from training.files import read_json, replaced_folder, write_json_atomic
 from training.types import FloatArray, Metrics, Progress, Sample, TrainingError
 
@@ -79,7 +78,7 @@ def _finished(request: Request) -> Metrics | None:
     return metrics if metrics.get("fingerprint") == request.fingerprint else None
 
 
-def _calibrate(model: Classifier, request: Request) -> tuple[dict[str, Any] | None, Calibration]:
+def _calibrate(model: Classifier, request: Request) -> tuple[ClassScores | None, Calibration]:
     """Set the model's temperature from the validation samples; their measurements, each at that of the others."""
     held_out = request.part("validation")
     truth = np.array(request.targets(held_out), dtype=np.int64)
@@ -103,10 +102,10 @@ def _predict(model: Classifier, request: Request, samples: list[Sample]) -> Floa
 def _metrics(
     request: Request,
     model: Classifier,
-    measured: dict[str, Any] | None,
+    measured: ClassScores | None,
     calibration: Calibration,
     unreadable: dict[str, str],
-) -> dict[str, Any]:
+) -> Metrics:
     counts = {split: Counter(str(s.label) for s in request.part(split)) for split in ("train", "validation")}
     return {
         "method": request.method,

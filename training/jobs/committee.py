@@ -54,7 +54,8 @@ def committee(run_dir: Path, embeddings: FloatArray, *, members: int = MEMBERS, 
     targets = np.array(request.targets(samples), dtype=np.int64)
     groups = np.unique([sample.group for sample in samples], return_inverse=True)[1].astype(np.int64)
     rng = np.random.default_rng(seed)
-    strength = float(model.settings.get("strength", 1.0))
+    given = model.settings.get("strength")
+    strength = float(given) if isinstance(given, int | float) else 1.0
     answers = []
     for _ in range(members):
         rows = _resample(groups, targets, rng)

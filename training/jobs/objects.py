@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from training.classification.request import REQUEST
 from training.data.detection_set import DetectionSet
@@ -15,7 +13,7 @@ from training.detection.detectron2.training import fit
 from training.detection.recipe import Recipe
 from training.files import named_in, read_json, write_json_atomic
 from training.jobs.classes import CHECKPOINT, METRICS
-from training.types import Metrics, Progress, TrainingError
+from training.types import Json, Metrics, Progress, TrainingError
 
 OPTIONS = {
     "batch": int,
@@ -76,7 +74,7 @@ def train_objects(run_dir: Path, progress: Progress) -> Metrics:
     return metrics
 
 
-def _recipe(fields: Mapping[str, Any]) -> Recipe:
+def _recipe(fields: Json) -> Recipe:
     given = fields.get("options") or {}
     try:
         options = {name: kind(given[name]) for name, kind in OPTIONS.items() if given.get(name) is not None}
@@ -92,7 +90,7 @@ def _recipe(fields: Mapping[str, Any]) -> Recipe:
         raise TrainingError(f"{REQUEST} has a value of the wrong kind ({error}); start the run again.") from error
 
 
-def _counts(data: DetectionSet) -> dict[str, Any]:
+def _counts(data: DetectionSet) -> dict[str, object]:
     return {
         "images": len(data.images),
         "without_objects": sum(not len(image.boxes) for image in data.images),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from training.data.manifest import write_manifest
 from training.evaluation.classification import evaluate
 from training.files import write_json_atomic
 from training.jobs.classes import load_model, train
+from training.standalone.answers import ClassEvaluation, Fitted, Predicted
 from training.standalone.layout import HoldOut, model_kind, remember, split_seen
 from training.types import Progress, TrainingError
 
@@ -32,7 +32,7 @@ def fit_classes(
     hold_out: HoldOut,
     seed: int,
     threads: int,
-) -> dict[str, Any]:
+) -> Fitted:
     """Train a classifier on a class folder and evaluate it on the held-out groups.
 
     Args:
@@ -70,7 +70,7 @@ def fit_classes(
 
 def evaluate_classes(
     model: Path, data: Path | ClassList, progress: Progress, *, everything: bool, threads: int = 1
-) -> dict[str, Any]:
+) -> ClassEvaluation:
     """Evaluate a classifier on a class folder, without its training images unless `everything`.
 
     Raises:
@@ -103,12 +103,13 @@ def evaluate_classes(
     ]
     truth = np.array([classifier.classes.index(str(sample.label)) for sample in kept], dtype=np.int64)
     measured = evaluate(truth[good], probs[good], classifier.classes)
-    return measured | {"left_out_as_trained_on": 0 if everything else sum(known), "problems": problems}
+    seen = 0 if everything else sum(known)
+    return ClassEvaluation(**measured, left_out_as_trained_on=seen, problems=problems)
 
 
 def predict_classes(
     model: Path, files: Sequence[Path], root: Path, out: Path, progress: Progress, *, threads: int = 1
-) -> dict[str, Any]:
+) -> Predicted:
     """Write a classifier's predictions as a COCO file: one region over the whole image, with score and class
     distribution.
 
@@ -117,8 +118,8 @@ def predict_classes(
     """
     classifier = load_model(_classifier_folder(model), threads=threads)
     probs = classifier.predict_images(list(files), progress)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     problems: list[str] = []
     for number, (path, row) in enumerate(zip(files, probs, strict=True), start=1):
         try:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from training.data.coco import IMAGES, write_json
-from training.data.detection_set import DetectionSet, grouped, renumbered, split
+from training.data.detection_set import DetectionSet, LabelledImage, grouped, renumbered, split
 from training.data.images import ImageDecodeError
 from training.data.importers.objects import read_objects
 from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.training import fit
 from training.detection.recipe import Recipe
-from training.evaluation.detection import evaluate, scored
+from training.evaluation.detection import ObjectScores, evaluate, scored
 from training.files import write_json_atomic
 from training.geometry.runs import pixels
+from training.standalone.answers import Fitted, ObjectEvaluation, Predicted
 from training.standalone.layout import CHECKPOINT, METRICS, HoldOut, model_kind, remember, split_seen
 from training.types import Detections, Progress, TrainingError
 
@@ -30,7 +30,7 @@ def fit_objects(
     init: Path | None,
     hold_out: HoldOut,
     allow_left_out: bool = False,
-) -> dict[str, Any]:
+) -> Fitted:
     """Train a detector on a COCO, YOLO or VOC folder and evaluate it on the held-out groups.
 
     Args:
@@ -59,7 +59,7 @@ def fit_objects(
     progress(0.95, "evaluating on the held-out images")
     detector = Detector.load(out / CHECKPOINT, device=recipe.device, threads=recipe.threads)
     measured, notes = _measure(detector, held_out)
-    metrics = {
+    metrics: Fitted = {
         "kind": "objects",
         "classes": list(whole.classes),
         "train": {"images": len(train.images), "objects": train.counts()},
@@ -82,7 +82,7 @@ def evaluate_objects(
     threads: int,
     plots: Path | None,
     allow_left_out: bool = False,
-) -> dict[str, Any]:
+) -> ObjectEvaluation:
     """Evaluate a detector on a COCO, YOLO or VOC folder, without its training images unless `everything`.
 
     Raises:
@@ -107,24 +107,25 @@ def evaluate_objects(
         from training.evaluation.detection_pictures import write_pictures
 
         write_pictures(part, answers, plots)
-    return measured | {
-        "left_out_as_trained_on": 0 if everything else sum(known),
-        "problems": notes,
-        "left_out": whole.left_out.as_dict(),
-    }
+    return ObjectEvaluation(
+        **measured,
+        left_out_as_trained_on=0 if everything else sum(known),
+        problems=notes,
+        left_out=whole.left_out.as_dict(),
+    )
 
 
 def predict_objects(
     model: Path, files: Sequence[Path], root: Path, out: Path, progress: Progress, *, threads: int, score: float
-) -> dict[str, Any]:
+) -> Predicted:
     """Write what a detector finds in images as a COCO file: boxes, outlines, scores and the class distribution.
 
     Raises:
         TrainingError: there is no model.
     """
     detector = Detector.load(_detector_folder(model), threads=threads)
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     problems: list[str] = []
     for number, path in enumerate(files, start=1):
         progress((number - 1) / len(files), path.name)
@@ -141,15 +142,15 @@ def predict_objects(
     return {"file": str(out), "images": len(images), "regions": len(annotations), "problems": problems}
 
 
-def _annotations(found: Detections, image_id: int, before: int, score: float) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
+def _annotations(found: Detections, image_id: int, before: int, score: float) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = []
     scores, labels = scored(found)
     mean = found.probs.mean(axis=0)
     for index, box in enumerate(found.boxes):
         if scores[index] < score:
             continue
         x1, y1, x2, y2 = (float(value) for value in box)
-        entry: dict[str, Any] = {
+        entry: dict[str, object] = {
             "id": before + len(entries) + 1,
             "image_id": image_id,
             "category_id": int(labels[index]) + 1,
@@ -172,7 +173,7 @@ def _detector_folder(model: Path) -> Path:
     return folder
 
 
-def _measure(detector: Detector, data: DetectionSet) -> tuple[dict[str, Any] | None, list[str]]:
+def _measure(detector: Detector, data: DetectionSet) -> tuple[ObjectScores | None, list[str]]:
     if not any(len(image.boxes) for image in data.images):
         return None, ["The held-out images have no object, so nothing was measured; label more images."]
     found = _predicted(detector, data, lambda *_: None)
@@ -192,6 +193,6 @@ def _predicted(detector: Detector, data: DetectionSet, progress: Progress) -> li
     return found
 
 
-def _unreadable(images: Sequence[Any], found: Sequence[Detections | None]) -> list[str]:
+def _unreadable(images: Sequence[LabelledImage], found: Sequence[Detections | None]) -> list[str]:
     pairs = zip(images, found, strict=True)
     return [f"{IMAGES}/{image.name} cannot be read; it was left out." for image, each in pairs if each is None]

@@ -208,8 +208,8 @@ class _Game:
         done = Round(
             images=tuple(int(index) for index in lesson.images),
             objects=sum(self.sizes[index] for index in lesson.images),
-            ap50=float(measured["AP50"]),
-            ap=float(measured["AP"]),
+            ap50=measured["AP50"] or 0.0,
+            ap=measured["AP"] or 0.0,
             per_class={name: values["AP50"] for name, values in measured["per_class"].items()},
             matches=matched(test, found),
             seconds=round(time.monotonic() - began, 1),

@@ -64,7 +64,7 @@ def objects_in(tasks: Sequence[Task], job: LabelingJob, find: Find) -> Detection
         for sentence in found.left_out:
             notes.objects_left_out(1, UNUSABLE, f"{name}: {sentence}")
         masks = found.masks if any(found.masks) else None
-        image = LabelledImage(path, name, size, found.boxes, found.classes, masks, found.ignore, found.checked)  # type: ignore[arg-type]  # see alike
+        image = LabelledImage(path, name, size, found.boxes, found.classes, masks, found.ignore, found.checked)
         images[path] = together(images[path], image) if path in images else image
     return DetectionSet(
         job.classes, usable(images.values(), notes), (*notes.sentences(), *_said(reasons)), notes.left_out()

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import safetensors.torch
@@ -58,7 +58,7 @@ class FineTunedClassifier:
     backbone: str
     features: nn.Module
     recipe: PixelRecipe
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     device: str = "cpu"
     threads: int = 1
     kind: str = "finetune"
@@ -109,7 +109,7 @@ class FineTunedClassifier:
             folder / MODEL_FILE, {**fields, "kind": self.kind, "backbone": self.backbone, "settings": self.settings}
         )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """How it was trained."""
         return dict(self.settings)
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -50,7 +50,7 @@ class LinearHead:
     encoder_key: str = ""
     threads: int = 1
     temperature: float = 1.0
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
     kind: str = "head"
     needs: Literal["embeddings", "images"] = "embeddings"
 
@@ -96,7 +96,7 @@ class LinearHead:
         }
         write_json_atomic(folder / MODEL_FILE, fields)
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """How it was trained."""
         return dict(self.settings)
 

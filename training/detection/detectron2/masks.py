@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -22,9 +21,8 @@ Chips = NDArray[np.uint8]
 
 def chips_of(image: LabelledImage) -> Chips:
     """`(r, CHIP, CHIP)` uint8, 0..255: what part of each place inside its box the object covers."""
-    masks: Sequence[Runs] = image.masks or ()
     chips = np.zeros((len(image.boxes), CHIP, CHIP), dtype=np.uint8)
-    for index, runs in enumerate(masks):
+    for index, runs in enumerate(image.outlines):
         chips[index] = _chip(runs, image.boxes[index], image.size)
     return chips
 

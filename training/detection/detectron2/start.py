@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,12 @@ def first_network(
         return plan, network, _from_zoo(network, recipe), []
     before, weights, _ = detection_checkpoint.read(init)
     # The old network's shape, the new data's classes: only what depends on classes and outlines may change.
-    fields = before.to_json() | {
-        "classes": plan.classes,
-        "masks": plan.masks and before.stages == 2,
-        "objects": max(before.objects, plan.objects),
-    }
-    plan = Plan(**fields)
+    plan = replace(
+        before,
+        classes=plan.classes,
+        masks=plan.masks and before.stages == 2,
+        objects=max(before.objects, plan.objects),
+    )
     network = build(plan, device, pretrained=False)
     notes = [
         f"The class {name} is no longer in the data. The model drops it and keeps what it learned about the others."

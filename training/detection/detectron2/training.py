@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
@@ -31,6 +31,44 @@ CHECKED_PIXELS = 8_000_000
 """px of the network that a check during training looks at, at most about; the final measurement takes all images."""
 
 
+class Check(TypedDict):
+    """COCO's averages on the validation part after so many steps."""
+
+    iteration: float
+    AP: float
+    AP50: float
+
+
+class Trained(TypedDict):
+    """What happened in a training, as it goes into JSON.
+
+    Attributes:
+        iterations: steps done.
+        seconds: they took.
+        images: learned from.
+        loss: mean of the last steps.
+        checks: on the validation part.
+        unreadable: images that could not be read, one sentence each.
+        device: where it was computed.
+        warm_start_tensors: taken over from another detector.
+        notes: for the user.
+        processes: that trained together.
+        rank: of this one; 0 has measured and written.
+    """
+
+    iterations: int
+    seconds: float
+    images: int
+    loss: float
+    checks: list[Check]
+    unreadable: list[str]
+    device: str
+    warm_start_tensors: int
+    notes: list[str]
+    processes: int
+    rank: int
+
+
 def fit(
     train: DetectionSet,
     validation: DetectionSet,
@@ -39,7 +77,7 @@ def fit(
     progress: Progress,
     *,
     init: Path | None = None,
-) -> dict[str, Any]:
+) -> Trained:
     """Train a detector and write its best state.
 
     Every image takes part whatever was trained before: a warm start never forgets old labels.
@@ -53,8 +91,7 @@ def fit(
         init: a detector to go on from; its zoom and anchors are kept.
 
     Returns:
-        What happened, JSON-serializable: plan, iterations, seconds, losses, validation AP at every check. Under
-        torchrun every process answers; the one with `rank` 0 has measured and written.
+        What happened; under torchrun every process returns it, and the one with `rank` 0 has measured and written.
 
     Raises:
         TrainingError: nothing can be learned from the data, or training broke down.
@@ -65,8 +102,7 @@ def fit(
     with joined(device) as group:
         plan, network, taken, notes = first_network(train, recipe, device, init)
         run = _Run(plan, network, train, validation, recipe, progress, group)
-        facts = run.go()
-        facts |= {"warm_start_tensors": taken, "notes": notes, "processes": group.size, "rank": group.rank}
+        facts = run.go(taken, notes)
         if group.rank == 0:
             detection_checkpoint.save(out, plan, run.best, facts)
     return facts
@@ -94,7 +130,7 @@ class _Run:
         self._watched = watched(validation, plan.zoom)
         self.rng = np.random.default_rng([recipe.seed, group.rank] if group.rank else recipe.seed)
         self.best: dict[str, torch.Tensor] = {}
-        self.checks: list[dict[str, float]] = []
+        self.checks: list[Check] = []
         self.unreadable: set[str] = set()
         self.history: list[float] = []
         self.parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
@@ -102,7 +138,7 @@ class _Run:
         group.share(network)
         self.scaler = torch.amp.GradScaler(enabled=network.pixel_mean.device.type == "cuda")
 
-    def go(self) -> dict[str, Any]:
+    def go(self, taken: int, notes: list[str]) -> Trained:
         recipe, started = self.recipe, self.recipe.clock()
         total = recipe.iterations or 600
         done, next_check = 0, 1
@@ -132,6 +168,10 @@ class _Run:
             "checks": self.checks,
             "unreadable": sorted(self.unreadable),
             "device": str(self.network.pixel_mean.device),
+            "warm_start_tensors": taken,
+            "notes": notes,
+            "processes": self.group.size,
+            "rank": self.group.rank,
         }
 
     def _agreed(self, number: int) -> int:
@@ -177,7 +217,7 @@ class _Run:
         found = list(detector.predict([image.path for image in part.images]))
         measured = evaluate(part, found)
         judged = measured["masks"] if self.plan.masks and measured.get("masks") else measured
-        check = {"iteration": float(done), "AP": judged["AP"] or 0.0, "AP50": judged["AP50"] or 0.0}
+        check: Check = {"iteration": float(done), "AP": judged["AP"] or 0.0, "AP50": judged["AP50"] or 0.0}
         if not self.best or check["AP50"] + check["AP"] >= max(c["AP50"] + c["AP"] for c in self.checks):
             self.best = weights_of(self.network)
         self.checks.append(check)
