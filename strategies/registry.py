@@ -38,7 +38,7 @@ class StrategyInfo:
     needs: frozenset[str]
     summary: str
     paper: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     revisits: bool
 
 
@@ -90,7 +90,7 @@ def _class_of(name: str) -> type[Strategy]:
     return cast("type[Strategy]", classes[0])
 
 
-def _parameters(name: str) -> dict[str, Any]:
+def _parameters(name: str) -> dict[str, object]:
     fields = dataclasses.fields(cast(Any, _class_of(name)))
     return {
         f.name: f.default if f.default is not dataclasses.MISSING else cast(Any, f.default_factory)() for f in fields
@@ -117,7 +117,7 @@ def describe(name: str) -> StrategyInfo:
     )
 
 
-def accepted(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def accepted(name: str, parameters: Mapping[str, object]) -> dict[str, object]:
     """The part of `parameters` that the strategy takes; for callers that offer the same facts to every strategy.
 
     Raises:
@@ -127,7 +127,7 @@ def accepted(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in parameters.items() if key in known}
 
 
-def create(name: str, parameters: Mapping[str, Any]) -> Strategy:
+def create(name: str, parameters: Mapping[str, object]) -> Strategy:
     """A strategy with its parameters set.
 
     Raises:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from strategies.registry import create
 
 def ask(
     base: str,
-    params: Mapping[str, Any],
+    params: Mapping[str, object],
     pool: Pool,
     budget: int,
     rng: np.random.Generator,

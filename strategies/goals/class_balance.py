@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ class ClassBalance:
 
     shares: Sequence[float] = ()
     base: str = "margin"
-    base_params: Mapping[str, Any] = field(default_factory=dict)
+    base_params: Mapping[str, object] = field(default_factory=dict)
     factor: float = 5.0
     needs: ClassVar[frozenset[str]] = frozenset({"probs"})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Exclude:
     unlike: Sequence[int] = ()
     similarity: float = 0.8
     base: str = "auto"
-    base_params: Mapping[str, Any] = field(default_factory=dict)
+    base_params: Mapping[str, object] = field(default_factory=dict)
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings"})
 
     def rank(self, pool: Pool, budget: int, rng: np.random.Generator) -> Ranking:

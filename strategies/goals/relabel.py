@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class Relabel:
     """
 
     base: str = "margin"
-    base_params: Mapping[str, Any] = field(default_factory=dict)
+    base_params: Mapping[str, object] = field(default_factory=dict)
     needs: ClassVar[frozenset[str]] = frozenset({"probs"})
     revisits: ClassVar[bool] = True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Similar:
 
     like: Sequence[int] = ()
     base: str = ""
-    base_params: Mapping[str, Any] = field(default_factory=dict)
+    base_params: Mapping[str, object] = field(default_factory=dict)
     factor: float = 3.0
     needs: ClassVar[frozenset[str]] = frozenset({"embeddings"})
 

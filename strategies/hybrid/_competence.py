@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import SupportsInt
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Competence:
         return float((self.score - error - self.chance) / (1 - self.chance))
 
 
-def reported(measurements: Mapping[str, Any], classes: int) -> Competence | None:
+def reported(measurements: Mapping[str, object], classes: int) -> Competence | None:
     """The competence in the judge's measurements, or None when there are none yet.
 
     Args:
@@ -60,7 +60,7 @@ def reported(measurements: Mapping[str, Any], classes: int) -> Competence | None
     scores = inner if isinstance(inner, Mapping) else measurements
     score = scores.get("balanced_accuracy")
     items = measurements.get("items", scores.get("items", 0))
-    if score is None or not items:
+    if score is None or not isinstance(items, SupportsInt) or not items:
         return None
     if not isinstance(score, int | float) or not 0 <= score <= 1:
         raise StrategyError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Auto:
         Budgets, arXiv:2202.02794
     """
 
-    competence: Mapping[str, Any] = field(default_factory=dict)
+    competence: Mapping[str, object] = field(default_factory=dict)
     threshold: float = 0.1
     width: float = 0.3
     measure: str = "margin"
@@ -76,7 +76,7 @@ class Auto:
         return f"The model is hardly better than guessing ({measure}): images that represent the pool come first."
 
 
-def _numbers(known: Competence | None) -> dict[str, Any]:
+def _numbers(known: Competence | None) -> dict[str, object]:
     if known is None:
         return {}
     return {"balanced_accuracy": known.score, "items": known.items, "chance": known.chance, "skill": known.skill}
