@@ -13,14 +13,14 @@ from ml_backend.cli._answer import print_facts, print_json, print_table, progres
 from ml_backend.errors import PapLoopError
 
 if TYPE_CHECKING:
-    from ml_backend.services import Services
     from ml_backend.state.records import RunRow
+    from ml_backend.state.store import Store
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")]
 POLL_SECONDS = 0.5
 
 
-def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
+def followed(store: Store, run: RunRow, wait: bool) -> RunRow:
     """The current state of the run or, if asked to wait, its final state; also waits for runs requested meanwhile.
 
     Raises:
@@ -28,7 +28,7 @@ def followed(services: Services, run: RunRow, wait: bool) -> RunRow:
     """
     if not wait:
         return run
-    store, follows = services.store, False
+    follows = False
     with progress_bar(f"Run {run.id}") as report:
         while True:
             # The wish first: it is gone once the run that it asked for is there.

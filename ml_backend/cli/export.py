@@ -20,6 +20,8 @@ from ml_backend.errors import BadRequest
 if TYPE_CHECKING:
     from ml_backend.label_studio.config import LabelingJob
     from ml_backend.services import Services
+    from ml_backend.state.rows.annotations import AnnotationRows
+    from ml_backend.state.store import Store
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,14 @@ class Outlines(StrEnum):
     runs = "runs"
 
 
-def rows_of(services: Services, project_id: int) -> list[Row]:
+def rows_of(store: Store, project_id: int) -> list[Row]:
     """One row per image: its confirmed label, or why there is none."""
     from ml_backend.images.items import display_name
     from ml_backend.label_studio.config import parse_label_config
     from ml_backend.labels.classes import consensus
 
-    store = services.store
     job = parse_label_config(store.projects.one(project_id).label_config)
-    labels, left_out = _objects(services, project_id, job) if job.finds_objects else (None, {})
+    labels, left_out = _objects(store.labels, project_id, job) if job.finds_objects else (None, {})
     if labels is None:
         confirmed = consensus(store.labels.all(project_id), job)
         labels, left_out = confirmed.labels, confirmed.left_out
@@ -104,11 +105,11 @@ def rows_of(services: Services, project_id: int) -> list[Row]:
     ]
 
 
-def _objects(services: Services, project_id: int, job: LabelingJob) -> tuple[Mapping[int, str], Mapping[int, str]]:
+def _objects(labels: AnnotationRows, project_id: int, job: LabelingJob) -> tuple[Mapping[int, str], Mapping[int, str]]:
     """Task -> its objects in words, and task -> why it has none confirmed."""
     from ml_backend.labels.objects import confirm, count_objects
 
-    confirmed = confirm(services.store.labels.all(project_id), job)
+    confirmed = confirm(labels.all(project_id), job)
     counted = {task: count_objects([results], job) for task, results in confirmed.results.items()}
     said = {
         task: ", ".join(f"{name} {count}" for name, count in counts.items() if count) or "no object"
@@ -165,7 +166,7 @@ def register(app: typer.Typer) -> None:
             if job.finds_objects and target.suffix.lower() == ".json":
                 written = _write_coco(services, project_id, job, outlines, target)
             else:
-                rows = rows_of(services, project_id)
+                rows = rows_of(services.store, project_id)
                 write_rows(rows, target)
                 written = Written(target, len(rows), sum(row.label is not None for row in rows))
         if as_json:

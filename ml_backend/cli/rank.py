@@ -39,4 +39,4 @@ def register(app: typer.Typer) -> None:
             run = request_run(
                 services.store, project_id, kind="rank", reason="Requested on the command line.", now=services.clock()
             )
-            answer_run(followed(services, run, wait), as_json)
+            answer_run(followed(services.store, run, wait), as_json)

@@ -125,7 +125,7 @@ def _of_objects(pool: Labels | None, project: int | None, test: Path | None) -> 
     if pool is not None:
         return data_kind(pool) == "objects"
     with opened() as services:
-        return draws_objects(services, chosen_project(services, project))
+        return draws_objects(services.store, chosen_project(services, project))
 
 
 def _source(
@@ -137,7 +137,7 @@ def _source(
     from ml_backend.experiments.replay.project import project_set
 
     with opened() as services:
-        return project_set(services, chosen_project(services, project)), None
+        return project_set(services.store, services.files, chosen_project(services, project)), None
 
 
 def _read(

@@ -29,4 +29,4 @@ def register(app: typer.Typer) -> None:
             started = roll_back(services.store, services.files, project, run, now=services.clock())
             if not as_json:
                 say(f"Opened run {started.id}: {started.reason}")
-            answer_run(followed(services, started, wait), as_json)
+            answer_run(followed(services.store, started, wait), as_json)

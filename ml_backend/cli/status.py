@@ -14,11 +14,12 @@ from ml_backend.errors import PapLoopError, Unavailable
 
 if TYPE_CHECKING:
     from ml_backend.services import Services
+    from ml_backend.work_queue import WorkQueue
 
 
-def _jobs_waiting(services: Services) -> int | str:
+def _jobs_waiting(queue: WorkQueue) -> int | str:
     try:
-        return services.queue.waiting()
+        return queue.waiting()
     except Unavailable as error:
         return str(error)
 
@@ -51,7 +52,7 @@ def register(app: typer.Typer) -> None:
 
         with opened() as services:
             numbers = [project] if project is not None else [row.id for row in services.store.projects.all()]
-            waiting = _jobs_waiting(services) if numbers else ""
+            waiting = _jobs_waiting(services.queue) if numbers else ""
             user, place = services.settings.basic_auth_user, secrets_path(services.files)
             answers = [{**_standing(services, number, project), "jobs_waiting": waiting} for number in numbers]
         if as_json:

@@ -15,7 +15,7 @@ from ml_backend.errors import QueueUnavailable
 from ml_backend.kin import end_with_parent
 from ml_backend.loop.pulse import Pulse
 from ml_backend.services import Services
-from ml_backend.work_queue import LONG, SHORT
+from ml_backend.work_queue import LONG, SHORT, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -87,26 +87,25 @@ def work(services: Services, *, lane: Lane = Lane.ALL, burst: bool = False, besi
             end_with_parent(signal.SIGKILL)
             if os.getppid() != beside:
                 return  # it died before the kernel knew of the bond
-        _take(services, lane, burst)
+        _take(services.queue, services.settings.redis_url, lane, burst)
         return
     other = OtherLane()
     pulse = Pulse(services, other.keep) if lane is Lane.ALL and not burst else Pulse(services)
     pulse.start()
     try:
-        _take(services, lane, burst)
+        _take(services.queue, services.settings.redis_url, lane, burst)
     finally:
         # In this order: the lane was started by the pulse's thread, and the kernel kills it when that thread ends.
         other.stop()
         pulse.stop()
 
 
-def _take(services: Services, lane: Lane, burst: bool) -> None:
+def _take(queue: WorkQueue, redis_url: str, lane: Lane, burst: bool) -> None:
     """Take jobs and start a fresh process for each: a forking worker hangs once torch was used in it (RQ 2.12)."""
     from redis.exceptions import RedisError
     from rq.serializers import JSONSerializer
     from rq.worker import SpawnWorker
 
-    queue = services.queue
     lanes = [queue.long] if lane is Lane.LONG else [queue.queue]
     if burst and lane is Lane.ALL:
         lanes.append(queue.long)
@@ -115,5 +114,5 @@ def _take(services: Services, lane: Lane, burst: bool) -> None:
         worker.work(burst=burst, logging_level="WARNING", with_scheduler=False)
     except (RedisError, OSError) as error:
         raise QueueUnavailable(
-            f"Redis at {services.settings.redis_url.split('@')[-1]} does not respond. Start it and then the worker."
+            f"Redis at {redis_url.split('@')[-1]} does not respond. Start it and then the worker."
         ) from error

@@ -81,10 +81,10 @@ class RealStack:
 
     def settled(self, project_id: int) -> None:
         """Wait until events are applied and no run is open or due."""
-        from ml_backend.experiments.simulate.watching import wait_until_settled
+        from ml_backend.experiments.simulate.watching import watch_on
 
         wait_for(lambda: self.services.store.events.count_open() == 0, "all events applied")
-        wait_until_settled(self.services, project_id, PATIENCE)
+        watch_on(self.services, PATIENCE).wait_until_settled(project_id)
 
     def in_state(self, project_id: int, state: str, seconds: float) -> int | None:
         """The open run as soon as it is in a state; None when it is not seen there in time."""

@@ -10,7 +10,7 @@ import pytest
 
 from ml_backend.experiments.simulate.expert import Expert, Manner
 from ml_backend.experiments.simulate.oracle import project_oracle
-from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.experiments.simulate.watching import watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.projects import attach, ensure_project, label_config
 from ml_backend.operations.demo.cells import CLASSES, write_cells
@@ -50,7 +50,7 @@ def test_a_class_is_never_swapped(real_stack: RealStack, tmp_path: Path) -> None
     run_to_end(real_stack, project, "rank")
     expert = Expert(services.label_studio, project, project_oracle(services.store.items, project), Manner())
     assert expert.label(LABELS, lambda _: None) == LABELS
-    wait_for_labels(services, project, LABELS, PATIENCE)
+    watch_on(services, PATIENCE).wait_for_labels(project, LABELS)
     run_to_end(real_stack, project, "train")
 
     # Label Studio refuses to take away a class that somebody used, so one is added in front and the rest turned round.

@@ -8,7 +8,7 @@ import pytest
 
 from ml_backend.experiments.simulate.expert import Expert, Manner
 from ml_backend.experiments.simulate.oracle import project_oracle
-from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.experiments.simulate.watching import watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.projects import attach, ensure_project
 from ml_backend.loop.reconcile import reconcile
@@ -61,7 +61,7 @@ class Story:
         """Label and wait until the webhooks have told."""
         known = len(self.store.labels.ids(self.project))
         assert self.expert.label(count, lambda _: None) == count
-        wait_for_labels(self.services, self.project, known + count, PATIENCE)
+        watch_on(self.services, PATIENCE).wait_for_labels(self.project, known + count)
 
     def run(self, kind: str) -> RunRow:
         return run_to_end(self.stack, self.project, kind)

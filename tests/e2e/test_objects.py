@@ -10,7 +10,7 @@ import pytest
 from ml_backend.effort.report import effort_report
 from ml_backend.experiments.simulate.drawing import Drawer, ObjectOracle, matches
 from ml_backend.experiments.simulate.expert import Manner
-from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.experiments.simulate.watching import watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.projects import Kind, attach, ensure_project
 from ml_backend.label_studio.regions.results import Region, read_results
@@ -72,7 +72,7 @@ class Story:
         start = len(self.expert.tally.tasks)
         assert self.expert.label(labels, lambda _: None) == labels
         assert self.expert.tally.tasks[start:] == wanted
-        wait_for_labels(self.services, self.project, known + labels, PATIENCE)
+        watch_on(self.services, PATIENCE).wait_for_labels(self.project, known + labels)
         self.stack.settled(self.project)
         run = self.store.runs.latest(self.project)[0]
         assert (run.kind, run.state) == ("train", "done"), run.error

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from ml_backend.experiments.simulate.expert import Expert, Manner
 from ml_backend.experiments.simulate.oracle import project_oracle
-from ml_backend.experiments.simulate.watching import wait_for_labels
+from ml_backend.experiments.simulate.watching import watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.projects import attach, ensure_project
 from ml_backend.label_studio.regions.choices import label_of
@@ -49,7 +49,7 @@ class Project:
         known = len(self.services.store.labels.ids(self.id))
         start = len(self.expert.tally.tasks)
         assert self.expert.label(count, lambda _: None) == count
-        wait_for_labels(self.services, self.id, known + count, PATIENCE)
+        watch_on(self.services, PATIENCE).wait_for_labels(self.id, known + count)
         return self.expert.tally.tasks[start:]
 
     def order(self) -> tuple[str, list[int]]:

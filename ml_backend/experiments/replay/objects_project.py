@@ -10,6 +10,7 @@ from ml_backend.experiments.replay.project import joined
 from ml_backend.labels.project import project_labels
 from ml_backend.loop.kinds.objects.prepare import object_samples
 from ml_backend.services import Services
+from ml_backend.state.store import Store
 from training.data.detection_set import DetectionSet
 from training.data.object_manifest import detection_sets
 from training.types import Progress
@@ -18,14 +19,14 @@ FEWEST = 30
 """Below this many labeled images a held-out part says nothing."""
 
 
-def draws_objects(services: Services, project_id: int) -> bool:
+def draws_objects(store: Store, project_id: int) -> bool:
     """Whether objects are drawn in a project.
 
     Raises:
         NotFound: there is no such project.
         LabelConfigError: PapLoop cannot drive its labeling interface.
     """
-    return project_labels(services.store, project_id).job.finds_objects
+    return project_labels(store, project_id).job.finds_objects
 
 
 def project_material(services: Services, project_id: int, fraction: float, progress: Progress) -> Material:

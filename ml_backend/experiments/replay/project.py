@@ -7,14 +7,16 @@ import numpy as np
 from ml_backend.errors import BadRequest
 from ml_backend.experiments.replay.source import LabelledSet
 from ml_backend.labels.project import project_labels
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
+from ml_backend.state.store import Store
+from ml_backend.state.vectors import Vectors
 from strategies.base import IntArray
 
 FEWEST = 60
 """Below this many labels a held-out part says nothing."""
 
 
-def project_set(services: Services, project_id: int) -> LabelledSet:
+def project_set(store: Store, files: DataDir, project_id: int) -> LabelledSet:
     """The labeled images of a project with their stored embeddings.
 
     Near-duplicates and images of one source are one group, so that a held-out part shares neither with the pool.
@@ -23,9 +25,9 @@ def project_set(services: Services, project_id: int) -> LabelledSet:
         NotFound: there is no such project.
         BadRequest: too few labels, or of one class only.
     """
-    labels = project_labels(services.store, project_id)
+    labels = project_labels(store, project_id)
     known = {task: name for task, name in labels.labels.items() if name in labels.job.classes}
-    ready = services.store.items.all(project_id, states=("ready",))
+    ready = store.items.all(project_id, states=("ready",))
     mine = [item for item in ready if item.task_id in known and item.vector_row is not None]
     encoders = sorted({item.encoder for item in mine})
     if encoders:
@@ -40,7 +42,7 @@ def project_set(services: Services, project_id: int) -> LabelledSet:
     classes = tuple(labels.job.classes)
     rows = np.array([item.vector_row for item in mine], dtype=np.int64)
     return LabelledSet(
-        vectors=np.asarray(services.vectors(mine[0].encoder).rows(rows), dtype=np.float32),
+        vectors=np.asarray(Vectors.of(files, mine[0].encoder).rows(rows), dtype=np.float32),
         labels=np.array([classes.index(name) for name in names], dtype=np.int64),
         groups=joined(
             [item.source_group or f"item {item.id}" for item in mine], [item.group_id or item.id for item in mine]

@@ -11,7 +11,7 @@ from ml_backend.experiments.simulate.drawing import Drawer, ObjectOracle
 from ml_backend.experiments.simulate.expert import Manner
 from ml_backend.experiments.simulate.grouped import lay_out
 from ml_backend.experiments.simulate.study import Study, digest, temporary_project
-from ml_backend.experiments.simulate.watching import wait_until_settled
+from ml_backend.experiments.simulate.watching import watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.label_files.exported import labels_in, objects
 from ml_backend.intake.projects import label_config
@@ -117,9 +117,10 @@ def _contend(
     stage: Callable[[str], Progress],
 ) -> ObjectCurve:
     progress, project_id = stage(f"{curve.strategy}, seed {curve.seed}"), curve.project
+    watch = watch_on(services, study.patience)
     ingest(services, project_id, pool, stage=lambda title: lambda *_: progress(0.0, title))
     request_run(services.store, project_id, kind="rank", reason="First order of a simulation.", now=services.clock())
-    wait_until_settled(services, project_id, study.patience)
+    watch.wait_until_settled(project_id)
     truth = {image.path.name: image for image in material.pool.images}
     oracle = ObjectOracle(material.pool.classes, truth)
     expert = Drawer(services.label_studio, project_id, oracle, Manner(study.error_rate, 0.0, curve.seed))
@@ -130,7 +131,7 @@ def _contend(
             break
         given += answered
         progress(given / study.labels, f"{given} images, training")
-        digest(services, study, project_id, given + expert.tally.skipped)
+        digest(watch, project_id, given + expert.tally.skipped)
         curve.points.append(
             _measure(services.store, services.models, material, project_id, given, expert.tally.objects)
         )

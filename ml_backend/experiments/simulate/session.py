@@ -14,13 +14,16 @@ from ml_backend.experiments.simulate.object_study import compare_objects
 from ml_backend.experiments.simulate.oracle import oracle_of, project_oracle, read_oracle
 from ml_backend.experiments.simulate.report import Summary, summarise
 from ml_backend.experiments.simulate.study import Study, compare
-from ml_backend.experiments.simulate.watching import wait_for_labels, wait_until_settled
+from ml_backend.experiments.simulate.watching import watch_on
+from ml_backend.images.files import ImageFiles
 from ml_backend.intake.label_files.exported import exported_file, labels_in, set_of
 from ml_backend.intake.label_files.matching import Matcher
 from ml_backend.intake.label_files.reading import read_source
+from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.reports.validation_score import validation_score
 from ml_backend.services import Services
+from ml_backend.state.store import Store
 from training.data.detection_set import DetectionSet
 from training.data.importers.objects import is_object_folder
 from training.types import Progress
@@ -73,8 +76,8 @@ def label_project(
         wait: wait for each run that becomes due before the next label is given.
         progress: called with the progress.
     """
-    expert = expert_for(services, project_id, oracle, manner)
-    store = services.store
+    expert = expert_for(services.store, services.label_studio, services.images, project_id, oracle, manner)
+    store, watch = services.store, watch_on(services, PATIENCE)
     before = {run.id for run in store.runs.latest(project_id, limit=1000)}
     known = len(store.labels.ids(project_id))
     given = 0
@@ -87,8 +90,8 @@ def label_project(
         given += answered
         progress(given / count, f"{given} of {count} labels")
         if wait:
-            wait_for_labels(services, project_id, known + given + expert.tally.skipped, PATIENCE)
-            wait_until_settled(services, project_id, PATIENCE)
+            watch.wait_for_labels(project_id, known + given + expert.tally.skipped)
+            watch.wait_until_settled(project_id)
         for run in store.runs.latest(project_id):
             at.setdefault(run.id, given)
     runs = [
@@ -112,30 +115,37 @@ def label_project(
     )
 
 
-def expert_for(services: Services, project_id: int, oracle: Path | None, manner: Manner) -> Annotator:
+def expert_for(
+    store: Store,
+    label_studio: LabelStudio,
+    images: ImageFiles,
+    project_id: int,
+    oracle: Path | None,
+    manner: Manner,
+) -> Annotator:
     """The expert for the tasks of a project: one who draws objects, or one who classifies images.
 
     Raises:
         BadRequest: the oracle does not fit the project.
     """
     if oracle is not None and oracle.is_dir() and is_object_folder(oracle):
-        return Drawer(services.label_studio, project_id, read_object_oracle(oracle), manner)
-    config = str(services.label_studio.project(project_id).get("label_config") or "")
+        return Drawer(label_studio, project_id, read_object_oracle(oracle), manner)
+    config = str(label_studio.project(project_id).get("label_config") or "")
     job = parse_label_config(config)
     file = None if oracle is None else exported_file(oracle)
     if file is not None:
-        matcher = Matcher(services.images, services.store.items.all(project_id))
+        matcher = Matcher(images, store.items.all(project_id))
         labels = read_source(file, "auto", matcher, matcher.words(job))
         if labels.has_objects or not labels.entries:
-            return Drawer(services.label_studio, project_id, read_object_oracle(set_of(labels, file)), manner)
+            return Drawer(label_studio, project_id, read_object_oracle(set_of(labels, file)), manner)
         if not job.finds_objects:
-            return Expert(services.label_studio, project_id, oracle_of(labels, file), manner)
+            return Expert(label_studio, project_id, oracle_of(labels, file), manner)
     if job.finds_objects:
         raise BadRequest(
             f"Project {project_id} draws objects. Give a folder with labeled objects (images/, annotations.json)."
         )
-    truth = project_oracle(services.store.items, project_id) if oracle is None else read_oracle(oracle)
-    return Expert(services.label_studio, project_id, truth, manner)
+    truth = project_oracle(store.items, project_id) if oracle is None else read_oracle(oracle)
+    return Expert(label_studio, project_id, truth, manner)
 
 
 def run_study(

@@ -14,7 +14,7 @@ from ml_backend.experiments.simulate import replay
 from ml_backend.experiments.simulate.expert import Expert, Manner
 from ml_backend.experiments.simulate.grouped import Parts, given_parts, lay_out, leak_groups, split
 from ml_backend.experiments.simulate.oracle import Oracle, read_oracle
-from ml_backend.experiments.simulate.watching import wait_for_labels, wait_until_settled
+from ml_backend.experiments.simulate.watching import Watch, watch_on
 from ml_backend.intake.ingest import ingest
 from ml_backend.intake.label_files.exported import labels_in
 from ml_backend.intake.projects import attach, label_config
@@ -190,9 +190,10 @@ def _contend(
     stage: Callable[[str], Progress],
 ) -> Curve:
     progress = stage(f"{strategy}, seed {seed}")
+    watch = watch_on(services, study.patience)
     ingest(services, project_id, bench.pool, stage=lambda title: lambda *_: progress(0.0, title))
     request_run(services.store, project_id, kind="rank", reason="First order of a simulation.", now=services.clock())
-    wait_until_settled(services, project_id, study.patience)
+    watch.wait_until_settled(project_id)
     expert = Expert(services.label_studio, project_id, bench.oracle, Manner(study.error_rate, 0.0, seed))
     curve = Curve(strategy, seed, project_id)
     given = 0
@@ -207,27 +208,27 @@ def _contend(
             break
         given += answered
         progress(given / study.labels, f"{given} labels, training")
-        digest(services, study, project_id, given + expert.tally.skipped)
+        digest(watch, project_id, given + expert.tally.skipped)
         curve.points.append(_measure(services.store, services.files, bench, project_id, given))
     curve.agreed = expert.tally.agreed / max(1, expert.tally.shown)
     progress(1.0, f"macro-F1 {curve.points[-1].active:.3f}" if curve.points else "no label could be set")
     return curve
 
 
-def digest(services: Services, study: Study, project_id: int, annotated: int) -> None:
+def digest(watch: Watch, project_id: int, annotated: int) -> None:
     """Wait until a run has used all labels; the last few of a simulation start one by themselves."""
-    wait_for_labels(services, project_id, annotated, study.patience)
-    wait_until_settled(services, project_id, study.patience)
-    store = services.store
+    watch.wait_for_labels(project_id, annotated)
+    watch.wait_until_settled(project_id)
+    store = watch.store
     if store.labels.changes_since(project_id, store.runs.covered_change(project_id)):
         request_run(
-            services.store,
+            store,
             project_id,
             kind="train",
             reason="A simulation starts a run after its labels.",
-            now=services.clock(),
+            now=watch.clock(),
         )
-        wait_until_settled(services, project_id, study.patience)
+        watch.wait_until_settled(project_id)
 
 
 def _measure(store: Store, files: DataDir, bench: Bench, project_id: int, labels: int) -> Point:

@@ -21,6 +21,8 @@ from ml_backend.plain_text import plain
 from ml_backend.runs import request_run
 from ml_backend.services import Services
 from ml_backend.state.files import DataDir
+from ml_backend.state.rows.items import ItemRows
+from ml_backend.state.store import Store
 
 if TYPE_CHECKING:
     from training.types import Progress
@@ -74,12 +76,12 @@ def check(images: Path | None, seed_labels: int, interface: Interface) -> None:
 
 
 def _plan(
-    services: Services, images: Path | None, interface: Interface, stage: Callable[[str], Progress]
+    files: DataDir, images: Path | None, interface: Interface, stage: Callable[[str], Progress]
 ) -> tuple[Path, str, str, tuple[str, ...]]:
     """Folder, purpose, title and classes of the project."""
     kind = interface.kind
     if images is None:
-        folder = _draw_demo(services.files, interface, stage("Drawing the demo"))
+        folder = _draw_demo(files, interface, stage("Drawing the demo"))
         if kind == "classes":
             return folder, "demo", DEMO_TITLE, interface.classes or tuple(CLASSES)
         return folder, f"demo {kind}", FIELDS_TITLE.format(kind=kind), interface.classes or FIELD_CLASSES
@@ -112,23 +114,24 @@ def fill(
     Returns:
         Label Studio's project id.
     """
-    folder, purpose, title, classes = _plan(services, images, interface, stage)
+    store = services.store
+    folder, purpose, title, classes = _plan(services.files, images, interface, stage)
     progress = stage("Connecting the project")
     project_id = ensure_project(services.label_studio, services.files, purpose, title, classes, interface.kind)
-    attach(services.store, services.label_studio, services.settings, project_id, services.clock())
+    attach(store, services.label_studio, services.settings, project_id, services.clock())
     progress(1.0, "")
-    answered = _group(services, project_id, folder, group_pattern, is_demo=images is None)
-    taken = 0 if _all_known(services, project_id, folder) else _take_in(services, project_id, folder, stage)
+    answered = _group(store, services.files, project_id, folder, group_pattern, is_demo=images is None)
+    taken = 0 if _all_known(store.items, project_id, folder) else _take_in(services, project_id, folder, stage)
     if seed_labels and not answered:
         log.warning("%s", HELD)
     elif seed_labels:
         seeded = submit_labels(
-            services.store, services.label_studio, project_id, seed_labels, progress=stage("Submitting first labels")
+            store, services.label_studio, project_id, seed_labels, progress=stage("Submitting first labels")
         )
         if seeded.why_fewer:
             log.warning("%s", seeded.why_fewer)
-    if taken or services.store.rankings.active(project_id) is None:
-        _first_order(services, project_id, stage("Ranking"))
+    if taken or store.rankings.active(project_id) is None:
+        _first_order(store, project_id, services.clock(), stage("Ranking"))
     return project_id
 
 
@@ -139,44 +142,43 @@ def _take_in(services: Services, project_id: int, folder: Path, stage: Callable[
     return report.tasks
 
 
-def _group(services: Services, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> bool:
+def _group(store: Store, files: DataDir, project_id: int, folder: Path, pattern: str, *, is_demo: bool) -> bool:
     """Group the demo by its patients and a folder as asked; where names share prefixes, say so and change nothing.
 
     Returns: Whether no question is open.
     """
-    store = services.store
     if is_demo and not pattern:
         pattern = "" if store.items.all(project_id) else DEMO_GROUPS
     if not pattern and (is_demo or store.projects.settings(project_id).group_pattern):
         return True
     names = names_below(folder)
     if pattern:
-        set_group_pattern(services.store, services.files, project_id, pattern, names)
+        set_group_pattern(store, files, project_id, pattern, names)
         return True
-    proposal = proposal_for(services.store, project_id, names)
+    proposal = proposal_for(store, project_id, names)
     if proposal is not None:
         print(plain(proposal.advice(str(folder), project_id)), flush=True)
     return proposal is None
 
 
-def _all_known(services: Services, project_id: int, folder: Path) -> bool:
+def _all_known(items: ItemRows, project_id: int, folder: Path) -> bool:
     """Whether every image of the folder has been taken in, so that no encoder need be loaded to find that out."""
     settled = {
         item.source
-        for item in services.store.items.all(project_id, states=("ready",))
+        for item in items.all(project_id, states=("ready",))
         if item.task_id is not None or item.group_id != item.id
     }
     return all(str(path) in settled for path in scan(folder).files)
 
 
-def _first_order(services: Services, project_id: int, progress: Progress) -> None:
+def _first_order(store: Store, project_id: int, now: float, progress: Progress) -> None:
     """Have the worker rank, and wait for it.
 
     Raises:
         PapLoopError: the run failed; the message is its reason.
     """
-    run = request_run(services.store, project_id, kind="rank", reason="New images were added.", now=services.clock())
-    while (run := services.store.runs.one(run.id)).is_open:
+    run = request_run(store, project_id, kind="rank", reason="New images were added.", now=now)
+    while (run := store.runs.one(run.id)).is_open:
         progress(run.progress, run.message or run.state)
         time.sleep(0.2)
     if run.state == "failed":

@@ -18,7 +18,7 @@ from ml_backend.operations.launch.addresses import choose_addresses
 from ml_backend.operations.launch.stack import Stack
 from ml_backend.operations.screen import stages
 from ml_backend.progress import Stage
-from ml_backend.services import Services, build_services, with_secrets
+from ml_backend.services import build_services, with_secrets
 from ml_backend.settings import Settings, environment_settings, read_settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.secret_file import Secrets, load_secrets
@@ -147,7 +147,7 @@ def run_until_interrupted(
                     drawing.join()
                 services = build_services(machine.settings)
                 project_id = fill(services, images, seed_labels, stage, interface, group_pattern)
-            show(services, machine, project_id)
+            show(services.settings, machine, project_id)
             services.store.close()
             watch(machine.stack)
         except KeyboardInterrupt:
@@ -156,12 +156,11 @@ def run_until_interrupted(
             machine.stack.stop()
 
 
-def show(services: Services, machine: Machine, project_id: int) -> None:
+def show(settings: Settings, machine: Machine, project_id: int) -> None:
     """Print the addresses and the login."""
     from rich.console import Console
     from rich.panel import Panel
 
-    settings = services.settings
     address = (settings.label_studio_public_url or settings.label_studio_url).rstrip("/")
     own = any(program.name == "label-studio" for program in machine.stack.programs)
     lines = [

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from ml_backend.effort.report import EffortReport, Part, effort_report, summary
 from ml_backend.predictions.thresholds import Limits, limits_shown
-from ml_backend.services import Services
+from ml_backend.state.store import Store
 from ml_backend.times import duration
 
 SHOWN = 12
@@ -56,10 +56,10 @@ class EffortPanel:
     limits: Sequence[LimitLine]
 
 
-def effort_panel(services: Services, project_id: int) -> EffortPanel:
+def effort_panel(store: Store, project_id: int) -> EffortPanel:
     """Read the section of a project."""
-    report = effort_report(services.store, project_id)
-    limits = limits_shown(services.store, project_id)
+    report = effort_report(store, project_id)
+    limits = limits_shown(store, project_id)
     return panel_of(report, limits)
 
 

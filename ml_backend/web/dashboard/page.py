@@ -15,6 +15,7 @@ from ml_backend.reports.overview import Overview, next_items, overview
 from ml_backend.reports.validation_score import Comparison, comparison, validation_score
 from ml_backend.runs import why_no_rollback
 from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import RunRow
 from ml_backend.times import duration, utc_minute
@@ -95,11 +96,11 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         strategies=strategy_list(kind_of(services, project_id)),
         curve=learning_curve(curve_points(runs, compared, view.active_run)),
         compared=compared,
-        runs=[run_line(services, run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
+        runs=[run_line(services.files, run, view.active_run, now) for run in runs[:RUNS_SHOWN]],
         next_items=following,
         conflicts=conflict_list(services.store, project_id)[:CONFLICTS_SHOWN],
         copies=copy_list(services.store.items, project_id, CONFLICTS_SHOWN) if view.copies else [],
-        effort=effort_panel(services, project_id),
+        effort=effort_panel(services.store, project_id),
         label_studio=f"{base}/projects/{project_id}/data",
         is_busy=view.open_run is not None or view.waiting_events > 0,
     )
@@ -119,7 +120,7 @@ def curve_points(runs: Sequence[RunRow], compared: Comparison | None, active_run
     return points
 
 
-def run_line(services: Services, run: RunRow, active_run: int | None, now: float) -> RunLine:
+def run_line(files: DataDir, run: RunRow, active_run: int | None, now: float) -> RunLine:
     """A run in words."""
     score = validation_score(run)
     said = ""
@@ -141,7 +142,7 @@ def run_line(services: Services, run: RunRow, active_run: int | None, now: float
         outcome=run.error or (run.message if run.is_open else "") or run.decision_reason or run.message,
         started=utc_minute(run.created_at),
         took=duration(max(0.0, (run.finished_at or now) - run.created_at)),
-        can_go_back=run.id != active_run and not why_no_rollback(services.files, run),
+        can_go_back=run.id != active_run and not why_no_rollback(files, run),
     )
 
 

@@ -31,7 +31,7 @@ def test_the_button_and_the_command_allow_the_same(
         model = scene.services.files.run_dir(run_id) / "checkpoint" / "model.json"
         model.parent.mkdir(parents=True)
         model.write_text("{}")
-    assert run_line(scene.services, scene.store.runs.one(run_id), None, 0.0).can_go_back is (said == "")
+    assert run_line(scene.services.files, scene.store.runs.one(run_id), None, 0.0).can_go_back is (said == "")
     if said:
         with pytest.raises(Conflict, match=said):
             rollback(scene.services.store, scene.services.files, scene.project, run_id, now=scene.services.clock())

@@ -17,7 +17,7 @@ from tests.training.detection.blobs import CLASSES
 
 def test_confirmed_objects_are_the_material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = make_object_loop(tmp_path / "state", tmp_path / "images", BOXES, count=10)
-    assert draws_objects(loop.services, loop.project)
+    assert draws_objects(loop.services.store, loop.project)
     with pytest.raises(BadRequest, match="0 usable labeled images"):
         project_material(loop.services, loop.project, 0.3, silent)
     labeled = loop.draw(9)

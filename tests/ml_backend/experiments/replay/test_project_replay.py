@@ -16,10 +16,10 @@ from tests.ml_backend.loop.classes import make_loop
 def test_confirmed_labels_are_replayed(tmp_path: Path, cells: Path) -> None:
     loop = make_loop(tmp_path / "state", cells)
     with pytest.raises(BadRequest, match="0 usable labels"):
-        project_set(loop.services, loop.project)
+        project_set(loop.store, loop.services.files, loop.project)
     loop.label(72)
     loop.apply()
-    images = project_set(loop.services, loop.project)
+    images = project_set(loop.store, loop.services.files, loop.project)
     assert len(images) == 72
     assert np.allclose(np.linalg.norm(images.vectors, axis=1), 1, atol=1e-3)
     done = replay(images, None, ["auto"], 1, [10, 20])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -116,19 +117,21 @@ def test_a_coco_folder_is_an_oracle(tmp_path: Path) -> None:
 
 
 def test_who_answers_depends_on_project_and_oracle(boxes: ObjectLoop, tmp_path: Path) -> None:
+    services = boxes.services
+    asked = partial(expert_for, services.store, services.label_studio, services.images)
     folder = make_folder(tmp_path / "blobs", 2, size=(64, 64))
-    assert isinstance(expert_for(boxes.services, boxes.project, folder, Manner()), Drawer)
+    assert isinstance(asked(boxes.project, folder, Manner()), Drawer)
     with pytest.raises(BadRequest, match=r"draws objects\. Give a folder"):
-        expert_for(boxes.services, boxes.project, None, Manner())
+        asked(boxes.project, None, Manner())
     classes = boxes.fake.add_project(label_config(CLASSES))
     with pytest.raises(BadRequest, match="labels whole images, not objects"):
-        expert_for(boxes.services, classes, folder, Manner())
+        asked(classes, folder, Manner())
     table = tmp_path / "truth.csv"
     table.write_text("image,label\na.png,dark\n")
-    assert isinstance(expert_for(boxes.services, classes, table, Manner()), Expert)
+    assert isinstance(asked(classes, table, Manner()), Expert)
     other = boxes.fake.add_project(BOXES.replace('value="pale"', 'value="else"'))
-    with pytest.raises(BadRequest, match="the project lacks: pale"):
-        expert_for(boxes.services, other, folder, Manner())
+    with pytest.raises(BadRequest, match="the project does not have: pale"):
+        asked(other, folder, Manner())
     assert parse_label_config(BOXES).finds_objects
 
 

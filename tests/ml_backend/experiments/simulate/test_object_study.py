@@ -116,4 +116,9 @@ def test_one_project_is_labeled_by_a_coco_folder(loop: ObjectLoop, tmp_path: Pat
     assert failed == []
     assert report.labels == 3
     assert report.objects > 0
-    assert isinstance(session.expert_for(loop.services, loop.project, folder, Manner()), Drawer)
+    assert isinstance(
+        session.expert_for(
+            loop.services.store, loop.services.label_studio, loop.services.images, loop.project, folder, Manner()
+        ),
+        Drawer,
+    )

@@ -138,7 +138,9 @@ def test_the_expert_of_simulate_draws_them(tmp_path: Path, form: str) -> None:
     if form in OWN:
         # The project knows its images, so they need not lie beside the export.
         shutil.rmtree(out / "images")
-    expert = expert_for(world.services, world.project, out, Manner())
+    expert = expert_for(
+        world.services.store, world.services.label_studio, world.services.images, world.project, out, Manner()
+    )
     assert isinstance(expert, Drawer)
     assert expert.label(9, lambda count: None) == 3
     assert {len(made["result"]) for (made,) in world.annotations().values()} == {3}
@@ -151,7 +153,9 @@ def test_the_expert_of_simulate_names_them(tmp_path: Path, form: str) -> None:
     out = exported(tmp_path / "project", GRADED, form)
     shutil.rmtree(out / "images")
     source = next(path for path in out.iterdir() if path.is_file())
-    expert = expert_for(world.services, world.project, source, Manner())
+    expert = expert_for(
+        world.services.store, world.services.label_studio, world.services.images, world.project, source, Manner()
+    )
     assert isinstance(expert, Expert)
     assert expert.label(9, lambda count: None) == 3
     said = [made["result"][0]["value"]["choices"] for (made,) in world.annotations().values()]
