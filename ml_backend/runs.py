@@ -60,6 +60,23 @@ def _asked(store: Store, project_id: int, kind: str, reason: str, request: Reque
     return Asked(kind, reason, seed, change, request or Request())
 
 
+def run_of(runs: RunRows, project_id: int, run_id: int) -> RunRow:
+    """One run of a project.
+
+    Raises:
+        NotFound: the project has no such run.
+    """
+    run = runs.one(run_id)
+    if run.project_id != project_id:
+        raise NotFound(
+            f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.",
+            code="run.unknown",
+            project=project_id,
+            run=run_id,
+        )
+    return run
+
+
 def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: float) -> RunRow:
     """Make an earlier model the active one and publish its predictions and order.
 
@@ -70,14 +87,7 @@ def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: fl
         NotFound: no such run in this project.
         Conflict: no roll-back to that run is possible; see `why_no_rollback`.
     """
-    target = store.runs.one(run_id)
-    if target.project_id != project_id:
-        raise NotFound(
-            f"Project {project_id} has no run {run_id}; `paploop runs {project_id}` lists them.",
-            code="run.unknown",
-            project=project_id,
-            run=run_id,
-        )
+    target = run_of(store.runs, project_id, run_id)
     obstacle = why_no_rollback(files, target)
     if obstacle:
         raise Conflict(obstacle, code="run.no_rollback", run=run_id)

@@ -10,6 +10,7 @@ from ml_backend.errors import BadRequest, NotFound
 from ml_backend.label_studio.numbers import identifier
 from ml_backend.ordering.strategy_choice import change_settings, kind_of, strategy_list
 from ml_backend.reports.overview import next_items, overview, ranked_items, run_summary
+from ml_backend.runs import request_run, rollback, run_of
 from ml_backend.services import Services
 from ml_backend.state.records import RankingRow
 from ml_backend.state.rows.projects import ProjectRows
@@ -71,6 +72,10 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 def _run_routes(routes: Blueprint, services: Services) -> None:
     store = services.store
 
+    def started(project_id: int, kind: str, reason: str) -> tuple[Response, int]:
+        run = request_run(store, project_id, kind=kind, reason=reason, now=services.clock())
+        return jsonify(run_summary(run)), 202
+
     @routes.get("/projects/<int:project_id>/runs")
     def runs(project_id: int) -> Response:
         store.projects.one(project_id)
@@ -78,35 +83,27 @@ def _run_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/projects/<int:project_id>/runs/<int:run_id>")
     def run(project_id: int, run_id: int) -> Response:
-        row = store.runs.one(run_id)
-        if row.project_id != project_id:
-            raise NotFound(
-                f"Project {project_id} has no run {run_id}; list its runs to see which there are.",
-                code="run.unknown",
-                project=project_id,
-                run=run_id,
-            )
+        row = run_of(store.runs, project_id, run_id)
         return jsonify({**run_summary(row), "request": row.request.as_dict(), "metrics": row.metrics.as_dict()})
 
     @routes.post("/projects/<int:project_id>/train")
     def train(project_id: int) -> tuple[Response, int]:
-        return jsonify(ask_run(services, project_id, "train", _reason("Requested through the API."))), 202
+        return started(project_id, "train", _reason("Requested through the API."))
 
     @routes.post("/projects/<int:project_id>/rank")
     def rank(project_id: int) -> tuple[Response, int]:
-        return jsonify(
-            ask_run(services, project_id, "rank", _reason("A new order was requested through the API."))
-        ), 202
+        return started(project_id, "rank", _reason("A new order was requested through the API."))
 
     @routes.post("/projects/<int:project_id>/rollback")
-    def rollback(project_id: int) -> tuple[Response, int]:
+    def go_back(project_id: int) -> tuple[Response, int]:
         run_id = identifier(json_object(request).get("run"))
         if run_id is None:
             raise BadRequest(
                 'Name the run whose model to activate, for example {"run": 12}. It must have been promoted.',
                 code="request.no_run",
             )
-        return jsonify(ask_rollback(services, project_id, run_id)), 202
+        run = rollback(store, services.files, project_id, run_id, now=services.clock())
+        return jsonify(run_summary(run)), 202
 
 
 def _ranking_routes(routes: Blueprint, services: Services) -> None:
@@ -138,20 +135,6 @@ def _ranking_routes(routes: Blueprint, services: Services) -> None:
                 "items": ranked_items(services.store, services.settings, project_id, ranking_id, _limit(100)),
             }
         )
-
-
-def ask_run(services: Services, project_id: int, kind: str, reason: str) -> dict[str, object]:
-    """Open a run, or return the one that is open."""
-    from ml_backend.runs import request_run
-
-    return run_summary(request_run(services.store, project_id, kind=kind, reason=reason, now=services.clock()))
-
-
-def ask_rollback(services: Services, project_id: int, run_id: int) -> dict[str, object]:
-    """Make an earlier model the active one."""
-    from ml_backend.runs import rollback
-
-    return run_summary(rollback(services.store, services.files, project_id, run_id, now=services.clock()))
 
 
 def ask_reconcile(projects: ProjectRows, project_id: int) -> None:

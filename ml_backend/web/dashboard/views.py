@@ -12,9 +12,10 @@ from ml_backend.errors import BadRequest, PapLoopError, Unauthorized
 from ml_backend.label_studio.numbers import identifier
 from ml_backend.ordering.strategy_choice import change_settings
 from ml_backend.predictions.unanswered import Unanswered
+from ml_backend.runs import request_run, rollback
 from ml_backend.services import Services
 from ml_backend.times import utc_minute
-from ml_backend.web.api import LOOKS_FOR_LOST, ask_reconcile, ask_rollback, ask_run
+from ml_backend.web.api import LOOKS_FOR_LOST, ask_reconcile
 from ml_backend.web.auth import challenge
 from ml_backend.web.dashboard import csrf
 from ml_backend.web.dashboard.forms import settings_of_form
@@ -111,7 +112,7 @@ def _action(name: str) -> Action:
 
 
 def _ask(services: Services, project_id: int, kind: str, reason: str) -> None:
-    ask_run(services, project_id, kind, reason)
+    request_run(services.store, project_id, kind=kind, reason=reason, now=services.clock())
 
 
 def _save(services: Services, project_id: int) -> None:
@@ -123,7 +124,7 @@ def _go_back(services: Services, project_id: int) -> None:
     run_id = identifier(int(text)) if text.isascii() and text.isdigit() and len(text) < 19 else None
     if run_id is None:
         raise BadRequest("The form names no run. Use the button beside a promoted run.", code="request.no_run")
-    ask_rollback(services, project_id, run_id)
+    rollback(services.store, services.files, project_id, run_id, now=services.clock())
 
 
 def _headers(routes: Blueprint) -> None:
