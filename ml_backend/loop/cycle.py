@@ -1,4 +1,16 @@
-"""The run state machine: prepare -> train -> judge -> publish -> done, each step committed, any step repeatable."""
+"""The run state machine: each step is committed, and any step can be repeated.
+
+::
+
+    prepare --> train --> judge --> publish --> done       a training run
+       |                               ^
+       +-------------------------------+                   a new order only, or nothing to learn
+
+    any step --> the same step again    after a kill, or once Label Studio, the database or the disk can be used again
+    any step --> failed                 an error that no retry helps; labels and the serving model stay as they are
+
+A step returns a `StepResult`; what differs between kinds of projects it asks of a `Kind`, see `ml_backend.loop.kinds`.
+"""
 
 from __future__ import annotations
 

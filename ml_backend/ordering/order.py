@@ -1,4 +1,13 @@
-"""Which item next: a `Pool` from the store, a strategy's order, validation items mixed in, positions as scores."""
+"""Which item next: a `Pool` from the store, a strategy's order, validation items mixed in, positions as scores.
+
+With a validation fraction of 1/5, s what the strategy chose, r what it left over and v validation items at random::
+
+    head                                        rest                  end
+    s1  s2  s3  s4  v1  s5  s6  s7  s8  v2  ...  r1  r2  r3  r4  v9 ...  quarantine, then copies of what comes before
+    0   1/n 2/n ...                             score = position / n           (n-1)/n
+
+Once enough validation items are labeled, the others come before the quarantine instead.
+"""
 
 from __future__ import annotations
 

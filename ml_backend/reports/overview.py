@@ -12,7 +12,8 @@ from ml_backend.duplicates.review import copies_of
 from ml_backend.errors import LabelConfigError
 from ml_backend.images.items import display_name, is_local
 from ml_backend.images.media_url import media_url
-from ml_backend.labels.project import project_labels
+from ml_backend.labels.project import ProjectLabels, project_labels
+from ml_backend.labels.rule import rule_of
 from ml_backend.reports.validation_score import validation_score
 from ml_backend.runs import paused_until
 from ml_backend.settings import Settings
@@ -30,7 +31,8 @@ class Overview:
         project: Label Studio's project id.
         title: its title.
         items: number of items by state.
-        labels: confirmed labels by class, in the label config's order; drawn objects where objects are drawn.
+        labels: what was confirmed of each class, in the label config's order.
+        counted: what these numbers count, such as "images labeled" or "objects confirmed"; empty with a problem.
         left_out: why annotations of some tasks cannot be used, with the number of tasks.
         copies: ready items that are not asked about, because they show the same as another one.
         groups_note: how many images joined a group by an earlier check and what to do, empty when none did.
@@ -53,6 +55,7 @@ class Overview:
     title: str
     items: Mapping[str, int]
     labels: Mapping[str, int]
+    counted: str
     left_out: Mapping[str, int]
     copies: int
     groups_note: str
@@ -82,8 +85,10 @@ def overview(store: Store, project_id: int, now: float) -> Overview:
         NotFound: the project is not connected.
     """
     project = store.projects.one(project_id)
-    problem, labels, left_out, touched = _labels(store, project_id)
-    problem = _gone(project) or problem
+    confirmed = _confirmed(store, project_id)
+    labels = None if isinstance(confirmed, str) else confirmed
+    problem = _gone(project) or (confirmed if isinstance(confirmed, str) else "")
+    touched = frozenset() if labels is None else labels.touched
     ready = store.items.all(project_id, states=("ready",))
     ranking = store.rankings.active(project_id)
     open_run = store.runs.open_of(project_id)
@@ -93,8 +98,9 @@ def overview(store: Store, project_id: int, now: float) -> Overview:
         project=project_id,
         title=project.title,
         items=store.items.count(project_id),
-        labels=labels,
-        left_out=left_out,
+        labels={} if labels is None else labels.by_class(),
+        counted="" if labels is None else rule_of(labels.job).counted,
+        left_out={} if labels is None else dict(Counter(labels.left_out.values())),
         copies=len(copies_of(ready)),
         groups_note=earlier_note(project_id, ready),
         unlabelled=sum(1 for item in ready if item.task_id is not None and item.task_id not in touched),
@@ -193,12 +199,12 @@ def run_summary(run: RunRow) -> dict[str, Any]:
     }
 
 
-def _labels(store: Store, project_id: int) -> tuple[str, dict[str, int], dict[str, int], frozenset[int]]:
+def _confirmed(store: Store, project_id: int) -> ProjectLabels | str:
+    """The confirmed labels, or why PapLoop cannot drive the project."""
     try:
-        labels = project_labels(store, project_id)
+        return project_labels(store, project_id)
     except LabelConfigError as error:
-        return str(error), {}, {}, frozenset()
-    return "", labels.by_class(), dict(Counter(labels.left_out.values())), labels.touched
+        return str(error)
 
 
 def _gone(project: ProjectRow) -> str:

@@ -18,7 +18,7 @@ class Point:
 
     Attributes:
         run: its number.
-        labels: labels it learned from and was judged on.
+        labels: labeled images it learned from and was judged on.
         value: score on validation, in [0, 1].
         low: lower end of its interval, or None.
         high: upper end, or None.
@@ -84,7 +84,7 @@ def _axes(scale: _Scale, ticks: Sequence[int]) -> list[Markup]:
         parts.append(_tag("line", "grid", x1=LEFT, x2=WIDTH - RIGHT, y1=y, y2=y))
         parts.append(_text("axis end", LEFT - 8, y + 4, f"{fifth / 5:.1f}"))
     parts.extend(_text("axis middle", scale.x(tick), HEIGHT - BOTTOM + 18, str(tick)) for tick in ticks)
-    parts.append(_text("axis middle", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "labels"))
+    parts.append(_text("axis middle", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "labeled images"))
     return parts
 
 
@@ -101,7 +101,7 @@ def _mark(scale: _Scale, point: Point) -> Markup:
     if point.low is not None and point.high is not None:
         said += f" ({point.low:.3f} to {point.high:.3f})"
         whisker = _tag("line", "whisker", x1=x, x2=x, y1=scale.y(point.low), y2=scale.y(point.high))
-    said += f" with {point.labels} labels, {point.decision or 'not judged'}"
+    said += f" with {point.labels} labeled images, {point.decision or 'not judged'}"
     kind = "active" if point.is_active else ("promoted" if point.decision == "promoted" else "kept")
     dot = _tag("circle", f"dot {kind}", cx=x, cy=y, r=6 if point.is_active else 4.5)
     return Markup("<g>") + Markup("<title>{}</title>").format(said) + whisker + dot + Markup("</g>")

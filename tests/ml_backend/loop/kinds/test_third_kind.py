@@ -139,3 +139,7 @@ def test_a_kind_that_nobody_wrote_is_named() -> None:
     for name in ("triples", "no name", "", "base.Kind"):
         with pytest.raises(PapLoopError, match="does not know the kind of project"):
             kind_named(name)
+
+
+def test_the_overview_says_what_it_counts(pairs: Studio) -> None:
+    assert overview(pairs.store, pairs.project, now=pairs.services.clock()).counted == "pairs compared"

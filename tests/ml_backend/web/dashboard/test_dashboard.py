@@ -62,6 +62,14 @@ def test_the_root_leads_to_the_dashboard(world: WebWorld) -> None:
     assert world.call("/dashboard/").headers["Location"] == "/dashboard/3"
 
 
+def test_a_page_says_what_its_numbers_count(world: WebWorld) -> None:
+    world.store.projects.upsert(3, "One", CONFIG, 1.0)
+    assert "<span>images labeled</span>" in world.call("/dashboard/3").text
+    boxes = CONFIG.replace("Choices", "RectangleLabels").replace("Choice ", "Label ")
+    world.store.projects.upsert(3, "One", boxes, 2.0)
+    assert "<span>objects confirmed</span>" in world.call("/dashboard/3").text
+
+
 def test_no_project_and_several(world: WebWorld) -> None:
     assert "paploop connect" in world.call("/dashboard/").text
     world.store.projects.upsert(3, "<b>One</b>", CONFIG, 1.0)
@@ -228,7 +236,7 @@ def test_the_curve_has_a_mark_for_every_run() -> None:
     assert drawn.count("<circle") == 3
     assert drawn.count('class="whisker"') == 1
     assert drawn.count("<polyline") == 1
-    assert "run 2: macro-F1 0.500 (0.400 to 0.600) with 40 labels, promoted" in drawn
+    assert "run 2: macro-F1 0.500 (0.400 to 0.600) with 40 labeled images, promoted" in drawn
     assert learning_curve([]) == ""
     assert "<polyline" not in learning_curve(points[:1])
 
