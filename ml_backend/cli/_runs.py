@@ -48,7 +48,7 @@ def followed(store: Store, run: RunRow, wait: bool) -> RunRow:
 
 def answer_run(run: RunRow, as_json: bool) -> None:
     """Show one run; JSON holds its request and metrics too."""
-    from ml_backend.reports.overview import run_summary
+    from ml_backend.reports.run_summary import run_summary
 
     if as_json:
         print_json({**asdict(run), **run_summary(run)})

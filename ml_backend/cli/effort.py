@@ -53,9 +53,9 @@ def _print(report: EffortReport, limits: Limits | None) -> None:
         rows = [_row("all", report.total), *(_row(part.run, part) for part in report.runs)]
         print_table(COLUMNS, rows)
     hand = report.by_hand
-    if hand["images"]:
-        typical = "" if hand["seconds"] is None else f", {hand['seconds']:.1f} s an image"
-        say(f"Without proposals: {hand['images']} images, {hand['regions']} labels{typical}.")
+    if hand.images:
+        typical = "" if hand.seconds is None else f", {hand.seconds:.1f} s an image"
+        say(f"Without proposals: {hand.images} images, {hand.regions} labels{typical}.")
     if report.elsewhere:
         say(f"{report.elsewhere} annotations came from imports or scripts and are not counted.")
     if report.costs:

@@ -182,8 +182,7 @@ def _write_coco(services: Services, project_id: int, job: LabelingJob, outlines:
     from ml_backend.state.files import write_atomic
 
     content = coco_of(services.store, services.images, project_id, job, outlines.value, now=services.clock())
-    problems = content.pop("problems")
-    write_atomic(target, json.dumps(content, allow_nan=False) + "\n")
-    objects = sum(not entry["iscrowd"] for entry in content["annotations"])
-    images, left_out = len(content["images"]), len(content["left_out"])
-    return Written(target, images + left_out, images, objects, problems)
+    write_atomic(target, json.dumps(content.as_dict(), allow_nan=False) + "\n")
+    objects = sum(not entry["iscrowd"] for entry in content.annotations)
+    images, left_out = len(content.images), len(content.left_out)
+    return Written(target, images + left_out, images, objects, content.problems)

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """Rank the unlabeled images again with the current model and strategy, and push the order."""
-        from ml_backend.reports.overview import next_items
+        from ml_backend.reports.next_items import next_items
         from ml_backend.runs import request_run
 
         with opened() as services:

@@ -23,7 +23,7 @@ def register(app: typer.Typer) -> None:
         as_json: AsJson = False,
     ) -> None:
         """List the runs of a project with their reasons and outcomes."""
-        from ml_backend.reports.overview import run_summary
+        from ml_backend.reports.run_summary import run_summary
 
         with opened() as services:
             if run is not None:

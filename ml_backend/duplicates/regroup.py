@@ -8,12 +8,11 @@ quarantine: the validation set stays what every model was judged on. A split tha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
 
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.state.files import DataDir
-from ml_backend.state.records import ItemRow
+from ml_backend.state.records import ItemChange, ItemRow
 from ml_backend.state.store import Store
 
 FOUNDER = "founder"
@@ -25,7 +24,7 @@ SIDE = "side"
 APART = "apart"
 """Key in an item's `meta`: it was split off by hand; a search does not join it to the others again."""
 
-Changes = list[Mapping[str, Any]]
+Changes = list[ItemChange]
 
 
 def groups_lock(project_id: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypedDict
 
 from ml_backend.duplicates.regroup import groups_of
 from ml_backend.errors import LabelConfigError
@@ -14,6 +14,50 @@ from ml_backend.labels.rule import rule_of
 from ml_backend.state.records import ItemRow, RankingEntry
 from ml_backend.state.rows.items import ItemRows
 from ml_backend.state.store import Store
+
+
+class ConflictMember(TypedDict):
+    """An image of a group with different labels, and its label."""
+
+    item: int
+    task: int
+    name: str
+    label: str
+
+
+class ConflictEntry(TypedDict):
+    """A group with different labels: its number and its labeled images."""
+
+    group: int
+    members: list[ConflictMember]
+
+
+class CopyEntry(TypedDict):
+    """An image without a task of its own; `task` and `shown` name the one that is asked about in its place."""
+
+    item: int
+    name: str
+    task: int | None
+    shown: str
+
+
+class GroupMember(TypedDict):
+    """An image of a group, with its confirmed label or the one that it is offered."""
+
+    item: int
+    task: int | None
+    name: str
+    split: str
+    label: str | None
+    offered: str | None
+
+
+class GroupEntry(TypedDict):
+    """A group of two or more images, and whether their labels differ."""
+
+    group: int
+    conflict: bool
+    members: list[GroupMember]
 
 
 @dataclass(frozen=True)
@@ -69,7 +113,7 @@ def explain_offers(entries: Sequence[RankingEntry], offered: Mapping[int, Offer]
     return [replace(entry, why=offered[entry.item_id].why) if entry.item_id in offered else entry for entry in entries]
 
 
-def conflict_list(store: Store, project_id: int) -> list[dict[str, Any]]:
+def conflict_list(store: Store, project_id: int) -> list[ConflictEntry]:
     """Every group with different confirmed labels: its number and the tasks with image and label.
 
     Only items with a confirmed label are read, so that a page can ask at any time.
@@ -94,7 +138,7 @@ def copies_of(ready: Sequence[ItemRow]) -> list[ItemRow]:
     return [i for i in ready if i.task_id is None and i.group_id != i.id and i.group_id in known]
 
 
-def copy_list(rows: ItemRows, project_id: int, limit: int) -> list[dict[str, Any]]:
+def copy_list(rows: ItemRows, project_id: int, limit: int) -> list[CopyEntry]:
     """The newest images without a task of their own, each with the image that is labeled in its place."""
     items = {item.id: item for item in rows.all(project_id, states=("ready",))}
     copies = copies_of(list(items.values()))
@@ -104,7 +148,7 @@ def copy_list(rows: ItemRows, project_id: int, limit: int) -> list[dict[str, Any
     ]
 
 
-def group_list(store: Store, project_id: int) -> list[dict[str, Any]]:
+def group_list(store: Store, project_id: int) -> list[GroupEntry]:
     """Every group of two or more items: members with task, image, split, confirmed label or the one offered."""
     labels = confirmed_labels(store, project_id)
     items = store.items.all(project_id)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Final
 
+from pydantic import TypeAdapter
+
+from ml_backend.predictions.choice import Choice, ClassChoice
 from ml_backend.predictions.thresholds import METRIC
 from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
@@ -15,7 +18,7 @@ from ml_backend.state.records import RunRow
 from ml_backend.state.rows.projects import ProjectRows
 from ml_backend.state.store import Store
 from training.data.detection_set import LabelledImage
-from training.evaluation.correction_parts import Costs, Part, Tally
+from training.evaluation.correction_parts import Costs, Tally
 from training.evaluation.corrections import Evidence, choose, in_words, seen_on
 from training.evaluation.worth import Rule, worth_of
 from training.types import Detections
@@ -48,7 +51,7 @@ def judge_thresholds(
     found: Sequence[Detections],
     truth: Sequence[LabelledImage],
     classes: Sequence[str],
-) -> dict[str, Any]:
+) -> Choice:
     """Choose thresholds for a detector that was just evaluated; the evidence stays in the run's folder.
 
     Args:
@@ -60,7 +63,7 @@ def judge_thresholds(
         classes: names of the class numbers.
 
     Returns:
-        The choice as the metrics of the run keep it and `ml_backend.predictions.thresholds` reads it.
+        The choice; the metrics of the run keep its JSON form for `ml_backend.predictions.thresholds`.
     """
     evidence = seen_on(found, truth, len(classes))
     kept = {
@@ -77,46 +80,27 @@ def judge_thresholds(
 def renew_thresholds(store: Store, files: DataDir, project_id: int, run_id: int) -> bool:
     """Choose again if the project's settings for this have changed; returns whether anything was renewed."""
     run, settings = store.runs.one(run_id), store.projects.settings(project_id)
-    chosen = run.metrics.own.get(METRIC)
-    if not isinstance(chosen, Mapping):
-        return False
-    if chosen.get("rule") == asdict(rule_of(settings)):
+    chosen = Choice.stored(run.metrics.own.get(METRIC))
+    if chosen is None or chosen.rule == asdict(rule_of(settings)):
         return False
     try:
         kept = json.loads((files.run_dir(run_id) / EVIDENCE).read_bytes())
-        evidence = Evidence(
-            tuple(_part(part) for part in kept["parts"]),
-            int(kept["images"]),
-            # Runs of earlier versions do not say which image a part lies in.
-            tuple(map(int, kept.get("places", ()))),
-            tuple(map(str, kept.get("groups", ()))),
-        )
+        # Runs of earlier versions do not say which image a part lies in.
+        evidence = TypeAdapter(Evidence).validate_python(kept)
         renewed = _choice(settings, evidence, [str(name) for name in kept["classes"]])
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the thresholds of run %d stay the same because %s cannot be read: %s", run_id, EVIDENCE, error)
         return False
-    store.runs.update(run_id, metrics=run.metrics.with_own(METRIC, renewed))
+    store.runs.update(run_id, metrics=run.metrics.with_own(METRIC, renewed.as_dict()))
     return True
 
 
-def _part(kept: Mapping[str, Any]) -> Part:
-    return Part(
-        tuple(map(float, kept["scores"])),
-        tuple(map(int, kept["labels"])),
-        tuple(map(int, kept["objects"])),
-        tuple((int(region), int(thing)) for region, thing in kept["pairs"]),
-    )
-
-
-def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str]) -> dict[str, Any]:
+def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str]) -> Choice:
     rule = rule_of(settings)
     chosen = choose(evidence, classes, rule.costs, default=rule.default)
     worth = worth_of(evidence, classes, rule)
-    return {
-        "classes": {
-            each.name: {"threshold": each.threshold, "objects": each.objects, "basis": each.basis}
-            for each in chosen.classes
-        },
+    classes_chosen = {each.name: ClassChoice(each.threshold, each.objects, each.basis) for each in chosen.classes}
+    numbers = {
         "images": chosen.images,
         "expected": _numbers(chosen.expected, chosen.costs),
         "with_default": _numbers(chosen.before, chosen.costs),
@@ -126,6 +110,7 @@ def _choice(settings: ProjectSettings, evidence: Evidence, classes: Sequence[str
         "rule": asdict(rule),
         "worth": None if worth is None else {**asdict(worth), "interval": list(worth.interval), "harms": worth.harms},
     }
+    return Choice(classes_chosen, numbers)
 
 
 def _numbers(tally: Tally, costs: Costs) -> dict[str, float]:

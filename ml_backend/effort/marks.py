@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ml_backend.effort.compare import Box, Mark
 from ml_backend.label_studio.config import LabelingJob
@@ -12,7 +11,7 @@ from ml_backend.label_studio.regions.labeled import box_in, labeled
 from ml_backend.label_studio.regions.result import type_of
 
 
-def marks_of(results: Iterable[Any], job: LabelingJob) -> list[Mark]:
+def marks_of(results: Iterable[object], job: LabelingJob) -> list[Mark]:
     """The labeled regions of an annotation or a prediction; other results and regions without a label are left out."""
     marks = []
     for each in labeled(results, job):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
 
 from ml_backend.effort.kinds.base import Proposing, proposing_of
 from ml_backend.effort.seconds import CONFIDENCE, Costs, Saved, Work, typical
@@ -56,9 +55,18 @@ class Part:
         """Fraction of the shown regions that was left unchanged, in [0, 1]."""
         return self.accepted / self.shown if self.shown else None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
         return {**asdict(self), "shown": self.shown, "accepted_share": self.accepted_share}
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Annotations that began with nothing: how many, their regions, and the median time of one, s."""
+
+    images: int
+    regions: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class EffortReport:
         kind: "classification", "detection" or "segmentation"; empty when the labeling config cannot be read.
         total: all images with proposals.
         runs: the same by run, newest first.
-        by_hand: annotations that began with nothing, their regions, and the median time of one, s.
+        by_hand: annotations that began with nothing.
         elsewhere: annotations that did not come from the editor; they count nowhere.
         costs: seconds of each action as fitted, see `ml_backend.effort.seconds`.
         cut_off: images whose time was cut off, since a page must have been left open.
@@ -81,17 +89,26 @@ class EffortReport:
     kind: str
     total: Part
     runs: Sequence[Part]
-    by_hand: dict[str, Any]
+    by_hand: ByHand
     elsewhere: int
     costs: dict[str, float]
     cut_off: int
     lacks: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
-        plain = {name: getattr(self, name) for name in ("project", "kind", "by_hand", "elsewhere", "costs", "cut_off")}
+        plain = {name: getattr(self, name) for name in ("project", "kind")}
+        rest = {name: getattr(self, name) for name in ("elsewhere", "costs", "cut_off")}
         parts = {"total": self.total.as_dict(), "runs": [part.as_dict() for part in self.runs]}
-        return {**plain, **parts, "lacks": self.lacks, "confidence": CONFIDENCE, "summary": summary(self)}
+        return {
+            **plain,
+            "by_hand": asdict(self.by_hand),
+            **rest,
+            **parts,
+            "lacks": self.lacks,
+            "confidence": CONFIDENCE,
+            "summary": summary(self),
+        }
 
 
 def effort_report(store: Store, project_id: int) -> EffortReport:
@@ -121,11 +138,11 @@ def report_of(project_id: int, kind: str, rows: tuple[EffortRow, ...]) -> Effort
         kind=kind,
         total=_part(None, proposed, costs),
         runs=[_part(run, [row for row in proposed if row.run_id == run], costs) for run in runs],
-        by_hand={
-            "images": len(by_hand),
-            "regions": sum(row.added for row in by_hand),
-            "seconds": typical([row.seconds for row in by_hand if row.seconds]),
-        },
+        by_hand=ByHand(
+            images=len(by_hand),
+            regions=sum(row.added for row in by_hand),
+            seconds=typical([row.seconds for row in by_hand if row.seconds]),
+        ),
         elsewhere=len(rows) - len(done),
         costs=costs.seconds,
         cut_off=costs.cut_off,

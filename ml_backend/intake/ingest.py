@@ -15,7 +15,7 @@ from ml_backend.label_studio.config import parse_label_config
 from ml_backend.progress import Stage
 from ml_backend.services import Services
 from ml_backend.state.files import project_lock
-from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.state.records import ItemChange, ItemRow, NewItem
 from ml_backend.state.store import Store
 from training.data.folders import ImageFiles, image_files
 from training.data.images import IMAGE_SUFFIXES, content_hash
@@ -173,7 +173,7 @@ def _unread(error: OSError) -> str:
 
 def _retry_unreadable(store: Store, items: Sequence[ItemRow]) -> None:
     """A file that could not be read may have been repaired since."""
-    changed = []
+    changed: list[ItemChange] = []
     for item in items:
         if item.state != "unreadable":
             continue

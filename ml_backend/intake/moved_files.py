@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 
 from ml_backend.images.items import is_local
-from ml_backend.state.records import ItemRow
+from ml_backend.state.records import ItemChange, ItemRow
 from ml_backend.state.store import Store
 from training.data.images import content_hash
 from training.types import Progress
@@ -35,7 +35,7 @@ def reattach(
     """
     lost = _lost(store, project_id) if fresh else {}
     found: dict[str, int] = {}
-    changes = []
+    changes: list[ItemChange] = []
     for number, path in enumerate(fresh if lost else (), 1):
         try:
             hashes[path] = content_hash(path)
@@ -44,8 +44,10 @@ def reattach(
         if waiting := lost.get(hashes[path]):
             item = waiting.pop(0)
             place = {"root": str(root), "name": path.relative_to(root).as_posix()}
-            revived = {"state": "new", "reason": ""} if item.state == "unreadable" else {}
-            changes.append({"id": item.id, "source": str(path), "data": {**item.data, **place}, **revived})
+            change: ItemChange = {"id": item.id, "source": str(path), "data": {**item.data, **place}}
+            if item.state == "unreadable":
+                change["state"], change["reason"] = "new", ""
+            changes.append(change)
             found[str(path)] = item.id
         progress(number / len(fresh), f"{len(found)} found again")
     store.items.update(changes)

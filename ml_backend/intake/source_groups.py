@@ -8,6 +8,7 @@ from ml_backend.duplicates.regroup import SIDE, groups_lock
 from ml_backend.errors import BadRequest, Conflict
 from ml_backend.images.items import display_name, split_salt
 from ml_backend.state.files import DataDir
+from ml_backend.state.records import ItemChange
 from ml_backend.state.store import Store
 from training.data.name_groups import Proposal, propose_groups
 from training.data.split import place, source_group
@@ -81,7 +82,7 @@ def set_group_pattern(store: Store, files: DataDir, project_id: int, wanted: str
             fraction=changed.validation_fraction,
             salt=split_salt(project_id),
         )
-        changes = [
+        changes: list[ItemChange] = [
             {
                 "id": item.id,
                 "source_group": sources[item.id],

@@ -12,9 +12,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.choices import NO_RESULT, SEVERAL, UNKNOWN, read_choice
 from ml_backend.times import time_or_epoch
 
@@ -39,7 +40,7 @@ class Annotated(Protocol):
         """The annotator; None counts as somebody of their own."""
 
     @property
-    def result(self) -> Sequence[Any]:
+    def result(self) -> Sequence[object]:
         """Label Studio's regions."""
 
     @property
@@ -65,7 +66,7 @@ class Confirmed:
 
     labels: Mapping[int, str]
     left_out: Mapping[int, str]
-    objects: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    objects: Mapping[int, Sequence[Result]] = field(default_factory=dict)
 
 
 def consensus(annotations: Iterable[Annotated], job: LabelingJob) -> Confirmed:

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from ml_backend.errors import ImageError
 from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import display_name
 from ml_backend.label_studio.config import LabelingJob
+from ml_backend.label_studio.regions import Result
 from ml_backend.label_studio.regions.misfits import foreign, readable
 from ml_backend.label_studio.regions.result import drawn_upright, stated_size
 from ml_backend.label_studio.regions.results import Region, read_results
 from ml_backend.label_studio.regions.shapes import (
     Brush,
-    Ellipse,
-    Polygon,
     Rectangle,
+    Shape,
     Size,
     bounding_box,
     corners,
     mask_of,
 )
+from ml_backend.labels.coco_file import Coco, CocoAnnotation, CocoCategory, CocoImage, CocoInfo, PapLoopInfo
 from ml_backend.labels.objects import confirm
 from ml_backend.state.records import AnnotationRow, ItemRow
 from ml_backend.state.store import Store
 from training.data.images import ImageDecodeError, image_size, orientation_of
 from training.geometry.polygons import outline
-from training.geometry.runs import pixels, trim
+from training.geometry.runs import Runs, pixels, trim
 
 Outlines = Literal["auto", "polygons", "runs"]
 UNLABELED = "nobody labeled it"
@@ -38,7 +40,7 @@ EXACT = 0.002
 
 def coco_of(
     store: Store, images: ImageFiles, project_id: int, job: LabelingJob, outlines: Outlines = "auto", *, now: float
-) -> dict[str, Any]:
+) -> Coco:
     """All images with confirmed objects, or confirmed as having none.
 
     Images carry `task`, `split`, `group` (patient or slide), `duplicate_group` and `state`; `checked` where only parts
@@ -65,18 +67,27 @@ def coco_of(
         task = item.task_id or -1
         said = chosen.get(task)
         written.add(item, confirmed.results.get(task), confirmed.left_out.get(task) or item.reason or UNLABELED, said)
-    return {
-        "info": {
-            "description": project.title,
-            "date_created": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
-            "paploop": {"project": project_id, "model_run": project.active_run_id, "version": project.active_version},
-        },
-        "images": written.images,
-        "annotations": written.annotations,
-        "categories": [{"id": numbers[name], "name": name} for name in sorted(job.classes, key=numbers.__getitem__)],
-        "left_out": written.left_out,
-        "problems": written.problems,
-    }
+    date = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    source = PapLoopInfo(project_id, project.active_run_id, project.active_version)
+    return Coco(
+        info=CocoInfo(project.title, date, source),
+        images=written.images,
+        annotations=written.annotations,
+        categories=[CocoCategory(id=numbers[n], name=n) for n in sorted(job.classes, key=numbers.__getitem__)],
+        left_out=written.left_out,
+        problems=written.problems,
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A region in COCO's terms; `box` is x, y, width, height in px."""
+
+    region: str
+    box: list[float]
+    area: float
+    is_crowd: bool = False
+    segmentation: Runs | list[list[float]] | None = None
 
 
 class _Written:
@@ -84,28 +95,26 @@ class _Written:
 
     def __init__(self, files: ImageFiles, job: LabelingJob, numbers: Mapping[str, int], outlines: Outlines) -> None:
         self._files, self._job, self._numbers, self._outlines = files, job, numbers, outlines
-        self.images: list[dict[str, Any]] = []
-        self.annotations: list[dict[str, Any]] = []
-        self.left_out: list[dict[str, Any]] = []
+        self.images: list[CocoImage] = []
+        self.annotations: list[CocoAnnotation] = []
+        self.left_out: list[CocoImage] = []
         self.problems: list[str] = []
 
-    def add(
-        self, item: ItemRow, results: Sequence[Mapping[str, Any]] | None, reason: str, said: AnnotationRow | None
-    ) -> None:
+    def add(self, item: ItemRow, results: Sequence[Result] | None, reason: str, said: AnnotationRow | None) -> None:
         """One image: with its objects where they are confirmed and its size is known, else among those left out."""
         size = _size(self._files, item, results)
         if results is None:
-            self.left_out.append(_image(item, size, said) | {"left_out": reason})
+            self.left_out.append({**_image(item, size, said), "left_out": reason})
         elif size is None:
             sentence = f"{display_name(item)} is labeled, but its size is unknown because its file cannot be read"
             self.problems.append(f"{sentence}. Restore the file and export again.")
-            self.left_out.append(_image(item, size, said) | {"left_out": "its size is unknown"})
+            self.left_out.append({**_image(item, size, said), "left_out": "its size is unknown"})
         else:
             image = _image(item, size, said)
             checked = self._add_regions(item, results, size)
-            self.images.append(image if checked is None else image | {"checked": checked})
+            self.images.append(image if checked is None else {**image, "checked": checked})
 
-    def _add_regions(self, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> list[list[float]] | None:
+    def _add_regions(self, item: ItemRow, results: Sequence[Result], size: Size) -> list[list[float]] | None:
         """The boxes that were searched; None: the whole image was."""
         results, controls = readable(results, self._job)
         reading = read_results(results, controls, size, orientation=_orientation(self._files, item, results, size))
@@ -120,7 +129,7 @@ class _Written:
             elif region.label in self._job.classes:
                 self._append(item, _object(region, box, size, self._outlines), [region.label])
             else:
-                self._append(item, {**_plain(region, box), "iscrowd": 1}, self._job.classes)
+                self._append(item, _Drawn(region.id, box, box[2] * box[3], is_crowd=True), self._job.classes)
                 if region.label not in self._job.ignore:
                     self.problems.append(f"{display_name(item)}: {foreign(region)}")
         self.problems += [f"{display_name(item)}: {sentence}" for sentence in lost]
@@ -129,14 +138,24 @@ class _Written:
             return []
         return searched if any(region.label in self._job.checked for region in reading.regions) else None
 
-    def _append(self, item: ItemRow, entry: Mapping[str, Any], classes: Sequence[str]) -> None:
+    def _append(self, item: ItemRow, drawn: _Drawn, classes: Sequence[str]) -> None:
         for name in classes:
-            place = {"id": len(self.annotations) + 1, "image_id": item.id, "category_id": self._numbers[name]}
-            self.annotations.append({**place, **entry})
+            entry: CocoAnnotation = {
+                "id": len(self.annotations) + 1,
+                "image_id": item.id,
+                "category_id": self._numbers[name],
+                "bbox": list(drawn.box),
+                "area": drawn.area,
+                "iscrowd": int(drawn.is_crowd),
+                "region": drawn.region,
+            }
+            if drawn.segmentation is not None:
+                entry["segmentation"] = drawn.segmentation
+            self.annotations.append(entry)
 
 
-def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict[str, Any]:
-    image: dict[str, Any] = {
+def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> CocoImage:
+    image: CocoImage = {
         "id": item.id,
         "file_name": display_name(item),
         "height": size[0] if size else None,
@@ -148,11 +167,11 @@ def _image(item: ItemRow, size: Size | None, said: AnnotationRow | None) -> dict
         "state": item.state,
     }
     if said is not None:
-        image |= {"annotated_by": said.completed_by, "annotated_at": said.updated_at}
+        image["annotated_by"], image["annotated_at"] = said.completed_by, said.updated_at
     return image
 
 
-def _size(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]] | None) -> Size | None:
+def _size(files: ImageFiles, item: ItemRow, results: Sequence[Result] | None) -> Size | None:
     """The sides of an image; one without labels (None) is not fetched only to be left out with its size."""
     if item.width and item.height:
         return item.height, item.width
@@ -164,7 +183,7 @@ def _size(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]]
         return next(filter(None, map(stated_size, results)), None)
 
 
-def _orientation(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str, Any]], size: Size) -> int:
+def _orientation(files: ImageFiles, item: ItemRow, results: Sequence[Result], size: Size) -> int:
     if drawn_upright(results, size):
         return 1
     try:
@@ -173,28 +192,23 @@ def _orientation(files: ImageFiles, item: ItemRow, results: Sequence[Mapping[str
         return 1
 
 
-def _plain(region: Region, box: Sequence[float]) -> dict[str, Any]:
-    return {"bbox": list(box), "area": box[2] * box[3], "iscrowd": 0, "region": region.id}
-
-
-def _object(region: Region, box: Sequence[float], size: Size, outlines: Outlines) -> dict[str, Any]:
-    upright = isinstance(region.shape, Rectangle) and not region.shape.rotation
-    entry = _plain(region, box)
-    return entry if upright else {**entry, **_outline(region.shape, size, outlines)}
-
-
-def _outline(shape: Rectangle | Ellipse | Polygon | Brush, size: Size, outlines: Outlines) -> dict[str, Any]:
-    if isinstance(shape, Brush) and outlines != "polygons":
-        return {"segmentation": shape.mask, "area": pixels(shape.mask)}
+def _object(region: Region, box: list[float], size: Size, outlines: Outlines) -> _Drawn:
+    shape = region.shape
+    if isinstance(shape, Rectangle) and not shape.rotation:
+        return _Drawn(region.id, box, box[2] * box[3])
     mask = mask_of(shape, size)
-    if outlines == "runs":
-        return {"segmentation": mask, "area": pixels(mask)}
+    return _Drawn(region.id, box, pixels(mask), segmentation=_outline(shape, mask, outlines))
+
+
+def _outline(shape: Shape, mask: Runs, outlines: Outlines) -> Runs | list[list[float]]:
+    if outlines == "runs" or (isinstance(shape, Brush) and outlines != "polygons"):
+        return mask
     if isinstance(shape, Brush):
         corner, bitmap = trim(mask)
         points = outline(bitmap, corner, EXACT).points
     else:
         points = corners(shape)
-    return {"segmentation": [[round(float(value), 3) for value in points.ravel()]], "area": pixels(mask)}
+    return [[round(float(value), 3) for value in points.ravel()]]
 
 
 def _xywh(region: Region, size: Size) -> list[float] | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob, parse_label_config
+from ml_backend.label_studio.regions import Result
 from ml_backend.labels.classes import Confirmed
 from ml_backend.labels.rule import rule_of
 from ml_backend.state.store import Store
@@ -26,7 +26,7 @@ class ProjectLabels:
     labels: Mapping[int, str]
     left_out: Mapping[int, str]
     touched: frozenset[int]
-    objects: Mapping[int, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    objects: Mapping[int, Sequence[Result]] = field(default_factory=dict)
 
     def by_class(self) -> dict[str, int]:
         """What was confirmed of each class: images, objects, or what the kind of project counts."""

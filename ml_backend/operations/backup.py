@@ -173,11 +173,10 @@ def restore(
             raise Conflict(
                 f"{data.root} already contains state. Use --force to replace it (it is moved aside, not deleted)."
             )
-        contents = read_archive(source, unpacked, progress)
+        files = read_archive(source, unpacked, progress)
         projects = _check(unpacked / "paploop.db", time.time() if now is None else now)
         aside = _swap(data, database, unpacked)
     progress(1.0, "Done.")
-    files: dict[str, int] = contents["files"]
     return _report(source, projects, list(files), sum(files.values()), aside)
 
 

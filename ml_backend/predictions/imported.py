@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
 
 from ml_backend.label_studio.config import LabelingJob
 from ml_backend.label_studio.regions import Result
@@ -37,7 +36,7 @@ def with_imported(
         yield from results
         return
     wanted = [entry.item_id for entry in entries if entry.item_id not in answered]
-    imported: dict[int, list[Any]] = {}
+    imported: dict[int, list[Result]] = {}
     place = 0
     for entry, result in zip(entries, results, strict=True):
         if result or entry.item_id in answered:

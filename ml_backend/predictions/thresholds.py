@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.label_studio.config import parse_label_config
+from ml_backend.predictions.choice import Choice, ClassChoice
 from ml_backend.predictions.kinds.base import answers_of
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.state.records import Json
 from ml_backend.state.rows.runs import RunRows
 from ml_backend.state.store import Store
 
@@ -54,10 +55,10 @@ class Limits:
     run: int | None
     classes: Sequence[ClassLimit]
     why: str
-    numbers: Mapping[str, Any]
+    numbers: Json
     held_back: str = ""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
         return asdict(self)
 
@@ -86,14 +87,15 @@ def limits_of(store: Store, project_id: int, run_id: int | None = None) -> Limit
     run = project.active_run_id if run_id is None else run_id
     stored = _chosen(store.runs, run)
     held_back = held_back_by(stored, run) if settings.hold_back else ""
-    chosen = stored if settings.choose_shown_from else {}
+    chosen = stored if settings.choose_shown_from else None
+    of_class = chosen.classes if chosen is not None else {}
     try:
         names = list(parse_label_config(project.label_config).classes)
     except LabelConfigError:
         names = []
-    names += [name for name in chosen.get("classes", {}) if name not in names]
-    classes = [_limit(name, settings, chosen.get("classes", {}).get(name)) for name in names]
-    numbers = {name: value for name, value in chosen.items() if name != "classes"}
+    names += [name for name in of_class if name not in names]
+    classes = [_limit(name, settings, of_class.get(name)) for name in names]
+    numbers = chosen.numbers if chosen is not None else {}
     return Limits(run, classes, f"{held_back} {_why(settings, chosen, classes)}".strip(), numbers, held_back)
 
 
@@ -106,50 +108,48 @@ def limits_shown(store: Store, project_id: int) -> Limits | None:
     return limits_of(store, project_id) if answers_of(job.family).has_thresholds else None
 
 
-def held_back_by(chosen: Mapping[str, Any], run_id: int | None) -> str:
+def held_back_by(chosen: Choice | None, run_id: int | None) -> str:
     """Why the proposals of a run's detector are not shown, in words; empty where they help or nobody can tell."""
-    worth = chosen.get("worth")
-    if not isinstance(worth, Mapping) or not worth["harms"]:
+    worth = chosen.worth if chosen is not None else None
+    if chosen is None or worth is None or not worth.harms:
         return ""
-    low, high = sorted(-end for end in worth["interval"])
-    images = f"{worth['images']} held-out image{'' if worth['images'] == 1 else 's'}"
-    costs = chosen.get("costs", {})
-    weighed = "" if set(costs.values()) <= {1} else " when weighted by their costs"
+    low, high = sorted(-end for end in worth.interval)
+    images = f"{worth.images} held-out image{'' if worth.images == 1 else 's'}"
+    weighed = " when weighted by their costs" if chosen.is_weighed else ""
     return (
         f"The objects that run {run_id} proposes are held back; the order is still renewed. On {images}, "
-        f"correcting them takes {worth['corrections']} actions and drawing from scratch {worth['by_hand']}, "
-        f"which is {-worth['spared']:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). Objects are "
+        f"correcting them takes {worth.corrections} actions and drawing from scratch {worth.by_hand}, "
+        f"which is {-worth.spared:.4g} more{weighed} (90 % interval {low:+.4g} to {high:+.4g}). Objects are "
         "shown again once a detector saves work. Label more images."
     )
 
 
-def _chosen(runs: RunRows, run_id: int | None) -> Mapping[str, Any]:
+def _chosen(runs: RunRows, run_id: int | None) -> Choice | None:
     if run_id is None:
-        return {}
+        return None
     try:
-        found = runs.one(run_id).metrics.own.get(METRIC)
+        return Choice.stored(runs.one(run_id).metrics.own.get(METRIC))
     except NotFound:
-        return {}
-    return found if isinstance(found, Mapping) else {}
+        return None
 
 
-def _limit(name: str, settings: ProjectSettings, chosen: Mapping[str, Any] | None) -> ClassLimit:
-    objects = int(chosen["objects"]) if chosen else 0
+def _limit(name: str, settings: ProjectSettings, chosen: ClassChoice | None) -> ClassLimit:
+    objects = chosen.objects if chosen is not None else 0
     if name in settings.shown_from_class:
         return ClassLimit(name, settings.shown_from_class[name], "set", objects)
-    if chosen is None or chosen["basis"] == "default":
+    if chosen is None or chosen.basis == "default":
         return ClassLimit(name, settings.shown_from, "default", objects)
-    return ClassLimit(name, float(chosen["threshold"]), str(chosen["basis"]), objects)
+    return ClassLimit(name, chosen.threshold, chosen.basis, objects)
 
 
-def _why(settings: ProjectSettings, chosen: Mapping[str, Any], classes: Sequence[ClassLimit]) -> str:
+def _why(settings: ProjectSettings, chosen: Choice | None, classes: Sequence[ClassLimit]) -> str:
     ours = [limit.name for limit in classes if limit.basis == "set"]
     fixed = f" Set by hand: {', '.join(ours)}." if ours else ""
     if not settings.choose_shown_from:
         return f"Objects are shown from a score of {settings.shown_from:g}, as set in the project's settings.{fixed}"
-    if not chosen:
+    if chosen is None:
         return (
             f"Objects are shown from a score of {settings.shown_from:g} until a detector has been judged on "
             f"held-out images.{fixed}"
         )
-    return f"{chosen.get('why', '')}{fixed}"
+    return f"{chosen.why}{fixed}"

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from ml_backend.duplicates.earlier import earlier_note
 from ml_backend.duplicates.review import copies_of
 from ml_backend.errors import LabelConfigError
-from ml_backend.images.items import display_name, is_local
-from ml_backend.images.media_url import media_url
 from ml_backend.labels.project import ProjectLabels, project_labels
 from ml_backend.labels.rule import rule_of
-from ml_backend.reports.validation_score import validation_score
 from ml_backend.runs import paused_until
-from ml_backend.settings import Settings
-from ml_backend.state.records import ItemRow, ProjectRow, RunRow, WishRow
+from ml_backend.state.records import ProjectRow, RunRow, WishRow
 from ml_backend.state.rows.runs import RunRows
 from ml_backend.state.store import Store
 from ml_backend.times import utc_minute
@@ -73,7 +68,7 @@ class Overview:
     set_aside_events: int
     problem: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
         return asdict(self)
 
@@ -117,86 +112,6 @@ def overview(store: Store, project_id: int, now: float) -> Overview:
         set_aside_events=store.events.count_set_aside(project_id),
         problem=problem,
     )
-
-
-def next_items(store: Store, settings: Settings, project_id: int, limit: int) -> list[dict[str, Any]]:
-    """The head of the active order: what annotators see next, and why.
-
-    Args:
-        store: the database.
-        settings: where PapLoop's own images are served.
-        project_id: Label Studio's project id.
-        limit: at most this many.
-    """
-    ranking = store.rankings.active(project_id)
-    return (
-        ranked_items(store, settings, project_id, ranking.id, limit, skip_labelled=True) if ranking is not None else []
-    )
-
-
-def ranked_items(
-    store: Store, settings: Settings, project_id: int, ranking_id: int, limit: int, *, skip_labelled: bool = False
-) -> list[dict[str, Any]]:
-    """Items of one ranking in order, with position, utility and the reason for their place."""
-    touched = {row.task_id for row in store.labels.all(project_id)} if skip_labelled else set()
-    answer: list[dict[str, Any]] = []
-    # Twice the limit is read first, since annotators have usually finished only the head of the order.
-    for window in (2 * limit, None):
-        entries = store.rankings.entries(ranking_id, limit=window)
-        items = store.items.by_id(project_id, [entry.item_id for entry in entries])
-        known = [(entry, items[entry.item_id]) for entry in entries if entry.item_id in items]
-        answer = [
-            {
-                "position": entry.position,
-                "item": item.id,
-                "task": item.task_id,
-                "name": display_name(item),
-                "score": entry.score,
-                "utility": entry.utility,
-                "why": entry.why,
-                "image": image_address(settings, item),
-            }
-            for entry, item in known
-            if item.task_id not in touched
-        ][:limit]
-        if len(answer) == limit or window is None or len(entries) < window:
-            break
-    return answer
-
-
-def image_address(settings: Settings, item: ItemRow) -> str:
-    """Where a browser finds an item's image, empty when only Label Studio has it."""
-    return media_url(settings, item.project_id, item.id, display_name(item)) if is_local(item) else ""
-
-
-def run_summary(run: RunRow) -> dict[str, Any]:
-    """A run as a report for the lead; times are Unix seconds."""
-    score = validation_score(run)
-    interval = [score.low, score.high] if score is not None else None
-    return {
-        "id": run.id,
-        "project": run.project_id,
-        "kind": run.kind,
-        "state": run.state,
-        "reason": run.reason,
-        "decision": run.decision,
-        "decision_reason": run.decision_reason,
-        "error": run.error,
-        "progress": run.progress,
-        "message": run.message,
-        "attempts": run.attempts,
-        "next_try_at": run.next_try_at,
-        "labels": run.request.labels,
-        "objects": run.request.count("objects"),
-        "measure": score.measure if score is not None else "",
-        "score": score.value if score is not None else None,
-        "score_interval": interval,
-        "score_items": score.items if score is not None else None,
-        "macro_f1": score.value if score is not None and score.measure == "macro-F1" else None,
-        "macro_f1_interval": interval if score is not None and score.measure == "macro-F1" else None,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-    }
 
 
 def _confirmed(store: Store, project_id: int) -> ProjectLabels | str:

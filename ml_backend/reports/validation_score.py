@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def comparison(runs: Iterable[RunRow]) -> Comparison | None:
     return None
 
 
-def _again(kept: Mapping[str, Any], measure: str) -> dict[int, ValidationScore]:
+def _again(kept: Mapping[str, object], measure: str) -> dict[int, ValidationScore]:
     found = {}
     for number, ends in kept.items():
         value, low, high = (_number(end) for end in ends) if isinstance(ends, list) and len(ends) == 3 else [None] * 3
@@ -110,7 +110,7 @@ def validation_score(run: RunRow) -> ValidationScore | None:
     return ValidationScore(value, low, high, items=_count(judged.get("items") or _total(confusion)))
 
 
-def _detector_score(judged: Mapping[str, Any], measured: Mapping[str, Any]) -> ValidationScore | None:
+def _detector_score(judged: Mapping[str, object], measured: Mapping[str, object]) -> ValidationScore | None:
     """AP50 of what the judge went by: outlines, or boxes."""
     outlines = measured.get("masks") if judged.get("measure") == "AP50 of outlines" else None
     value = _number((outlines if isinstance(outlines, Mapping) else measured).get("AP50"))

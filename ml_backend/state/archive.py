@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from ml_backend.errors import BadRequest, Unavailable
 
@@ -45,7 +45,7 @@ class Member:
     source: Path | bytes
 
 
-def write_archive(target: Path, members: Sequence[Member], about: Mapping[str, Any], progress: Progress) -> None:
+def write_archive(target: Path, members: Sequence[Member], about: Mapping[str, object], progress: Progress) -> None:
     """Write a backup readable by its owner only; the target appears when it is complete.
 
     Raises:
@@ -87,8 +87,8 @@ def _put(tar: tarfile.TarFile, member: Member) -> None:
         tar.addfile(info, file)
 
 
-def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Unpack a backup into an empty folder and return its table of contents.
+def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, int]:
+    """Unpack a backup into an empty folder; returns the size of each of its files in bytes.
 
     Only plain files with the names of a backup are written, each below `folder` and of the size announced.
 
@@ -99,8 +99,7 @@ def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, An
     with in_words(f"unpack {source}"), _damage_in_words(source), gzip.open(source, "rb") as packed:
         with tarfile.open(fileobj=packed, mode="r|") as tar:
             members = iter(tar)
-            contents = _contents(source, tar, next(members, None))
-            files: dict[str, int] = contents["files"]
+            files = _contents(source, tar, next(members, None))
             total = sum(files.values())
             _check_room(folder, total)
             missing, done = set(files), 0
@@ -114,10 +113,10 @@ def read_archive(source: Path, folder: Path, progress: Progress) -> dict[str, An
             pass
     if missing:
         raise _refused(source, f"'{min(missing)}' is missing")
-    return contents
+    return files
 
 
-def _contents(source: Path, tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, Any]:
+def _contents(source: Path, tar: tarfile.TarFile, member: tarfile.TarInfo | None) -> dict[str, int]:
     if member is None or member.name != CONTENTS or not member.isreg() or member.size > _MOST_CONTENTS:
         raise _refused(source, "it does not start with a table of contents")
     file = tar.extractfile(member)
@@ -132,7 +131,7 @@ def _contents(source: Path, tar: tarfile.TarFile, member: tarfile.TarInfo | None
             raise _refused(source, f"the size of '{name[:200]}' is not a number of bytes")
     if "paploop.db" not in contents["files"]:
         raise _refused(source, "it contains no database")
-    return contents
+    return dict(contents["files"])
 
 
 def _check_member(source: Path, member: tarfile.TarInfo, files: Mapping[str, int], missing: set[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import regex
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -21,7 +21,7 @@ class ProjectSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     strategy: str = Field("auto", min_length=1, max_length=60, description="Acquisition strategy.")
-    strategy_params: dict[str, Any] = Field(default_factory=dict, description="Parameters of the strategy.")
+    strategy_params: dict[str, object] = Field(default_factory=dict, description="Parameters of the strategy.")
     window: int = Field(
         1000, ge=1, le=1_000_000, description="Number of items that the strategy ranks; the rest follow."
     )
@@ -89,7 +89,7 @@ class ProjectSettings(BaseModel):
         return value
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
+    def parse(cls, values: Mapping[str, object]) -> Self:
         """Settings from plain values.
 
         Raises:
@@ -101,7 +101,7 @@ class ProjectSettings(BaseModel):
             raise BadRequest(_in_words(error, list(cls.model_fields)), code="settings.invalid") from error
 
     @classmethod
-    def stored(cls, values: Mapping[str, Any]) -> Self:
+    def stored(cls, values: Mapping[str, object]) -> Self:
         """Settings as the database holds them; names that this version does not know are left out.
 
         Raises:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from ml_backend.state.arrays import FloatArray
 from ml_backend.state.provenance import Provenance
@@ -17,6 +17,8 @@ from ml_backend.state.run_request import Request
 from .tables import OPEN_STATES
 
 Json = Mapping[str, Any]
+"""An object of a JSON column. Free-form: Label Studio or a file of the user's decides what it holds, or
+a dataclass of its own reads it; values are looked at before they are used."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,26 @@ class NewItem:
     meta: Json = field(default_factory=dict)
 
 
+class ItemChange(TypedDict, total=False):
+    """Columns of one image to set, and the number of that image."""
+
+    id: Required[int]
+    task_id: int | None
+    source: str
+    content_hash: str
+    source_group: str
+    group_id: int | None
+    split: str
+    width: int
+    height: int
+    encoder: str
+    vector_row: int | None
+    state: str
+    reason: str
+    data: Json
+    meta: Json
+
+
 @dataclass(frozen=True)
 class ItemRow:
     """One image of a project; `width` and `height` in px."""
@@ -85,7 +107,7 @@ class AnnotationRow:
     id: int
     task_id: int
     completed_by: int | None = None
-    result: Sequence[Any] = ()
+    result: Sequence[object] = ()
     was_cancelled: bool = False
     ground_truth: bool = False
     lead_time: float | None = None
@@ -96,7 +118,7 @@ class AnnotationRow:
     changed_at: float = 0.0
     project_id: int = 0
 
-    def label(self, *, empty_counts: bool = False) -> tuple[list[Any], bool] | None:
+    def label(self, *, empty_counts: bool = False) -> tuple[list[object], bool] | None:
         """What it teaches: result and ground-truth flag, or None when it teaches nothing.
 
         Args:

@@ -9,7 +9,9 @@ from flask import Blueprint, Response, jsonify, request
 from ml_backend.errors import BadRequest, NotFound
 from ml_backend.label_studio.numbers import identifier
 from ml_backend.ordering.strategy_choice import change_settings, kind_of, strategy_list
-from ml_backend.reports.overview import next_items, overview, ranked_items, run_summary
+from ml_backend.reports.next_items import next_items, ranked_items
+from ml_backend.reports.overview import overview
+from ml_backend.reports.run_summary import run_summary
 from ml_backend.runs import request_run, rollback, run_of
 from ml_backend.services import Services
 from ml_backend.state.records import RankingRow

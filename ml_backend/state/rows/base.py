@@ -33,7 +33,7 @@ def columns(table: Table, record: type) -> list[Column[Any]]:
 class Written(Protocol):
     """What a JSON column holds, as the value that the rest of PapLoop reads."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form."""
 
 
@@ -42,7 +42,7 @@ def as_stored(value: object) -> object:
     return value.as_dict() if isinstance(value, Written) else plain(value)
 
 
-def checked(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
+def checked(table: Table, values: Mapping[str, object]) -> dict[str, object]:
     """Plain values for known columns.
 
     Raises:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from ml_backend.errors import NotFound
-from ml_backend.state.records import EventRow
+from ml_backend.state.records import EventRow, Json
 from ml_backend.state.tables import events
 
 from .base import Rows, checked, columns
@@ -19,7 +16,7 @@ _COLUMNS = columns(events, EventRow)
 class EventRows(Rows):
     """SQL of the events table."""
 
-    def add(self, project_id: int, action: str, body: Mapping[str, Any], now: float) -> int:
+    def add(self, project_id: int, action: str, body: Json, now: float) -> int:
         """Store a webhook; the caller has taken credentials out of it. One short transaction."""
         new = insert(events).values(
             project_id=int(project_id), action=action[:60], body=dict(body), received_at=now, error=""

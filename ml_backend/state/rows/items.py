@@ -10,7 +10,7 @@ from sqlalchemy import Column, String, bindparam, case, cast, func, literal, sel
 
 from ml_backend.errors import Conflict, NotFound
 from ml_backend.state.database import chunks, paced, plain
-from ml_backend.state.records import ItemRow, NewItem
+from ml_backend.state.records import ItemChange, ItemRow, NewItem
 from ml_backend.state.tables import items
 
 from .base import Rows, checked, columns, lock_project
@@ -91,7 +91,7 @@ class ItemRows(Rows):
         rows = self._select_items(project_id, items.c.task_id, map(int, task_ids))
         return {row.task_id: row for row in rows if row.task_id is not None}
 
-    def _select_items(self, project_id: int, column: Column[Any], values: Iterable[Any]) -> list[ItemRow]:
+    def _select_items(self, project_id: int, column: Column[Any], values: Iterable[int]) -> list[ItemRow]:
         wanted = sorted(set(values))
         found: list[ItemRow] = []
         with self._db.read() as connection:
@@ -132,13 +132,13 @@ class ItemRows(Rows):
             with self._db.write() as connection:
                 connection.execute(change, part)
 
-    def update(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Set columns of many items; each mapping has `id` and the columns to set.
+    def update(self, rows: Sequence[ItemChange]) -> None:
+        """Set columns of many items; what a change does not name stays as it is.
 
         Raises:
             TypeError: a name is not a column that may be set.
         """
-        groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        groups: dict[tuple[str, ...], list[dict[str, object]]] = {}
         for row in rows:
             values = checked(items, {name: value for name, value in row.items() if name != "id"})
             groups.setdefault(tuple(sorted(values)), []).append({"key": int(row["id"]), **values})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import delete, insert, select
 
 from ml_backend.state.database import chunks, paced
+from ml_backend.state.records import Json
 from ml_backend.state.tables import proposals
 
 from .base import Rows
@@ -16,7 +16,7 @@ from .base import Rows
 class ProposalRows(Rows):
     """SQL of the proposals table."""
 
-    def save(self, project_id: int, results: Mapping[int, Sequence[Any]], now: float) -> None:
+    def save(self, project_id: int, results: Mapping[int, Sequence[Json]], now: float) -> None:
         """Store Label Studio's results by item id; those of the same items are replaced."""
         rows = [
             {"item_id": item, "project_id": int(project_id), "result": list(results[item]), "created_at": now}
@@ -27,9 +27,9 @@ class ProposalRows(Rows):
                 connection.execute(delete(proposals).where(proposals.c.item_id.in_([row["item_id"] for row in part])))
                 connection.execute(insert(proposals), part)
 
-    def of(self, project_id: int, item_ids: Iterable[int]) -> dict[int, list[Any]]:
+    def of(self, project_id: int, item_ids: Iterable[int]) -> dict[int, list[Json]]:
         """Results by item id, for those of the items that have any stored."""
-        found: dict[int, list[Any]] = {}
+        found: dict[int, list[Json]] = {}
         with self._db.read() as connection:
             for part in chunks(sorted({int(item) for item in item_ids})):
                 query = select(proposals.c.item_id, proposals.c.result).where(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
@@ -32,7 +32,7 @@ def keep_wish(connection: Connection, project_id: int, kind: str, reason: str, n
 
     The caller holds the project's row (`lock_project`).
     """
-    values: dict[str, Any] = {"kind": kind, "reason": reason, "asked_at": now}
+    values: dict[str, object] = {"kind": kind, "reason": reason, "asked_at": now}
     present = wish_of(connection, project_id)
     if present is None:
         connection.execute(insert(wishes).values(project_id=int(project_id), **values))

@@ -68,9 +68,9 @@ def panel_of(report: EffortReport, limits: Limits | None) -> EffortPanel:
     parts = [(f"run {part.run}", part) for part in report.runs[:SHOWN]]
     lines = [_line(name, part) for name, part in [("all", report.total), *parts]] if report.total.images else []
     hand, by_hand = report.by_hand, ""
-    if hand["images"]:
-        typical = "" if hand["seconds"] is None else f", {hand['seconds']:.1f} s an image (median)"
-        by_hand = f"Without proposals: {hand['images']} images{typical}."
+    if hand.images:
+        typical = "" if hand.seconds is None else f", {hand.seconds:.1f} s an image (median)"
+        by_hand = f"Without proposals: {hand.images} images{typical}."
     return EffortPanel(
         summary=summary(report),
         lines=lines,

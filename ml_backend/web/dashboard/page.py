@@ -8,10 +8,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ml_backend.duplicates.review import conflict_list, copy_list
+from ml_backend.duplicates.review import ConflictEntry, CopyEntry, conflict_list, copy_list
 from ml_backend.images.media_url import thumbnail_url
 from ml_backend.ordering.strategy_choice import kind_of, strategy_list
-from ml_backend.reports.overview import Overview, next_items, overview
+from ml_backend.reports.next_items import next_items
+from ml_backend.reports.overview import Overview, overview
 from ml_backend.reports.validation_score import Comparison, comparison, validation_score
 from ml_backend.runs import why_no_rollback
 from ml_backend.services import Services
@@ -59,8 +60,8 @@ class ProjectPage:
     compared: Comparison | None
     runs: Sequence[RunLine]
     next_items: Sequence[dict[str, Any]]
-    conflicts: Sequence[dict[str, Any]]
-    copies: Sequence[dict[str, Any]]
+    conflicts: Sequence[ConflictEntry]
+    copies: Sequence[CopyEntry]
     effort: EffortPanel
     label_studio: str
     is_busy: bool

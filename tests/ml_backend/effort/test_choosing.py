@@ -44,7 +44,7 @@ def judged(services: Services, cells: int = 30, nuclei: int = 25) -> int:
     metric = judge_thresholds(
         services.store.projects, services.files, services.store.runs.one(run), [found], [truth], NAMES
     )
-    services.store.runs.update(run, metrics={"judgement": {"items": 3}, METRIC: metric})
+    services.store.runs.update(run, metrics={"judgement": {"items": 3}, METRIC: metric.as_dict()})
     return run
 
 

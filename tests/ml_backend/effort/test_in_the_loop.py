@@ -43,7 +43,7 @@ def test_effort_of_a_first_model(loop: Loop) -> None:
     report = effort_report(loop.services.store, loop.project)
     assert (report.total.images, report.total.accepted, report.total.relabeled) == (12, right, 12 - right)
     assert [part.run for part in report.runs] == [run.id]
-    assert (report.by_hand["images"], report.by_hand["seconds"]) == (24, 6.0)
+    assert (report.by_hand.images, report.by_hand.seconds) == (24, 6.0)
     assert report.total.seconds == 2.0
     assert report.cut_off == 1
     assert report.total.saved is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_backend.effort.report import report_of, summary
+from ml_backend.effort.report import ByHand, report_of, summary
 from ml_backend.effort.seconds import Costs, Work, cap, typical
 from ml_backend.state.records import EffortRow
 
@@ -130,7 +130,7 @@ def test_the_report_counts_by_run() -> None:
     assert [part.run for part in report.runs] == [6, 5]
     assert (report.runs[0].images, report.runs[0].accepted, report.runs[0].unknown) == (2, 3, 1)
     assert (report.total.shown, report.total.accepted_share) == (8, 5 / 8)
-    assert report.by_hand == {"images": 1, "regions": 3, "seconds": 20.0}
+    assert report.by_hand == ByHand(images=1, regions=3, seconds=20.0)
     assert report.elsewhere == 1
     assert "5 of 8 proposed regions (62 %) were kept" in summary(report)
     assert "not enough evidence yet" in summary(report)

@@ -73,21 +73,21 @@ def test_everything_that_was_confirmed(tmp_path: Path, form: Any) -> None:
         form,
         now=made.services.clock(),
     )
-    first, second = content["images"]
-    (third,) = content["left_out"]
+    first, second = content.images
+    (third,) = content.left_out
     assert (first["file_name"], first["width"], first["height"], first["checked"]) == ("cell0.png", 80, 60, [])
     assert (first["annotated_by"], first["task"]) == (4, 1)
     assert (third["file_name"], third["left_out"]) == ("cell2.png", "skipped")
     assert second["checked"] == [[40, 6, 20, 30]]
-    by_region = {entry["region"]: entry for entry in content["annotations"]}
+    by_region = {entry["region"]: entry for entry in content.annotations}
     assert set(by_region) == {"r", "p", "e", "i", "t"}
     assert by_region["r"]["bbox"] == pytest.approx([4, 6, 20, 30])
     assert "segmentation" not in by_region["r"]
     assert by_region["i"]["iscrowd"] == 1
     assert isinstance(by_region["p"]["segmentation"], dict if form == "runs" else list)
     assert by_region["p"]["area"] == pytest.approx(32 * 30, rel=0.05)
-    assert len(content["problems"]) == 1
-    assert "cell0.png: Region d" in content["problems"][0]
+    assert len(content.problems) == 1
+    assert "cell0.png: Region d" in content.problems[0]
     made.services.store.close()
 
 
@@ -115,7 +115,7 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
             now=made.services.clock(),
         )  # type: ignore[arg-type]
         target = tmp_path / f"{form}.json"
-        target.write_text(json.dumps(content))
+        target.write_text(json.dumps(content.as_dict()))
         again = read_coco_file(target, lambda name: made.images[0].parent / name)
         assert again.classes == ("Cell", "Nucleus")
         (back,) = again.images[0].masks or ()
@@ -144,5 +144,5 @@ def test_a_project_without_any_label(tmp_path: Path) -> None:
     content = coco_of(
         made.services.store, made.services.images, made.project, parse_label_config(BOXES), now=made.services.clock()
     )
-    assert (content["images"], content["annotations"], len(content["left_out"])) == ([], [], 3)
+    assert (content.images, content.annotations, len(content.left_out)) == ([], [], 3)
     made.services.store.close()

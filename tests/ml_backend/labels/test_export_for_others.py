@@ -13,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.labels.coco_export import coco_of
+from ml_backend.labels.coco_file import Coco
 from ml_backend.state.records import AnnotationRow, NewItem
 from tests.fakes.world import NOW
 from tests.ml_backend.intake.label_files.world import IMAGE, ImportWorld, make
@@ -40,7 +41,7 @@ def annotate(world: ImportWorld, results: dict[int, list[Any]], cancelled: tuple
     world.services.store.labels.upsert(world.project, rows, NOW)
 
 
-def exported(world: ImportWorld, labels: str = TWO) -> dict[str, Any]:
+def exported(world: ImportWorld, labels: str = TWO) -> Coco:
     return coco_of(
         world.services.store,
         world.services.images,
@@ -55,7 +56,7 @@ def test_a_class_keeps_its_number_whatever_the_config_does(tmp_path: Path) -> No
 
     def numbers(*names: str) -> dict[str, int]:
         labels = "".join(f'<Label value="{name}"/>' for name in names)
-        return {entry["name"]: entry["id"] for entry in exported(world, labels)["categories"]}
+        return {entry["name"]: entry["id"] for entry in exported(world, labels).categories}
 
     assert numbers("B", "A", "C") == {"B": 1, "A": 2, "C": 3}
     assert numbers("D", "A", "B", "C") == {"B": 1, "A": 2, "C": 3, "D": 4}
@@ -68,7 +69,7 @@ def test_the_usual_evaluation_counts_nothing_inside_an_ignore_region_of_any_clas
     world = make(tmp_path, config(), 1)
     annotate(world, {1: [box("b", "B", 60), box("i", "ignore")]})
     file = tmp_path / "out.json"
-    file.write_text(json.dumps(exported(world)))
+    file.write_text(json.dumps(exported(world).as_dict()))
     truth = COCO(str(file))
     assert {crowd["category_id"] for crowd in truth.loadAnns(truth.getAnnIds(iscrowd=True))} == {1, 2}
     found = [
@@ -94,7 +95,7 @@ def test_a_turned_box_on_a_wide_image(tmp_path: Path) -> None:
     # Turned by 90 degrees about its upper left corner, as Label Studio turns: 300 x 100 px become 100 x 300.
     turned = box("t", "A", 20, (500, 1000), width=30, height=20, rotation=90)
     annotate(world, {1: [turned | {"value": turned["value"] | {"y": 20}}]})
-    (entry,) = exported(world)["annotations"]
+    (entry,) = exported(world).annotations
     assert entry["bbox"] == pytest.approx([100, 100, 100, 300])
     assert entry["area"] == pytest.approx(30000, rel=0.02)
     points = np.array(entry["segmentation"][0]).reshape(-1, 2)
@@ -106,12 +107,12 @@ def test_searched_and_empty_stays_a_negative_and_a_skip_is_left_out_with_its_rea
     world = make(tmp_path, config(), 4)
     annotate(world, {1: [box("a", "A")], 2: [], 3: []}, cancelled=(3,))
     content = exported(world)
-    assert [image["file_name"] for image in content["images"]] == ["cell0.png", "cell1.png"]
-    assert {image["file_name"]: image["left_out"] for image in content["left_out"]} == {
+    assert [image["file_name"] for image in content.images] == ["cell0.png", "cell1.png"]
+    assert {image["file_name"]: image["left_out"] for image in content.left_out} == {
         "cell2.png": "skipped",
         "cell3.png": "nobody labeled it",
     }
-    assert [category["name"] for category in content["categories"]] == ["A", "B"]
+    assert [category["name"] for category in content.categories] == ["A", "B"]
     world.services.store.close()
 
 
@@ -123,16 +124,16 @@ def test_what_lies_outside_or_has_no_size_is_named(tmp_path: Path) -> None:
     store.items.add(world.project, [lost], NOW)
     annotate(world, {9: []})
     content = exported(world)
-    problems = " ".join(content["problems"])
+    problems = " ".join(content.problems)
     assert "cell0.png: Region far is outside the image" in problems
     assert "cell1.png: Region gone has the label 'Old'" in problems
     assert "lost.png is labeled, but its size is unknown" in problems
-    first, second, _ = content["images"]
+    first, second, _ = content.images
     assert first["checked"] == []
     assert "checked" not in second
-    assert sum(entry["iscrowd"] for entry in content["annotations"]) == 2
-    assert [image["file_name"] for image in content["left_out"]] == ["lost.png"]
-    assert all(image["width"] and image["height"] for image in content["images"])
+    assert sum(entry["iscrowd"] for entry in content.annotations) == 2
+    assert [image["file_name"] for image in content.left_out] == ["lost.png"]
+    assert all(image["width"] and image["height"] for image in content.images)
     store.close()
 
 
@@ -141,5 +142,5 @@ def test_numbers_begin_at_one(tmp_path: Path) -> None:
     annotate(world, {1: [box("a", "A")], 2: [box("b", "B")]})
     content = exported(world)
     for name in ("images", "annotations", "categories"):
-        assert min(entry["id"] for entry in content[name]) == 1
+        assert min(entry["id"] for entry in getattr(content, name)) == 1
     world.services.store.close()

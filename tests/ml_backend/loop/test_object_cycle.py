@@ -15,7 +15,9 @@ from ml_backend.label_studio.regions.shapes import bounding_box
 from ml_backend.loop.steps.judge import judge
 from ml_backend.loop.steps.prepare import prepare
 from ml_backend.ordering.strategy_choice import change_settings
-from ml_backend.reports.overview import next_items, overview, run_summary
+from ml_backend.reports.next_items import next_items
+from ml_backend.reports.overview import overview
+from ml_backend.reports.run_summary import run_summary
 from ml_backend.runs import request_run, rollback
 from ml_backend.web.dashboard.page import project_page
 from ml_backend.web.serving import serving_of

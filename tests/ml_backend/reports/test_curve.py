@@ -12,7 +12,7 @@ from sklearn.metrics import f1_score
 
 from ml_backend.loop.kinds.classes.judge import answers, held_out
 from ml_backend.loop.steps.judge import judge
-from ml_backend.reports.overview import run_summary
+from ml_backend.reports.run_summary import run_summary
 from ml_backend.reports.validation_score import comparison
 from ml_backend.runs import request_run
 from ml_backend.state.project_settings import ProjectSettings

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ml_backend.reports.overview import next_items, overview
+from ml_backend.reports.next_items import next_items
+from ml_backend.reports.overview import overview
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.migrate import revision
 from ml_backend.state.migrations import HEAD

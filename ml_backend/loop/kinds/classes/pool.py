@@ -8,7 +8,7 @@ from ml_backend.images.items import LOST
 from ml_backend.predictions.classifiers import predict_items
 from ml_backend.progress import reporter
 from ml_backend.services import Services
-from ml_backend.state.records import RunRow
+from ml_backend.state.records import ItemChange, RunRow
 
 
 def predict_pool(services: Services, run: RunRow, model_run: int) -> None:
@@ -25,7 +25,7 @@ def predict_pool(services: Services, run: RunRow, model_run: int) -> None:
     progress = reporter(services.store.runs, services.clock, run, "Predicting the pool")
     probs, classes = predict_items(services.models, services.images, model_run, items, encoder, progress)
     usable = np.asarray(np.isfinite(probs).all(axis=1))
-    lost = [
+    lost: list[ItemChange] = [
         {"id": i.id, "state": "unreadable", "reason": LOST}
         for i, ok in zip(items, usable.tolist(), strict=True)
         if not ok

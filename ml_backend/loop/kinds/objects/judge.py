@@ -63,7 +63,7 @@ def judge_objects(services: Services, run: RunRow, before: int | None) -> Judged
     chosen = judge_thresholds(services.store.projects, services.files, run, answers, truth.images, classes)
     serves = verdict.decision == "promoted" and services.store.projects.settings(run.project_id).hold_back
     held_back = held_back_by(chosen, run.id) if serves else ""
-    return Judged(verdict.decision, f"{verdict.reason} {held_back}".strip(), evidence, {METRIC: chosen})
+    return Judged(verdict.decision, f"{verdict.reason} {held_back}".strip(), evidence, {METRIC: chosen.as_dict()})
 
 
 def _named(image: LabelledImage, classes: Sequence[str]) -> str:
