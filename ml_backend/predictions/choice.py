@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from ml_backend.state.records import Json
+from ml_backend.state.free_form import Json
 from training.evaluation.worth import Worth
 
 

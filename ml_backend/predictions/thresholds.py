@@ -10,8 +10,8 @@ from ml_backend.errors import LabelConfigError, NotFound
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.predictions.choice import Choice, ClassChoice
 from ml_backend.predictions.kinds.base import answers_of
+from ml_backend.state.free_form import Json
 from ml_backend.state.project_settings import ProjectSettings
-from ml_backend.state.records import Json
 from ml_backend.state.rows.runs import RunRows
 from ml_backend.state.store import Store
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from ml_backend.state.free_form import Json
 
 VERSION: Final = 1
 """Of this layout; rows written before it was counted have none and read as 0."""
@@ -37,8 +39,8 @@ class Provenance:
     strategy: str = ""
     asked: str = ""
     note: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    facts: Json = field(default_factory=dict)
+    parameters: Json = field(default_factory=dict)
     seed: int | None = None
     window: int | None = None
     model_run: int | None = None
@@ -49,11 +51,11 @@ class Provenance:
     labelled: int = 0
     data_hash: str = ""
     newest_item: int = 0
-    own: Mapping[str, Any] = field(default_factory=dict)
+    own: Json = field(default_factory=dict)
     version: int = VERSION
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
+    def of(cls, stored: Json) -> Self:
         """Read JSON of any version: what is missing or empty has its default.
 
         >>> Provenance.of({"seed": 3, "newest_item": None, "looked_at": 2}).own
@@ -64,7 +66,7 @@ class Provenance:
         own = {name: value for name, value in stored.items() if name not in names and name != "version"}
         return cls(**known, own=own, version=int(stored.get("version") or 0))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form, flat."""
         told = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "own"}
         return {**self.own, **told}

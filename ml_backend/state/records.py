@@ -5,20 +5,17 @@ Times are unix seconds, except `updated_at` of an annotation, which is Label Stu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Required, TypedDict
+from typing import Required, TypedDict
 
 from ml_backend.state.arrays import FloatArray
+from ml_backend.state.free_form import Json
 from ml_backend.state.provenance import Provenance
 from ml_backend.state.run_metrics import Metrics
 from ml_backend.state.run_request import Request
 
 from .tables import OPEN_STATES
-
-Json = Mapping[str, Any]
-"""An object of a JSON column. Free-form: Label Studio or a file of the user's decides what it holds, or
-a dataclass of its own reads it; values are looked at before they are used."""
 
 
 @dataclass(frozen=True)

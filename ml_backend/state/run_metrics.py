@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from ml_backend.state.free_form import Json
 
 VERSION: Final = 1
 """Of this layout; rows written before it was counted have none and read as 0."""
 
 _STEPS: Final = ("training", "judgement", "publish")
 
-Measured = Mapping[str, Any]
+Measured = Json
 """What one step or one kind measured, as JSON: its names belong to whoever wrote it."""
 
 
@@ -34,7 +36,7 @@ class Metrics:
     version: int = VERSION
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
+    def of(cls, stored: Json) -> Self:
         """Read JSON of any version: what is missing, or no object, reads as nothing measured.
 
         >>> Metrics.of({"judgement": {"items": 3}, "thresholds": {}})
@@ -45,13 +47,13 @@ class Metrics:
         own = {name: value for name, value in stored.items() if name not in (*_STEPS, "version")}
         return cls(training, judgement, publish, own, version if isinstance(version, int) else 0)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form; steps that measured nothing are left out, so nothing measured is an empty object."""
         told = {name: dict(getattr(self, name)) for name in _STEPS if getattr(self, name)}
         said = {**self.own, **told}
         return {**said, "version": self.version} if said and self.version else said
 
-    def with_own(self, name: str, value: Any) -> Self:  # noqa: ANN401 - JSON of the kind's own
+    def with_own(self, name: str, value: object) -> Self:
         """The same with a measurement of the kind's own."""
         return replace(self, own={**self.own, name: value})
 

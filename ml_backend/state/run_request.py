@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Final, Self
+from typing import Final, Self
+
+from ml_backend.state.free_form import Json
 
 FIRST: Final = "classes"
 """The kind of model of runs from before any other was trained."""
@@ -41,11 +43,11 @@ class Request:
     labels: int | None = None
     omitted: Mapping[str, int] = field(default_factory=dict)
     model_run: int | None = None
-    own: Mapping[str, Any] = field(default_factory=dict)
+    own: Json = field(default_factory=dict)
     version: int = VERSION
 
     @classmethod
-    def of(cls, stored: Mapping[str, Any]) -> Self:
+    def of(cls, stored: Json) -> Self:
         """Read JSON of any version: what is missing, or not of its type, has its default.
 
         >>> Request.of({"classes": ["a", "b"], "method": "head", "labels": None}).own
@@ -67,7 +69,7 @@ class Request:
             version=_whole(stored.get("version")) or 0,
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """JSON form, flat; what was not said is left out."""
         said = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "own"}
         told = {name: value for name, value in said.items() if value not in (None, "", (), {})}

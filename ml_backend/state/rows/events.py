@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from ml_backend.errors import NotFound
-from ml_backend.state.records import EventRow, Json
+from ml_backend.state.free_form import Json
+from ml_backend.state.records import EventRow
 from ml_backend.state.tables import events
 
 from .base import Rows, checked, columns

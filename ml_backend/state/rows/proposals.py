@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import delete, insert, select
 
 from ml_backend.state.database import chunks, paced
-from ml_backend.state.records import Json
+from ml_backend.state.free_form import Json
 from ml_backend.state.tables import proposals
 
 from .base import Rows
