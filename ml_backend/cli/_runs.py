@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from ml_backend.cli._answer import print_facts, print_json, print_table, progres
 from ml_backend.errors import PapLoopError
 
 if TYPE_CHECKING:
+    from ml_backend.reports.run_summary import RunSummary
     from ml_backend.state.records import RunRow
     from ml_backend.state.store import Store
 
@@ -51,14 +52,19 @@ def answer_run(run: RunRow, as_json: bool) -> None:
     from ml_backend.reports.run_summary import run_summary
 
     if as_json:
-        print_json({**asdict(run), **run_summary(run)})
+        stored = {"request": run.request.as_dict(), "metrics": run.metrics.as_dict()}
+        print_json({**asdict(run), **stored, **run_summary(run)})
         return
     facts = {name.replace("_", " "): value for name, value in _readable(run_summary(run)).items()}
     print_facts({name: value for name, value in facts.items() if value not in ("", None, 0)})
 
 
-def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: when(summary[name]) for name in ("created_at", "finished_at", "next_try_at")}
+def _readable(summary: RunSummary) -> dict[str, object]:
+    times = {
+        "created_at": when(summary["created_at"]),
+        "finished_at": when(summary["finished_at"]),
+        "next_try_at": when(summary["next_try_at"]),
+    }
     shown = {
         "score": score(summary),
         **dict.fromkeys(("score_interval", "score_items", "macro_f1", "macro_f1_interval")),
@@ -66,7 +72,7 @@ def _readable(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {**summary, **times, **shown}
 
 
-def score(summary: Mapping[str, Any]) -> str:
+def score(summary: RunSummary) -> str:
     """The score of the run's model, its interval and the number of validation items; empty if the run has none."""
     value, interval, items = summary["score"], summary["score_interval"], summary["score_items"]
     if value is None:
@@ -77,11 +83,11 @@ def score(summary: Mapping[str, Any]) -> str:
     return f"{value:.3f} ({interval[0]:.3f} to {interval[1]:.3f}){on}"
 
 
-def _measured(run: Mapping[str, Any]) -> str:
+def _measured(run: RunSummary) -> str:
     return f"{run['measure']} {score(run)}" if run["measure"] else ""
 
 
-def print_runs(summaries: Sequence[Mapping[str, Any]]) -> None:
+def print_runs(summaries: Sequence[RunSummary]) -> None:
     """A table of runs, newest first."""
     columns = ("run", "kind", "state", "decision", "labels", "score", "started", "reason", "outcome")
     rows = [

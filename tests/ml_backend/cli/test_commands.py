@@ -104,7 +104,7 @@ def test_train_and_rank_open_one_run_that_runs_shows(shell: Shell) -> None:
     assert shell.json("rank")["id"] == first["id"]
     assert [run["id"] for run in shell.json("runs")] == [first["id"]]
     assert "Requested on the command line." in shell("runs")
-    assert shell.json("runs", "--run", str(first["id"]))["request"] == {}
+    assert shell.json("runs", "--run", str(first["id"]))["request"] == {"version": 1}
 
 
 @pytest.mark.usefixtures("project")
