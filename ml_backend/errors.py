@@ -15,7 +15,7 @@ PapLoopError
     ├── QueueUnavailable
     └── Overloaded              PapLoop itself has too much to do: the answer says when to ask again
 
-Programs go by an error's `code`, which stays the same when the sentence is put better; docs/api.md lists the codes.
+Programs use an error's `code`, which stays the same when the sentence is put better; docs/api.md lists the codes.
 """
 
 from __future__ import annotations

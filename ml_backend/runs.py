@@ -39,19 +39,19 @@ def request_run(store: Store, project_id: int, *, kind: str, reason: str, now: f
         now: unix seconds.
     """
     run, is_it = store.runs.ask(project_id, _asked(store, project_id, kind, reason), now)
-    words = "takes in" if is_it else "is followed by"
-    log.info("run %d of project %d %s what was asked for: %s", run.id, project_id, words, reason)
+    words = "includes" if is_it else "is followed by"
+    log.info("run %d of project %d %s a request: %s", run.id, project_id, words, reason)
     return run
 
 
 def open_wished_run(store: Store, project_id: int, now: float) -> RunRow | None:
-    """Open the run that was asked for while another was open, now that none is; None where there is nothing to open."""
+    """Open the requested run once no other is open; None if there is nothing to open."""
     if store.runs.wish(project_id) is None:
         return None
     seed, change = store.projects.settings(project_id).seed, store.labels.last_change(project_id)
     opened = store.runs.open_wished(project_id, seed, change, now)
     if opened is not None:
-        log.info("run %d of project %d opened, as it was asked for: %s", opened.id, project_id, opened.reason)
+        log.info("run %d of project %d opened, as requested: %s", opened.id, project_id, opened.reason)
     return opened
 
 
@@ -99,11 +99,11 @@ def rollback(store: Store, files: DataDir, project_id: int, run_id: int, now: fl
 def why_no_rollback(files: DataDir, run: RunRow) -> str:
     """Why the model of a run cannot be made the active one again, in words; empty where it can."""
     if run.decision != "promoted":
-        return f"Run {run.id} has no promoted model; choose one that `paploop runs {run.project_id}` shows as promoted."
+        return f"Run {run.id} has no promoted model. Choose one that `paploop runs {run.project_id}` shows as promoted."
     if run.is_open:
         return f"Run {run.id} is still publishing its model; wait until it has finished, or choose another run."
     if not has_model(files, run.id):
-        return f"The model of run {run.id} is lost, so nothing was rolled back; choose another run."
+        return f"The model of run {run.id} is missing, so nothing was rolled back. Choose another run."
     return ""
 
 
@@ -114,18 +114,19 @@ def fail(runs: RunRows, run_id: int, reason: str, now: float) -> None:
 
 
 def has_model(files: DataDir, run_id: int) -> bool:
-    """Whether a run's model lies where it was written; a web process asks, which loads none."""
+    """Whether the files of a run's model exist; loads nothing, so a web process can ask."""
     folder = files.run_dir(run_id) / CHECKPOINT
     return any((folder / name).is_file() for name in (MODEL_FILE, PLAN))
 
 
 def is_over(then: float, now: float, longest: float) -> bool:
-    """Whether a moment was reached; one that lies further off than anything waits was noted by another clock."""
+    """Whether a time has been reached; one further away than the longest wait comes from another clock and counts as
+    reached."""
     return then <= now or then > now + longest
 
 
 def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
-    """When the next run may start by itself after failures, unix seconds; None = now.
+    """When the next automatic run may start after failures, Unix seconds; None = now.
 
     Args:
         failed: training runs that failed since one that did not, newest first.
@@ -139,6 +140,6 @@ def paused_until(failed: Sequence[RunRow], now: float) -> float | None:
 
 
 def is_paused(runs: RunRows, project_id: int, kinds: Sequence[str] = ("train",), *, now: float) -> bool:
-    """Whether runs of these kinds wait after failures before one starts by itself."""
+    """Whether automatic runs of these kinds are paused after failures."""
     failed = runs.failed_in_a_row(project_id, kinds=kinds)
     return paused_until(failed, now) is not None

@@ -93,7 +93,7 @@ class Services:
 
     @property
     def models(self) -> Models:
-        """What loads the models of runs."""
+        """The loader of run models."""
         return Models(self.store.runs, self.files, self.threads)
 
     @property

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class WorkQueue:
-    """Puts jobs of `ml_backend.loop.jobs` into RQ; safe to lose, since the pulse puts open runs in again."""
+    """Puts jobs of `ml_backend.loop.jobs` into RQ; safe to lose, because the pulse queues open runs again."""
 
     def __init__(self, url: str, name: str, job_timeout: int) -> None:
         self.url = url
@@ -36,7 +36,7 @@ class WorkQueue:
 
     @cached_property
     def connection(self) -> Redis:
-        """A Redis client with short time-outs, so that no caller hangs on a Redis that is away."""
+        """A Redis client with short timeouts, so that no caller hangs if Redis is unavailable."""
         from redis import Redis
 
         return Redis.from_url(self.url, socket_connect_timeout=2, health_check_interval=30)

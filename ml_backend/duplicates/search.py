@@ -23,7 +23,7 @@ from strategies.near_duplicates.verification.relation import EXACT_BYTES, EXACT_
 """Opens a progress bar with a title; returns the callback that moves it."""
 
 
-TOO_FEW: Final = "There are no two embedded images yet; say `paploop ingest` first."
+TOO_FEW: Final = "There are fewer than two embedded images. Run `paploop ingest` first."
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""After images came in: ask for an order of them, and say what is to be done next."""
+"""After images were added: requests an order, and says what to do next."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ml_backend.state.records import RunRow
 
 
 def ask_for_order(services: Services, project_id: int, reason: str) -> tuple[RunRow, str]:
-    """Have the worker order the images, and say what is to be done next.
+    """Have the worker rank the images, and say what to do next.
 
     Returns:
         The open run, which is this one or is followed by it, and one or two sentences.
@@ -20,19 +20,19 @@ def ask_for_order(services: Services, project_id: int, reason: str) -> tuple[Run
     try:
         works = services.queue.workers() > 0
     except QueueUnavailable as error:
-        return run, f"The images are ordered once the worker runs. {error}"
+        return run, f"The images are ranked once the worker runs. {error}"
     if not works:
-        return run, "Start `paploop worker`, which orders the images and pushes the order to Label Studio."
-    return run, f"The worker orders the images now; `paploop runs {project_id}` shows when that is done."
+        return run, "Start `paploop worker`; it ranks the images and pushes the order to Label Studio."
+    return run, f"The worker is ranking the images; `paploop runs {project_id}` shows when it has finished."
 
 
 def after_ingest(services: Services, project_id: int, report: IngestReport) -> list[str]:
-    """Ask for an order where one is due, and say what is not asked about and what is to be done next."""
+    """Request an order if one is due; say which images get no task and what to do next."""
     said = []
     if report.near_duplicates:
         said.append(
-            f"{report.near_duplicates} images are not asked about, because they show the same as another one; "
-            f"`paploop groups {project_id}` lists the pairs."
+            f"{report.near_duplicates} images get no task of their own because they show the same specimen as "
+            f"another image; `paploop groups {project_id}` lists the pairs."
         )
     if report.tasks or order_due(services, project_id) is not None:
         said.append(ask_for_order(services, project_id, "New images were added.")[1])

@@ -45,7 +45,7 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def execute(services: Services, run_id: int) -> RunRow:
-    """Walk a run until it is done, has failed, or must wait for something outside.
+    """Advance a run until it is done, has failed, or must wait for an unavailable service.
 
     Only one process works on a project at a time; a second one returns at once.
     """
@@ -67,10 +67,10 @@ def execute(services: Services, run_id: int) -> RunRow:
 
 
 def _no_end(run: RunRow) -> str:
-    last = f" The last thing it said: {run.message}" if run.message else ""
+    last = f" Its last message: {run.message}" if run.message else ""
     return (
-        f"The step {run.state} was begun {run.attempts} times and its process ended each time before the step did, "
-        f"which can happen when memory runs out; look at the worker's log and start the run again.{last}"
+        f"The process of step {run.state} died in all {run.attempts} attempts, which can happen when memory "
+        f"runs out. Check the worker's log and start the run again.{last}"
     )
 
 
@@ -89,7 +89,7 @@ def _attempt(services: Services, run: RunRow) -> bool:
         fail(services.store.runs, run.id, str(error), now=services.clock())
     except OSError as error:
         if error.errno in FULL:
-            _wait(services, run, "The disk is full; free some space below the data directory.")
+            _wait(services, run, "The disk is full. Free some space for the data directory.")
         else:
             fail(services.store.runs, run.id, _system_error(error), now=services.clock())
     except Exception as error:
@@ -97,14 +97,14 @@ def _attempt(services: Services, run: RunRow) -> bool:
         fail(
             services.store.runs,
             run.id,
-            f"Unexpected {type(error).__name__} in {run.state}: {error}. Please report it with the log.",
+            f"Unexpected {type(error).__name__} in step {run.state}: {error}. Please report it with the log.",
             now=services.clock(),
         )
     return False
 
 
 def _wait(services: Services, run: RunRow, why: str) -> None:
-    """Try again later; waiting is no failure, so the attempt does not count."""
+    """Try again later; waiting is not a failure, so the attempt does not count."""
     settings = services.settings
     # The exponent is bounded so that months of waiting cannot overflow a float.
     wait = min(settings.retry_cap, settings.retry_base * 2.0 ** min(run.waits, 60))
@@ -121,4 +121,7 @@ def _wait(services: Services, run: RunRow, why: str) -> None:
 
 
 def _system_error(error: OSError) -> str:
-    return f"The file system refused: {error.strerror or error} ({error.filename}); mend it and start the run again."
+    return (
+        f"A file operation failed: {error.strerror or error} ({error.filename}). Correct the cause and start the "
+        "run again."
+    )

@@ -1,4 +1,4 @@
-"""Stored webhooks in their order: what fails is tried again beside the others, then set aside for a person."""
+"""Applies stored webhooks in order; a failing one is retried while others go on, then set aside for a person."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LONGEST_WAIT: Final = 60.0
 
 
 def apply_open_events(services: Services, limit: int = 200) -> Sequence[EventRow]:
-    """Apply what waits, oldest first; an event that fails holds up no other.
+    """Apply waiting events, oldest first; a failing event does not delay others.
 
     Returns:
         The events that were looked at.
 
     Raises:
-        Unavailable: the database does not even take note of a failure, so it is no event's fault.
+        Unavailable: the database does not even take note of a failure, so it is not an event's fault.
     """
     events = services.store.events.due(services.clock(), LONGEST_WAIT * 2, limit)
     for event in events:
@@ -73,7 +73,7 @@ def set_aside_event(services: Services, event_id: int) -> EventRow:
     event = services.store.events.one(event_id)
     if not event.set_aside:
         raise BadRequest(
-            f"Webhook {event_id} was not set aside; `paploop events` lists those that were.",
+            f"Webhook {event_id} is not set aside. `paploop events` lists those that are.",
             code="event.not_set_aside",
             event=event_id,
         )
@@ -93,7 +93,7 @@ def apply_again(services: Services, event_id: int) -> EventRow:
 
 
 def discard(services: Services, event_id: int) -> EventRow:
-    """Forget about an event that was set aside; it stays readable for as long as applied ones do.
+    """Discard an event that was set aside; it stays readable as long as applied ones do.
 
     Raises:
         NotFound, BadRequest: it was not set aside.
@@ -104,7 +104,7 @@ def discard(services: Services, event_id: int) -> EventRow:
 
 
 def event_summary(event: EventRow) -> dict[str, Any]:
-    """An event as a lead reads it; times are unix seconds."""
+    """An event as a report for the lead; times are Unix seconds."""
     return {
         "id": event.id,
         "project": event.project_id,

@@ -1,4 +1,4 @@
-"""What a stored webhook event means: labels upserted or gone, tasks new or gone, a run wanted."""
+"""Effects of a stored webhook: labels upserted or deleted, tasks new or deleted, a run requested."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _asked(label_config: str) -> tuple[str, tuple[str, ...]]:
 
 
 def refresh_project(services: Services, project_id: int, project: Body) -> bool:
-    """Keep title and label config of a project, and train when its classes, or what is labeled with them, changed.
+    """Update title and label config of a project, and train if its classes, or what they label, changed.
 
     Returns:
         Whether a training run follows.

@@ -1,4 +1,4 @@
-"""What a project keeps of its past: nothing that only old runs needed stays for ever."""
+"""Deletes what only old runs of a project needed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECENT_ORDERS = 3
 
 
 def forget_past(services: Services, project_id: int) -> None:
-    """Delete places of orders, answers and run folders that nothing needs any more; a second call finds nothing left.
+    """Delete order positions, predictions and run folders that are no longer needed; repeating it changes nothing.
 
     Orders, runs and decisions stay as rows. Models that were promoted stay, so that a roll-back can predict again.
     """

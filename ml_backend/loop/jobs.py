@@ -1,4 +1,4 @@
-"""What RQ calls, by dotted name: a few lines each that build the services and hand over to a use case."""
+"""Job entry points that RQ calls by dotted name; each builds the services and calls a use case."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _services() -> Services:
 
 
 def run_job(run_id: int) -> str:
-    """Walk one run as far as it goes; answers its state."""
+    """Advance one run as far as possible; returns its state."""
     from ml_backend.loop.cycle import execute
 
     end_with_parent(signal.SIGKILL)
@@ -29,7 +29,7 @@ def run_job(run_id: int) -> str:
 
 
 def reconcile_job(project_id: int) -> dict[str, object]:
-    """Find what webhooks lost in one project, and clean up where a run has left something to clean."""
+    """Find lost webhooks of one project, and clean up after its runs."""
     from ml_backend.loop.reconcile import reconcile
 
     end_with_parent(signal.SIGKILL)
@@ -45,7 +45,7 @@ def reconcile_job(project_id: int) -> dict[str, object]:
 
 
 def cleanup_job(project_id: int) -> list[str]:
-    """Delete prediction versions that nobody sees any more."""
+    """Delete prediction versions that are no longer shown."""
     end_with_parent(signal.SIGKILL)
     return _cleaned(_services(), project_id)
 

@@ -48,11 +48,11 @@ class Pulse(threading.Thread):
     def run(self) -> None:
         """Beat at the set interval."""
         while not self.stopped.wait(self.services.settings.pulse_interval):
-            with self._care("Looking after the other lane"):
+            with self._care("Checking the other lane"):
                 self._keep()
-            with self._care("The beat of the worker"):
+            with self._care("The worker's pulse"):
                 beat(self.services, self._care)
-            with self._care("Forgetting old webhooks"):
+            with self._care("Deleting old webhooks"):
                 self._forget_old_events()
 
     def _forget_old_events(self) -> None:
@@ -62,12 +62,12 @@ class Pulse(threading.Thread):
             self.services.store.events.purge(now - KEEP_EVENTS)
 
     def stop(self) -> None:
-        """End after the present beat."""
+        """Stop after the current beat."""
         self.stopped.set()
 
 
 class Care:
-    """Keeps what fails in one stage or project from the others; each trouble is logged when it begins and ends."""
+    """Isolates failures of one stage or project from the others; logs each problem when it begins and ends."""
 
     def __init__(self) -> None:
         self._troubles: dict[str, str] = {}
@@ -95,7 +95,7 @@ class Care:
 
 
 def beat(services: Services, care: Care | None = None) -> None:
-    """One look at everything that may have become due; what fails in one stage or project holds up no other."""
+    """One pass over everything that may be due; a failure in one stage or project does not delay others."""
     care = care or Care()
     touched: set[int] = set()
     with _stage(care, "Applying webhooks"):
@@ -129,7 +129,7 @@ def _there(services: Services) -> list[ProjectRow]:
 
 
 def open_due_runs(services: Services, care: Care) -> None:
-    """Open a run in every project where one was asked for meanwhile, or where enough has changed or images came in."""
+    """Open a run in every project with a request, enough changes, or new images."""
     store = services.store
     for project in _there(services):
         with care(f"Opening a run of project {project.id}"):
@@ -146,7 +146,7 @@ def open_due_runs(services: Services, care: Care) -> None:
 
 
 def queue_open_runs(services: Services, care: Care) -> None:
-    """Queue every open run that nobody works on and whose waiting time is over."""
+    """Queue every open run that no process works on and whose wait is over."""
     now, longest = services.clock(), services.settings.retry_cap + SKEW
     for run in services.store.runs.all_open():
         with care(f"Queueing run {run.id}"):

@@ -1,4 +1,5 @@
-"""Find what webhooks lost: changed tasks by `updated_at`, new and deleted tasks by id, drift by counting."""
+"""Finds changes whose webhooks were lost: changed tasks by `updated_at`, new and deleted tasks by id, drift by
+counts."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ class Report:
 
 
 def reconcile(services: Services, project_id: int, *, full: bool = False) -> Report:
-    """Bring our copy of a project's tasks and annotations level with Label Studio; repeating it changes nothing.
+    """Synchronize a project's tasks and annotations with Label Studio; repeating it changes nothing.
 
     Everything is read again only where the counts tell that something was lost that no change of a task points to, such
     as a deletion; a difference that a full reading leaves is kept in mind and asks for no other.
@@ -97,7 +98,7 @@ def _project(services: Services, project_id: int) -> Json:
 
 
 def _tasks(services: Services, project_id: int) -> tuple[int, int, int]:
-    """New and deleted tasks; answers how many of both, and how many annotations went with the deleted ones."""
+    """New and deleted tasks; returns how many of both, and how many annotations went with the deleted ones."""
     store, client = services.store, services.label_studio
     # Ours before the listing: what arrives while Label Studio lists is not in its list and is not gone.
     items, annotated = store.items.all(project_id), set(store.labels.ids(project_id))
@@ -150,7 +151,7 @@ def _poll(services: Services, project_id: int, since: str) -> _Found:
             if lost:
                 deleted += store.labels.delete(project_id, sorted(lost), services.clock(), empty_counts=empty)
         except BadRequest as error:
-            log.warning("task %s of project %d cannot be taken over: %s", task["id"], project_id, error)
+            log.warning("task %s of project %d cannot be fetched: %s", task["id"], project_id, error)
     return _Found(changed, deleted, _earlier(newest))
 
 

@@ -1,4 +1,4 @@
-"""Earlier models on the validation items of today: scores on different items make no curve."""
+"""Measures earlier models on the current validation items, because scores on different items do not form a curve."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def scores_on_one_set(
         try:
             score = ask(earlier)
         except (TrainingError, PapLoopError, OSError) as error:
-            log.info("run %d is not on the curve: %s", earlier.id, error)
+            log.info("run %d is missing from the curve: %s", earlier.id, error)
             continue
         if score is not None:
             scores[earlier.id] = score

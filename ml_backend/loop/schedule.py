@@ -1,4 +1,4 @@
-"""Is a run due? Numbers in, a reason in words out; a clock that was set back holds nothing up."""
+"""Is a run due? Numbers in, a reason in words out; a clock that is set back delays nothing."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ def due(*, changed: int, first_change_at: float | None, settings: ProjectSetting
     if not settings.auto_train or changed <= 0:
         return None
     if changed >= settings.retrain_labels:
-        return f"{changed} new or changed labels, {settings.retrain_labels} are enough for a run."
+        return f"{changed} new or changed labels; a run needs {settings.retrain_labels}."
     if first_change_at is None or settings.retrain_minutes <= 0:
         return None
-    limit = f"{settings.retrain_minutes:g} minutes are the limit"
+    limit = f"the limit is {settings.retrain_minutes:g} minutes"
     if first_change_at > now + SKEW:
-        return f"{changed} new or changed labels were noted before the clock was set back, and {limit}."
+        return f"{changed} new or changed labels were recorded before the clock was set back; {limit}."
     waited = (now - first_change_at) / 60
     if waited >= settings.retrain_minutes:
-        return f"{changed} new or changed labels have waited {waited:.0f} minutes, {limit}."
+        return f"{changed} new or changed labels have waited {waited:.0f} minutes; {limit}."
     return None
 
 
 def due_run(services: Services, project_id: int) -> str | None:
-    """Why a project should train now, by itself; None while it waits for labels or for the pause after a failure.
+    """Why a project should train automatically now; None while it waits for labels or for the pause after a failure.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
         BadRequest: its stored settings are out of range.
     """
     store, now = services.store, services.clock()
@@ -67,4 +67,8 @@ def order_due(services: Services, project_id: int) -> str | None:
         return None
     if is_paused(services.store.runs, project_id, ("train", "rank"), now=services.clock()):
         return None
-    return "Images came in that the present order does not hold." if ranking is not None else "There is no order yet."
+    return (
+        ("Images were added that the current order does not include.")
+        if ranking is not None
+        else "There is no order yet."
+    )

@@ -1,1 +1,1 @@
-"""Which image next."""
+"""Ranking: which image comes next."""

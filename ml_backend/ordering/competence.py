@@ -1,4 +1,4 @@
-"""What the judge measured of a model, over the classes that a project has now."""
+"""The judge's measurements of a model, over the classes that a project has now."""
 
 from __future__ import annotations
 

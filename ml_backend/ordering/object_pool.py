@@ -1,4 +1,4 @@
-"""What a detector said about a project's images -> the `Pool` that detection strategies rank."""
+"""A detector's predictions for a project's images -> the `Pool` that detection strategies rank."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def detection_pool(
     groups: IntArray,
     embeddings: FloatArray | None = None,
 ) -> Pool:
-    """A pool whose regions are the objects found on each image, the last class being the background.
+    """A pool whose regions are the objects found on each image; the last class is the background.
 
     Args:
         ids: `(n,)` int64.
-        found: one an image, all by one model with the same number of members.
+        found: one per image, all by one model with the same number of members.
         labelled: `(n,)` bool.
         groups: `(n,)` int64 near-duplicate groups.
         embeddings: `(n, d)` float32 of whole images, unit length, or None.

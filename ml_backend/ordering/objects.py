@@ -1,4 +1,4 @@
-"""Which image next, where objects are drawn: a `Pool` of what the detector found, a strategy's order."""
+"""The order for projects with drawn objects: a `Pool` of the detector's predictions, a strategy's order."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LEAST_AP50: Final = 0.1
 
 
 def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: int) -> tuple[str, str]:
-    """The strategy that ranks what a detector found, and a note on why where the project leaves the choice to us.
+    """The strategy that ranks a detector's predictions, with a note on why if the project leaves the choice to `auto`.
 
     Args:
         settings: the project's.
@@ -54,17 +54,19 @@ def strategy_for(settings: ProjectSettings, judged: Mapping[str, Any], classes: 
     measured = judged.get("candidate")
     value = measured.get("AP50") if isinstance(measured, Mapping) else None
     if not isinstance(value, int | float) or not math.isfinite(value):
-        return COLD_START, "No held-out object yet to measure the detector on: images that represent the pool first."
+        return COLD_START, (
+            "There is no held-out object yet to measure the detector on: images that represent the pool come first."
+        )
     if value < LEAST_AP50:
-        note = f"The detector knows little (AP50 {value:.2f} on held-out images): images that represent the pool first."
+        note = f"The detector is weak (AP50 {value:.2f} on held-out images): images that represent the pool come first."
         return COLD_START, note
     name, images, objects = _default(classes), judged.get("images"), judged.get("objects")
     on = f"AP50 {value:.2f} on {images} held-out images with {objects} objects"
     if all(isinstance(count, int) and count >= ENOUGH_ITEMS for count in (images, objects)):
-        return name, f"The detector knows enough to trust its doubts ({on})."
+        return name, f"The detector is good enough to trust its uncertainty ({on})."
     return (
         name,
-        f"The detector finds something ({on}). That is too little to be sure, but {name} uses it all the same.",
+        f"The detector finds some objects ({on}). The evidence is thin, but {name} uses it anyway.",
     )
 
 
@@ -73,7 +75,7 @@ def _default(classes: int) -> str:
 
 
 def order_objects(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
-    """Rank every unlabelled image; those that the detector has not looked at follow in random order.
+    """Rank every unlabeled image; those that the detector has not predicted follow in random order.
 
     Validation images are mixed in at random, as for classification.
     """
@@ -90,7 +92,7 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in request.classes))
     if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
         wanted, name = name, _default(len(request.classes))
-        note = f"{wanted} compares outlines and the detector draws none yet, so {name} chooses."
+        note = f"{wanted} compares outlines, but the detector does not predict any yet, so {name} is used."
     parameters = settings.strategy_params if name == settings.strategy else {}
     splits = np.array([item.split for item in known])
     chosen = choose(
@@ -117,7 +119,7 @@ def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]
 
 
 def _pool(services: Services, items: Sequence[ItemRow], found: Mapping[int, Detections], request: OrderRequest) -> Pool:
-    """The pool of these items; what is labelled has no regions, for nobody asks the detector about it any more."""
+    """The pool of these items; labeled images have no regions, because the detector no longer predicts them."""
     members = min(len(each.probs) for each in found.values())
     some = next(iter(found.values()))
     nothing = _cut(some, members, regions=0)

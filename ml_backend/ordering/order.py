@@ -1,4 +1,4 @@
-"""Which item next: a `Pool` from the store, a strategy's order, validation items mixed in, positions as scores.
+"""The order of a project: a `Pool` from the store, a strategy's order, validation items mixed in, positions as scores.
 
 With a validation fraction of 1/5, s what the strategy chose, r what it left over and v validation items at random::
 
@@ -44,7 +44,7 @@ EXPLAINED = 100
 
 @dataclass(frozen=True)
 class ProjectOrder:
-    """An order of a project's unlabelled items and where it came from."""
+    """An order of a project's unlabeled items and its provenance."""
 
     strategy: str
     entries: Sequence[RankingEntry]
@@ -117,7 +117,7 @@ def interleave(first: Sequence[int], second: Sequence[int], fraction: float) -> 
 
 @dataclass(frozen=True)
 class OrderRequest:
-    """What an order is asked for.
+    """The request for an order.
 
     Attributes:
         run_id: the model run whose stored probabilities are used, or None at cold start.
@@ -146,7 +146,7 @@ class OrderRequest:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a strategy answered for the part of the pool that it may choose from."""
+    """What a strategy returned for the part of the pool that it may choose from."""
 
     name: str
     note: str
@@ -155,7 +155,7 @@ class Chosen:
 
 
 def order_project(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
-    """Rank every unlabelled item of a project.
+    """Rank every unlabeled item of a project.
 
     Validation items are drawn at random and mixed in at the validation fraction, never chosen by the strategy: a
     validation set picked by uncertainty would judge every model on its predecessor's doubts.
@@ -179,7 +179,7 @@ def order_project(services: Services, project_id: int, request: OrderRequest) ->
 
 
 def to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
-    """The pool as a strategy may see it: other sides' images are there, their labels are not and none can be chosen."""
+    """The pool as a strategy may see it: items of other sides are present, but without labels and not selectable."""
     learn = (splits != "validation") & (splits != "quarantine")
     return dataclasses.replace(
         pool,
@@ -190,7 +190,7 @@ def to_learn_from(pool: Pool, splits: NDArray[np.str_]) -> Pool:
 
 
 def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, request: OrderRequest) -> Chosen:
-    """Ask the project's strategy, or the one for a cold start where there is no model.
+    """Rank with the project's strategy, or with the cold-start strategy if there is no model.
 
     Raises:
         BadRequest: the strategy cannot rank this pool.
@@ -199,7 +199,7 @@ def choose(pool: Pool, settings: ProjectSettings, rng: np.random.Generator, requ
     offered = {"competence": request.competence, "have": request.have}
     parameters = {**settings.strategy_params, **strategies.accepted(name, offered)}
     if {"probs", "members"} & strategies.describe(name).needs and pool.probs.shape[0] == 0:
-        why = "there is none yet" if request.run_id is None else "none yet knows the classes of this project"
+        why = "there is none yet" if request.run_id is None else "no model has the classes of this project yet"
         note = f"{name} needs a model and {why}, so {COLD_START} orders the pool."
         name, parameters = COLD_START, {}
     budget = min(settings.window, len(pool.open))
@@ -217,7 +217,7 @@ def mix(
     settings: ProjectSettings,
     rng: np.random.Generator,
 ) -> list[int]:
-    """The strategy's order, then what its window left over, with validation items mixed in."""
+    """The strategy's order, then the items outside its window, with validation items mixed in."""
     held = splits == "validation"
     first = chosen.ranking.order.tolist()
     left = np.setdiff1d(chosen.pool.open, chosen.ranking.order)
@@ -253,7 +253,7 @@ def entries_of(
     def why(position: int) -> str:
         group = int(groups[position])
         if group in seen and not chosen.pool.labelled[position]:
-            return "shows the same as an image that is labeled or comes before it"
+            return "shows the same specimen as an image that is labeled or comes before it"
         seen.add(group)
         if held[position]:
             return "drawn at random for the validation set"
@@ -266,7 +266,7 @@ def entries_of(
 
 
 def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request: OrderRequest) -> Provenance:
-    """What an order was made from, so that it can be made again."""
+    """The inputs of an order, so that it can be reproduced."""
     digest = hashlib.sha256()
     for part in (pool.ids, pool.labels, pool.labelled, pool.groups):
         digest.update(np.ascontiguousarray(part).tobytes())
@@ -289,7 +289,7 @@ def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request
 
 
 def _groups_once(pool: Pool, order: Sequence[int]) -> list[int]:
-    """Move later members of a duplicate group, and all members of a labelled one, to the end."""
+    """Move later members of a duplicate group, and all members of a labeled one, to the end."""
     seen = {int(g) for g in pool.groups[pool.labelled]}
     first: list[int] = []
     later: list[int] = []

@@ -1,4 +1,4 @@
-"""Choosing a project's strategy and policy: by API, page or command line, effective at the next ranking."""
+"""Changes a project's strategy and policy, by API, page or command line; effective from the next ranking."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
         values: names of `ProjectSettings` with their new values. A new strategy drops the old one's parameters.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
         BadRequest: a name, a value or a strategy is unknown; nothing was changed.
     """
     present = services.store.projects.settings(project_id)
@@ -53,10 +53,10 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
 
 
 def kind_of(services: Services, project_id: int) -> Kind | None:
-    """What the project's label config asks for; None where PapLoop cannot drive it.
+    """The kind of job in the project's label config; None if PapLoop cannot drive it.
 
     Raises:
-        NotFound: PapLoop does not know the project.
+        NotFound: the project is not connected.
     """
     try:
         return parse_label_config(services.store.projects.one(project_id).label_config).kind
@@ -90,13 +90,13 @@ def _fits(name: str, kind: Kind) -> bool:
 
 
 def fitting(settings: ProjectSettings, kind: Kind) -> tuple[ProjectSettings, str]:
-    """The settings with a strategy that can rank this kind of project, and a note where it had to be another one.
+    """The settings with a strategy that can rank this kind of project, and a note if it had to be replaced.
 
     A label config may change its kind after a strategy was chosen; the loop must go on all the same.
     """
     if settings.strategy in usable(kind):
         return settings, ""
-    note = f"{settings.strategy} does not rank this kind of project, so {AUTO} chooses."
+    note = f"{settings.strategy} cannot rank this kind of project, so {AUTO} is used."
     return settings.model_copy(update={"strategy": AUTO, "strategy_params": {}}), note
 
 
@@ -134,11 +134,11 @@ def _check_strategy(name: object, kind: Kind | None) -> None:
     if name in strategies.names() and name not in usable(kind):
         needs = strategies.describe(name).needs
         why = (
-            "ranks what a detector found, and this project labels whole images"
+            "ranks objects that a detector found, but this project labels whole images"
             if kind is not None and "background" not in pool_has(kind)
-            else "compares outlines, and only boxes are drawn in this project"
+            else "compares outlines, but this project has only boxes"
             if "mask_overlaps" in needs
-            else "ranks whole images by their class, and objects are drawn in this project"
+            else "ranks whole images by their class, but this project draws objects"
         )
         raise BadRequest(
             f"The strategy {name} {why}; choose one of {', '.join(usable(kind))}.", code="strategy.unusable"

@@ -140,7 +140,7 @@ def _fault_of_pattern(pattern: str) -> str:
         for probe in probes:
             regex.search(pattern, probe, timeout=PATTERN_SECONDS)
     except regex.error as error:
-        return f"the group pattern {pattern!r} is no regular expression ({error})"
+        return f"the group pattern {pattern!r} is not a valid regular expression ({error})"
     except (TimeoutError, RecursionError, MemoryError):
         return (
             f"the group pattern {pattern!r} takes too long on names such as {probe[:40]!r}; write it without a "

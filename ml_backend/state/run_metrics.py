@@ -1,4 +1,4 @@
-"""What was measured in a run, one entry a step, as its row keeps it."""
+"""What was measured in a run, one entry per step, as its row keeps it."""
 
 from __future__ import annotations
 

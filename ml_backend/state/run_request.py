@@ -17,7 +17,7 @@ VERSION: Final = 1
 
 @dataclass(frozen=True)
 class Request:
-    """What a run goes by. Training jobs read it as one flat JSON object.
+    """What a run uses. Training jobs read it as one flat JSON object.
 
     Attributes:
         task: name of the kind of model to train, see `ml_backend.loop.kinds`; empty in a run that only ranks, and in

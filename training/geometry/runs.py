@@ -189,5 +189,5 @@ def mask_iou(first: Sequence[Runs], second: Sequence[Runs]) -> NDArray[np.float6
 
 
 def pixels(runs: Code) -> int:
-    """How many px a mask covers."""
+    """How many px per mask covers."""
     return int(counts_of(runs)[1::2].sum())

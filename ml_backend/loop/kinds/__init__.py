@@ -1,4 +1,4 @@
-"""One folder for each kind of project; `base.Kind` is the seam, and nothing but it knows which kind it has before it.
+"""One folder for each kind of project; everything else works through `base.Kind` and does not branch on the kind.
 
 Add a kind called NAME:
 1. a reader of its controls in `label_studio/config/`, one of `parse.READERS`, which gives the job the `kind` NAME;

@@ -22,7 +22,7 @@ Regions = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a training job of this kind goes by.
+    """What a training job of this kind uses.
 
     Attributes:
         labels: labeled images to learn from and to judge on.
@@ -59,13 +59,13 @@ class Drawing(Protocol):
 
     @property
     def answered(self) -> Collection[int]:
-        """Items that the model has an answer for, be it that there is nothing."""
+        """Items that the model has a prediction for, including empty ones."""
 
     def regions(self, entries: Sequence[RankingEntry]) -> Iterator[Regions]:
-        """What annotators see on the image of each entry, one an entry and in order."""
+        """What annotators see on the image of each entry, one per entry and in order."""
 
     def told(self) -> Mapping[str, Any]:
-        """What the run's metrics keep of how they were drawn, as JSON, once all were made."""
+        """What the run's metrics record about how they were drawn, as JSON, once all are made."""
 
 
 class Kind(Protocol):
@@ -98,13 +98,13 @@ class Kind(Protocol):
         """Compare the candidate of a run with the serving model on the same held-out images; arguments as `prepare`."""
 
     def can_read(self, services: Services, run_id: int) -> bool:
-        """Whether the model that a run trained can be loaded; where it cannot, the log says why.
+        """Whether the model that a run trained can be loaded; if not, the log says why.
 
         A model that is lost must not stop its successor: whoever needs one asks here first and goes on without it.
         """
 
     def look(self, services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
-        """Have a model look at the pool and store its answers; those that are there are passed over.
+        """Predict the pool with a model and store the predictions; existing ones are skipped.
 
         Args:
             services: the parts of the process.
@@ -114,7 +114,7 @@ class Kind(Protocol):
         """
 
     def order(self, services: Services, project_id: int, labels: ProjectLabels, request: OrderRequest) -> ProjectOrder:
-        """Show strategies the pool as this kind sees it, and return their order of every unlabeled image."""
+        """Rank every unlabeled image with the strategy, on the pool as this kind represents it."""
 
     def draw(
         self,
@@ -124,7 +124,7 @@ class Kind(Protocol):
         model_run: int | None,
         offered: Mapping[int, Offer],
     ) -> Drawing:
-        """Make pre-annotations of stored answers, without a look at any image.
+        """Make pre-annotations from stored predictions, without reading any image.
 
         Args:
             services: the parts of the process.

@@ -11,7 +11,7 @@ from ml_backend.state.records import RunRow
 
 
 def judge(services: Services, run: RunRow) -> StepResult:
-    """Decide whether this run's model replaces the active one; a model of another kind is no incumbent."""
+    """Decide whether this run's model replaces the active one; a model of another kind is not an incumbent."""
     kind = kind_of_run(run)
     before = serving_run(services.store, run.project_id, kind)
     judged = kind.judge(services, run, before)

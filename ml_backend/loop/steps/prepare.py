@@ -39,7 +39,7 @@ def prepare(services: Services, run: RunRow) -> StepResult:
         own=prepared.own,
     )
     if prepared.nothing:
-        why = f"Nothing to learn: {prepared.nothing}. The order is renewed all the same."
+        why = f"Nothing to train on: {prepared.nothing}. The order is still renewed."
         return StepResult("publish", change, request, decision="kept", decision_reason=why)
     folder = services.files.make(services.files.run_dir(run.id))
     services.files.write_atomic(folder / "request.json", json.dumps(request.as_dict(), indent=2))

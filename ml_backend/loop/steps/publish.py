@@ -33,7 +33,7 @@ VERSION_PREFIX = "paploop-"
 
 
 def publish(services: Services, run: RunRow) -> StepResult:
-    """Renew what Label Studio shows; the PATCH of `model_version` is the one moment at which it changes."""
+    """Renew what Label Studio shows; the PATCH of `model_version` is the only step at which it changes."""
     labels = project_labels(services.store, run.project_id)
     kind = kind_of(labels.job)
     model_run = _model_run(services, run, kind)
@@ -55,7 +55,7 @@ def publish(services: Services, run: RunRow) -> StepResult:
     try:
         services.queue.put("cleanup_job", run.project_id, key=f"cleanup-{run.project_id}")
     except QueueUnavailable as error:
-        log.warning("old predictions are cleaned up later: %s", error)
+        log.warning("old predictions will be deleted later: %s", error)
     told = {"strategy": ranking.strategy, "version": ranking.version, "pushed": pushed, **drawing.told()}
     metrics = replace(run.metrics, publish=told)
     return StepResult("done", metrics=metrics, progress=1.0, message=f"{pushed} tasks ranked")
@@ -81,8 +81,8 @@ def _speaks(services: Services, run: RunRow, kind: Kind, model_run: int) -> bool
         return True
     if run.request.model_run is not None:
         raise BadRequest(
-            f"The model of run {model_run} cannot be read any more, so nothing was rolled back; choose another run or "
-            "train again."
+            f"The model of run {model_run} can no longer be read, so nothing was rolled back. Choose another "
+            "run or train again."
         )
     return False
 
@@ -155,7 +155,8 @@ def _push(services: Services, run: RunRow, ranking: RankingRow, job: LabelingJob
     except UnknownTasks as error:
         store.items.mark_tasks_deleted(run.project_id, error.task_ids)
         raise LabelStudioUnavailable(
-            f"{len(error.task_ids)} tasks were deleted in Label Studio meanwhile; the order is sent again without them."
+            f"{len(error.task_ids)} tasks were deleted in Label Studio in the meantime; the order is sent "
+            "again without them."
         ) from error
 
 
@@ -175,7 +176,7 @@ def push(client: LabelStudio, project_id: int, body: Sequence[Mapping[str, Any]]
 
 
 def cleanup(services: Services, project_id: int) -> list[str]:
-    """Delete our prediction versions that nobody sees any more; answers their names.
+    """Delete our prediction versions that are no longer shown; returns their names.
 
     Raises:
         Busy: a run of the project is at work; it asks for another cleanup when it has published.

@@ -14,8 +14,8 @@ class StepResult:
 
     Attributes:
         following: the next state.
-        change: number of the latest change of labels that the run takes in.
-        request: what the run goes by.
+        change: number of the latest change of labels that the run includes.
+        request: what the run uses.
         metrics: measurements of all steps so far.
         decision: "promoted" or "kept".
         decision_reason: why, in words.

@@ -36,7 +36,7 @@ def test_what_was_set_aside_is_listed_applied_and_discarded(shell: Shell, projec
     assert "was discarded" in shell("events", "--discard", str(second))
     assert shell.json("events") == []
     assert shell.fails("events", "--apply", str(first)) == (
-        f"Webhook {first} was not set aside; `paploop events` lists those that were.",
+        f"Webhook {first} is not set aside. `paploop events` lists those that are.",
         2,
     )
     assert "no webhook 999" in shell.fails("events", "--discard", "999")[0]

@@ -55,7 +55,7 @@ def test_one_class_is_no_error(loop: Loop) -> None:
     ended = loop.settle()
     assert ended.id == run.id
     assert (ended.state, ended.decision) == ("done", "kept")
-    assert "Nothing to learn" in ended.decision_reason
+    assert "Nothing to train on" in ended.decision_reason
     assert loop.store.projects.one(loop.project).active_version
 
 

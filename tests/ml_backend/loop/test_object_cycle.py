@@ -131,7 +131,7 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
             name,
             len(store.rankings.entries(ranking.id)),
         )
-    for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "only boxes are drawn")):
+    for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "has only boxes")):
         with pytest.raises(BadRequest, match=why):
             change_settings(boxes.services, boxes.project, {"strategy": name})
 
@@ -200,5 +200,5 @@ def test_when_the_config_asks_for_classes_the_detector_is_not_asked(boxes: Objec
     )
     ended = boxes.settle()
     assert (ended.id, ended.state, ended.decision) == (run.id, "done", "kept"), ended
-    assert "Nothing to learn" in ended.decision_reason
+    assert "Nothing to train on" in ended.decision_reason
     assert boxes.store.projects.one(boxes.project).active_run_id is None

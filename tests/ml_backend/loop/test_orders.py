@@ -66,7 +66,7 @@ def test_who_comes_in_by_command_hears_what_to_do_next(loop: Loop, monkeypatch: 
     assert run.kind == "rank"
     assert said.startswith("Start `paploop worker`")
     monkeypatch.setattr(loop.services.queue, "workers", lambda: 1)
-    assert "orders the images now" in ask_for_order(loop.services, loop.project, "Again.")[1]
+    assert "is ranking the images" in ask_for_order(loop.services, loop.project, "Again.")[1]
 
     def away() -> int:
         raise QueueUnavailable("Redis does not respond. Start it and then the worker.")
@@ -82,4 +82,4 @@ def test_an_ingest_that_adds_to_an_order_is_noticed(loop: Loop, tmp_path: Path) 
     for path in paths[:90]:
         path.unlink()
     assert ingest(loop.services, loop.project, folder, stage=quiet).tasks > 0
-    assert order_due(loop.services, loop.project) == "Images came in that the present order does not hold."
+    assert order_due(loop.services, loop.project) == "Images were added that the current order does not include."

@@ -17,7 +17,7 @@ from tests.ml_backend.loop.classes import Loop
         ("promoted", "failed", True, ""),
         ("kept", "done", True, "has no promoted model"),
         ("promoted", "publish", True, "is still publishing"),
-        ("promoted", "done", False, "is lost"),
+        ("promoted", "done", False, "is missing"),
     ],
 )
 def test_the_button_and_the_command_allow_the_same(

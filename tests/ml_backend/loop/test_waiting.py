@@ -70,7 +70,7 @@ def test_a_step_whose_process_ends_again_and_again_fails(scene: Loop) -> None:
             execute(scene.services, run_id)
     run = execute(scene.services, run_id)
     assert run.state == "failed"
-    assert "begun 8 times and its process ended each time" in run.error
+    assert "died in all 8 attempts" in run.error
 
 
 def test_a_failed_run_is_shown_and_its_labels_still_count(scene: Loop) -> None:

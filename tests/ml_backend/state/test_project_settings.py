@@ -23,7 +23,10 @@ def test_changed_validates_and_leaves_the_original() -> None:
         ({"validation_fraction": 1.0}, "'validation_fraction' cannot be 1.0"),
         ({"duplicate_radius": float("nan")}, "'duplicate_radius' cannot be nan"),
         ({"method": "magic"}, "'method' cannot be 'magic': input should be 'auto', 'head' or 'finetune'"),
-        ({"group_pattern": "("}, r"'group_pattern' cannot be '\(': the group pattern .* is no regular expression"),
+        (
+            {"group_pattern": "("},
+            r"'group_pattern' cannot be '\(': the group pattern .* is not a valid regular expression",
+        ),
         ({"seed": -1, "window": "x"}, "'window' .*; 'seed'"),
     ],
 )

@@ -91,7 +91,7 @@ def test_in_the_loop(world: ImportWorld, tmp_path: Path) -> None:
     labels = ProjectLabels(parse_label_config(BOXES), {}, {}, frozenset(said), said)
     samples, omitted, told = object_samples(world.services, store.items.all(world.project), labels)
     assert [(len(sample.boxes), sample.checked is None) for sample in samples] == [(1, False), (0, True)]
-    assert omitted == {"nothing that is drawn on it can be read": 1}
+    assert omitted == {"none of its regions can be read": 1}
     assert len(told) == 2
     write_object_manifest(tmp_path / OBJECTS, samples)
     learned = detection_sets(read_object_manifest(tmp_path / OBJECTS), ["Cell"])[0].images

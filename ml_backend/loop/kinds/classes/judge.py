@@ -30,7 +30,7 @@ MODELS, NETWORKS = 24, 2
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The labelled validation items of a run.
+    """The labeled validation items of a run.
 
     Attributes:
         items: n items.
@@ -104,7 +104,7 @@ def _curve(
 
 
 def held_out(services: Services, run: RunRow) -> HeldOut:
-    """The validation items in a run's manifest that can still be looked at."""
+    """The validation items in a run's manifest whose images can still be read."""
     classes = run.request.classes
     manifest = read_manifest(services.files.run_dir(run.id) / "manifest.jsonl")
     validation = {sample.id: sample for sample in manifest if sample.split == "validation"}
@@ -115,12 +115,13 @@ def held_out(services: Services, run: RunRow) -> HeldOut:
 
 
 def answers(services: Services, run_id: int, held: HeldOut) -> FloatArray:
-    """What a run's model says about held-out items, `(n, classes)` at temperature 1; NaN where an image is lost.
+    """The probabilities of a run's model for held-out items, `(n, classes)` at temperature 1; NaN where an image is
+    missing.
 
     Raises:
         TrainingError: the model is lost or damaged, or answers about other images than these.
     """
     probs, classes = predict_items(services.models, services.images, run_id, held.items, held.encoder, raw=True)
     if not set(classes) & set(held.classes):
-        raise TrainingError(f"The model of run {run_id} knows none of the classes {', '.join(held.classes)}.")
+        raise TrainingError(f"The model of run {run_id} has none of the classes {', '.join(held.classes)}.")
     return over_classes(probs, classes, held.classes)

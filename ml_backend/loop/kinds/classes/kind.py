@@ -1,4 +1,4 @@
-"""The kind of projects that give a whole image one class of several."""
+"""The kind of projects that give each image one of several classes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from training.types import Metrics, Progress
 
 
 class Classes:
-    """One class an image: a head on embeddings, or a network."""
+    """One class per image: a head on embeddings, or a network."""
 
     name: ClassVar[str] = "classes"
 
@@ -48,11 +48,11 @@ class Classes:
         return is_readable(services.models, run_id)
 
     def look(self, services: Services, run: RunRow, model_run: int, labels: ProjectLabels) -> None:
-        """Every image, once a model."""
+        """Every image, once per model."""
         predict_pool(services, run, model_run)
 
     def order(self, services: Services, project_id: int, labels: ProjectLabels, request: OrderRequest) -> ProjectOrder:
-        """One region an image: the class distribution of the whole."""
+        """One region per image: the class distribution of the whole."""
         classes = list(request.classes)
         known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
         return order_project(services, project_id, replace(request, labels=known))
@@ -65,7 +65,7 @@ class Classes:
         model_run: int | None,
         offered: Mapping[int, Offer],
     ) -> Drawing:
-        """The likeliest class, or the one that near-duplicates were given."""
+        """The most probable class, or the label of a near-duplicate."""
         return ProposedClasses(services, job, model_run, offered)
 
 

@@ -1,4 +1,4 @@
-"""A classifier looks at the whole pool, once a model."""
+"""A classifier predicts the whole pool, once per model."""
 
 from __future__ import annotations
 

@@ -39,11 +39,11 @@ class ProposedClasses:
 
     @property
     def answered(self) -> Collection[int]:
-        """Items that the model has an answer for."""
+        """Items that the model has a prediction for."""
         return self._rows.keys()
 
     def regions(self, entries: Sequence[RankingEntry]) -> Iterator[Regions]:
-        """One choice an entry, or none."""
+        """One choice per entry, or none."""
         draw = ChoiceDrawer(self.job)
         classes = () if self._stored is None else self._stored.classes
         for item in (entry.item_id for entry in entries):
@@ -53,5 +53,5 @@ class ProposedClasses:
                 yield draw.of_answer(classes, self._rows.get(item), self.model_run or 0, item)
 
     def told(self) -> Mapping[str, Any]:
-        """Nothing: a choice is drawn in one way only."""
+        """Nothing: a choice has only one form."""
         return {}

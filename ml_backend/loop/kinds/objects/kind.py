@@ -55,7 +55,7 @@ class Objects:
         look_at_pool(services, run, model_run, labels)
 
     def order(self, services: Services, project_id: int, labels: ProjectLabels, request: OrderRequest) -> ProjectOrder:
-        """A region an object, the last class of each being the background."""
+        """One region per object; the last class of each is the background."""
         return order_objects(services, project_id, replace(request, objects=labels.by_class()))
 
     def draw(
@@ -66,7 +66,7 @@ class Objects:
         model_run: int | None,
         offered: Mapping[int, Offer],
     ) -> Drawing:
-        """The objects that are likely enough; a copy's lie elsewhere, so near-duplicates offer none."""
+        """The objects above their thresholds; a copy's objects are elsewhere, so near-duplicates propose none."""
         return ProposedObjects(services, project_id, job, model_run)
 
 

@@ -1,4 +1,4 @@
-"""A detector looks at the images of the window, in as many views as the strategy compares."""
+"""Predicts the images of the window with a detector, in as many views as the strategy compares."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def look_at_pool(services: Services, run: RunRow, model_run: int, labels: Projec
     rng = np.random.default_rng(run.seed + run.id)
     window = window_of(items, labels.touched, settings.window, rng, store.detections.items(model_run))
     strategy, _ = strategy_for(settings, judged, len(labels.job.classes))
-    report = reporter(store.runs, services.clock, run, "Looking for objects")
+    report = reporter(store.runs, services.clock, run, "Detecting objects")
     predict_pool(store, services.models, services.images, model_run, window, members_for(strategy), report)

@@ -39,9 +39,7 @@ def prepare_objects(services: Services, run: RunRow, labels: ProjectLabels, befo
     }
     nothing = ""
     if not learned:
-        nothing = (
-            "no object is labeled yet" if not samples else "no object is labeled on an image that may be learned from"
-        )
+        nothing = "no object is labeled yet" if not samples else "no training image has a labeled object"
     else:
         write_object_manifest(services.files.make(services.files.run_dir(run.id)) / OBJECTS, samples)
     return Prepared(len(samples), omitted, own, nothing)
@@ -73,12 +71,12 @@ def object_samples(
             path = services.image_path(item)
             orientation = 1 if drawn_upright(results, size) else orientation_of(path)
         except (ImageError, ImageDecodeError):
-            omitted["its image cannot be read any more"] += 1
+            omitted["its image can no longer be read"] += 1
             continue
         found = objects_on(results, labels.job, size, orientation=orientation)
         told += [f"Task {item.task_id}: {sentence}" for sentence in found.left_out[: TOLD - len(told)]]
         if found.says_nothing:
-            omitted["nothing that is drawn on it can be read"] += 1
+            omitted["none of its regions can be read"] += 1
             continue
         samples.append(
             ObjectSample(

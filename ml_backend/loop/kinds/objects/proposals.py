@@ -1,4 +1,4 @@
-"""Stored answers of a detector -> the objects that annotators see."""
+"""Stored predictions of a detector -> the objects that annotators see."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class ProposedObjects:
 
     @cached_property
     def answered(self) -> Collection[int]:
-        """Images that the detector has looked at."""
+        """Images that the detector has predicted."""
         return set() if self.model_run is None else self.services.store.detections.items(self.model_run)
 
     def regions(self, entries: Sequence[RankingEntry]) -> Iterator[Regions]:
-        """The objects that are likely enough; nothing where no detector has looked at the image."""
+        """The objects above their thresholds; nothing if no detector has predicted the image."""
         if self.model_run is not None:
             renew_thresholds(self.services.store, self.services.files, self.project_id, self.model_run)
         style = style_of(self.services.store, self.project_id, self.model_run)
-        nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object is likely enough"
+        nothing = "held back" if style.thresholds == NOTHING_SHOWN else "no object has a high enough score"
         for start in range(0, len(entries), READ_AT_ONCE):
             part = entries[start : start + READ_AT_ONCE]
             stored = self._stored([entry.item_id for entry in part])

@@ -1,4 +1,4 @@
-"""Which files a project may name as the weights that a detector starts from."""
+"""The files that a project may use as initial weights of a detector."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FETCHED = ("detectron2://", "https://")
 
 
 def weights_address(address: str, services: Services) -> str:
-    """The address as it was set, where it is one to fetch from or a file inside the folders that hold such files.
+    """The configured address, if it can be downloaded or is a file in an allowed folder.
 
     A project's settings can be changed over HTTP, and what a training says about a file tells what the file holds.
 
@@ -26,6 +26,6 @@ def weights_address(address: str, services: Services) -> str:
     if any(place.is_relative_to(root.expanduser().resolve()) for root in (home, *services.settings.image_roots)):
         return str(place)
     raise TrainingError(
-        f"The weights of the setting 'backbone_weights' must lie in {home} or in a folder of PAPLOOP_IMAGE_ROOTS; "
-        "put the file there and give its name."
+        f"The weights in the setting 'backbone_weights' must be in {home} or in a folder of "
+        "PAPLOOP_IMAGE_ROOTS. Put the file there and use its name."
     )

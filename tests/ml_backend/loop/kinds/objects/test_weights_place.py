@@ -30,7 +30,7 @@ def test_addresses_and_files_in_the_folders_for_them_are_taken(services: Service
 
 @pytest.mark.parametrize("address", ["/etc/hostname", "/etc/none", "../secrets.json", "../../etc/passwd"])
 def test_other_files_are_refused_alike_whether_they_exist_or_not(services: Services, address: str) -> None:
-    with pytest.raises(TrainingError, match="must lie in"):
+    with pytest.raises(TrainingError, match="must be in"):
         weights_address(address, services)
 
 
