@@ -146,7 +146,7 @@ def _apply(project: int, threshold: float) -> bool:
     from ml_backend.ordering.strategy_choice import change_settings
 
     with opened() as services:
-        change_settings(services, project, {"duplicate_share": min(1.0, max(0.3, threshold))})
+        change_settings(services.store.projects, project, {"duplicate_share": min(1.0, max(0.3, threshold))})
     return True
 
 

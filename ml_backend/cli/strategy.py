@@ -67,6 +67,6 @@ def register(app: typer.Typer) -> None:
             if name is not None:
                 changes["strategy"] = name
             if changes:
-                change_settings(services, project_id, changes)
+                change_settings(services.store.projects, project_id, changes)
             settings = services.store.projects.settings(project_id).model_dump()
         print_json(settings) if as_json else print_facts(settings, title=f"Project {project_id}")

@@ -27,9 +27,12 @@ from ml_backend.ordering.strategy_choice import AUTO, fitting
 from ml_backend.predictions.detectors import renamed
 from ml_backend.predictions.packing import unpack
 from ml_backend.reports.validation_score import ENOUGH_ITEMS
-from ml_backend.services import Services
+from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.state.rows.detections import DetectionRows
+from ml_backend.state.store import Store
+from ml_backend.state.vectors import Vectors
 from strategies.base import Pool
 from training.types import Detections
 
@@ -74,21 +77,21 @@ def _default(classes: int) -> str:
     return RARE_FIRST if classes > 1 else ONE_CLASS
 
 
-def order_objects(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
+def order_objects(store: Store, files: DataDir, project_id: int, request: OrderRequest) -> ProjectOrder:
     """Rank every unlabeled image; those that the detector has not predicted follow in random order.
 
     Validation images are mixed in at random, as for classification.
     """
-    asked = services.store.projects.settings(project_id)
+    asked = store.projects.settings(project_id)
     settings, other = fitting(asked, request.kind)
-    items = candidates(services, project_id, request.encoder)
-    found = _answers(services, request, items)
+    items = candidates(store.items, project_id, request.encoder)
+    found = _answers(store.detections, request, items)
     if request.run_id is None or not found:
-        return order_project(services, project_id, request)
+        return order_project(store, files, project_id, request)
     rng = np.random.default_rng(request.seed)
     name, note = strategy_for(settings, request.competence, len(request.classes))
     known = [item for item in items if item.id in found or item.task_id in request.touched]
-    pool = _pool(services, known, found, request)
+    pool = _pool(files, known, found, request)
     request = replace(request, have=tuple(float(request.objects.get(label, 0)) for label in request.classes))
     if "mask_overlaps" in strategies.describe(name).needs and pool.mask_overlaps is None:
         wanted, name = name, _default(len(request.classes))
@@ -110,15 +113,15 @@ def order_objects(services: Services, project_id: int, request: OrderRequest) ->
     return ProjectOrder(chosen.name, _with_rest(entries, rest, rng), provenance)
 
 
-def _answers(services: Services, request: OrderRequest, items: Sequence[ItemRow]) -> dict[int, Detections]:
+def _answers(rows: DetectionRows, request: OrderRequest, items: Sequence[ItemRow]) -> dict[int, Detections]:
     if request.run_id is None:
         return {}
     waiting = [item.id for item in items if item.task_id not in request.touched]
-    stored = services.store.detections.of(request.run_id, waiting)
+    stored = rows.of(request.run_id, waiting)
     return {item: renamed(unpack(content), request.classes) for item, content in stored.items()}
 
 
-def _pool(services: Services, items: Sequence[ItemRow], found: Mapping[int, Detections], request: OrderRequest) -> Pool:
+def _pool(files: DataDir, items: Sequence[ItemRow], found: Mapping[int, Detections], request: OrderRequest) -> Pool:
     """The pool of these items; labeled images have no regions, because the detector no longer predicts them."""
     members = min(len(each.probs) for each in found.values())
     some = next(iter(found.values()))
@@ -133,7 +136,7 @@ def _pool(services: Services, items: Sequence[ItemRow], found: Mapping[int, Dete
         answers,
         np.array([item.task_id in request.touched for item in items], dtype=bool),
         np.array([item.group_id or item.id for item in items], dtype=np.int64),
-        services.vectors(request.encoder).rows(rows),
+        Vectors.of(files, request.encoder).rows(rows),
     )
 
 

@@ -23,12 +23,17 @@ from numpy.typing import NDArray
 import strategies
 from ml_backend.errors import BadRequest
 from ml_backend.label_studio.config.job import Kind
+from ml_backend.ordering.mixing import groups_once, interleave
 from ml_backend.ordering.strategy_choice import fitting
-from ml_backend.services import Services
 from ml_backend.state.class_probs import over_classes
+from ml_backend.state.files import DataDir
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.provenance import Provenance
 from ml_backend.state.records import ItemRow, RankingEntry
+from ml_backend.state.rows.items import ItemRows
+from ml_backend.state.rows.runs import RunRows
+from ml_backend.state.store import Store
+from ml_backend.state.vectors import Vectors
 from strategies.base import FloatArray, Pool, Ranking, StrategyError
 from strategies.near_duplicates.version import GROUPS_VERSION
 from strategies.why import phrase
@@ -51,20 +56,22 @@ class ProjectOrder:
     provenance: Provenance
 
 
-def candidates(services: Services, project_id: int, encoder: str) -> list[ItemRow]:
+def candidates(rows: ItemRows, project_id: int, encoder: str) -> list[ItemRow]:
     """Items of a project that can be ranked: with a task and an embedding of this encoder."""
-    items = services.store.items.all(project_id, states=("ready",))
+    items = rows.all(project_id, states=("ready",))
     return [item for item in items if item.task_id is not None and item.encoder == encoder]
 
 
-def _probabilities(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> FloatArray:
+def _probabilities(
+    store: Store, files: DataDir, items: Sequence[ItemRow], request: OrderRequest, needs: Needs
+) -> FloatArray:
     """`(members, n, classes)` float32; no members where an answer is missing or the model knows none of the classes."""
     nobody = np.zeros((0, len(items), len(request.classes)), dtype=np.float32)
     if request.run_id is None:
         return nobody
     if "members" in needs:
-        return _committee(services, items, request)
-    stored = services.store.answers.of(request.run_id)
+        return _committee(store.runs, files, items, request)
+    stored = store.answers.of(request.run_id)
     rows = {item_id: row for row, item_id in enumerate(stored.ids.tolist())}
     wanted = [rows.get(item.id, -1) for item in items]
     if min(wanted) < 0 or not set(stored.classes) & set(request.classes):
@@ -72,47 +79,32 @@ def _probabilities(services: Services, items: Sequence[ItemRow], request: OrderR
     return stored.over(request.classes)[wanted][None]
 
 
-def _committee(services: Services, items: Sequence[ItemRow], request: OrderRequest) -> FloatArray:
+def _committee(runs: RunRows, files: DataDir, items: Sequence[ItemRow], request: OrderRequest) -> FloatArray:
     from training.jobs.committee import committee
 
     assert request.run_id is not None
-    folder = services.files.run_dir(request.run_id)
-    trained = services.store.runs.one(request.run_id).request.classes
+    folder = files.run_dir(request.run_id)
+    trained = runs.one(request.run_id).request.classes
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
-    answers = committee(folder, services.vectors(request.encoder).rows(rows), seed=request.seed)
+    answers = committee(folder, Vectors.of(files, request.encoder).rows(rows), seed=request.seed)
     return np.stack([over_classes(answer, trained, request.classes) for answer in answers])
 
 
-def snapshot(services: Services, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> Pool:
+def snapshot(store: Store, files: DataDir, items: Sequence[ItemRow], request: OrderRequest, needs: Needs) -> Pool:
     """The project's n embedded items as arrays."""
     n = len(items)
     rows = np.array([item.vector_row for item in items], dtype=np.int64)
     labels = [request.labels.get(item.task_id or -1, -1) for item in items]
     return Pool(
         ids=np.array([item.id for item in items], dtype=np.int64),
-        probs=_probabilities(services, items, request, needs),
+        probs=_probabilities(store, files, items, request, needs),
         offsets=np.arange(n + 1, dtype=np.int64),
-        embeddings=services.vectors(request.encoder).rows(rows),
+        embeddings=Vectors.of(files, request.encoder).rows(rows),
         region_embeddings=None,
         labels=np.array(labels, dtype=np.int64),
         labelled=np.array([item.task_id in request.touched for item in items], dtype=bool),
         groups=np.array([item.group_id or item.id for item in items], dtype=np.int64),
     )
-
-
-def interleave(first: Sequence[int], second: Sequence[int], fraction: float) -> list[int]:
-    """Mix `second` into `first` evenly, so that about `fraction` of any prefix comes from `second`."""
-    mixed: list[int] = []
-    a, b = list(first), list(second)
-    i = j = 0
-    while i < len(a) and j < len(b):
-        if j + 1 <= fraction * (i + j + 1):
-            mixed.append(b[j])
-            j += 1
-        else:
-            mixed.append(a[i])
-            i += 1
-    return mixed + a[i:] + b[j:]
 
 
 @dataclass(frozen=True)
@@ -154,19 +146,19 @@ class Chosen:
     ranking: Ranking
 
 
-def order_project(services: Services, project_id: int, request: OrderRequest) -> ProjectOrder:
+def order_project(store: Store, files: DataDir, project_id: int, request: OrderRequest) -> ProjectOrder:
     """Rank every unlabeled item of a project.
 
     Validation items are drawn at random and mixed in at the validation fraction, never chosen by the strategy: a
     validation set picked by uncertainty would judge every model on its predecessor's doubts.
     """
-    asked = services.store.projects.settings(project_id)
+    asked = store.projects.settings(project_id)
     settings, note = fitting(asked, request.kind)
-    items = candidates(services, project_id, request.encoder)
+    items = candidates(store.items, project_id, request.encoder)
     if not items:
         return ProjectOrder(settings.strategy, [], Provenance(seed=request.seed))
     rng = np.random.default_rng(request.seed)
-    pool = snapshot(services, items, request, strategies.describe(settings.strategy).needs)
+    pool = snapshot(store, files, items, request, strategies.describe(settings.strategy).needs)
     splits = np.array([item.split for item in items])
     chosen = choose(to_learn_from(pool, splits), settings, rng, request)
     chosen = dataclasses.replace(chosen, note=" ".join(said for said in (note, chosen.note) if said))
@@ -227,7 +219,7 @@ def mix(
     enough = int((held & known).sum()) >= settings.validation_cap
     mixed = interleave(first + rest, [] if enough else validation, settings.validation_fraction)
     tail = (validation if enough else []) + [int(p) for p in np.flatnonzero(splits == "quarantine")]
-    return _groups_once(pool, mixed + [p for p in tail if not pool.labelled[p]])
+    return groups_once(pool, mixed + [p for p in tail if not pool.labelled[p]])
 
 
 def entries_of(
@@ -286,15 +278,3 @@ def provenance_of(settings: ProjectSettings, chosen: Chosen, pool: Pool, request
         labelled=int(pool.labelled.sum()),
         data_hash=digest.hexdigest()[:16],
     )
-
-
-def _groups_once(pool: Pool, order: Sequence[int]) -> list[int]:
-    """Move later members of a duplicate group, and all members of a labeled one, to the end."""
-    seen = {int(g) for g in pool.groups[pool.labelled]}
-    first: list[int] = []
-    later: list[int] = []
-    for position in order:
-        group = int(pool.groups[position])
-        (later if group in seen else first).append(position)
-        seen.add(group)
-    return first + later

@@ -8,8 +8,8 @@ from typing import Any
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.label_studio.config.job import Kind
-from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
+from ml_backend.state.rows.projects import ProjectRows
 
 _BOXES = frozenset({"probs", "members", "embeddings", "background", "region_embeddings", "box_overlaps"})
 POOL_HAS: Mapping[Kind, frozenset[str]] = {
@@ -28,11 +28,11 @@ def pool_has(kind: Kind) -> frozenset[str]:
 AUTO = "auto"
 
 
-def change_settings(services: Services, project_id: int, values: Mapping[str, Any]) -> ProjectSettings:
+def change_settings(projects: ProjectRows, project_id: int, values: Mapping[str, Any]) -> ProjectSettings:
     """Change some settings of a project, all or none.
 
     Args:
-        services: the parts of the process.
+        projects: rows of the projects.
         project_id: Label Studio's project id.
         values: names of `ProjectSettings` with their new values. A new strategy drops the old one's parameters.
 
@@ -40,26 +40,26 @@ def change_settings(services: Services, project_id: int, values: Mapping[str, An
         NotFound: the project is not connected.
         BadRequest: a name, a value or a strategy is unknown; nothing was changed.
     """
-    present = services.store.projects.settings(project_id)
+    present = projects.settings(project_id)
     values = dict(values)
     strategy = values.get("strategy")
     if strategy is not None and strategy != present.strategy:
-        _check_strategy(strategy, kind_of(services, project_id))
+        _check_strategy(strategy, kind_of(projects, project_id))
         values.setdefault("strategy_params", {})
     changed = present.changed(**values)
     _check_parameters(changed)
-    services.store.projects.save_settings(project_id, changed)
+    projects.save_settings(project_id, changed)
     return changed
 
 
-def kind_of(services: Services, project_id: int) -> Kind | None:
+def kind_of(projects: ProjectRows, project_id: int) -> Kind | None:
     """The kind of job in the project's label config; None if PapLoop cannot drive it.
 
     Raises:
         NotFound: the project is not connected.
     """
     try:
-        return parse_label_config(services.store.projects.one(project_id).label_config).kind
+        return parse_label_config(projects.one(project_id).label_config).kind
     except LabelConfigError:
         return None
 

@@ -57,7 +57,7 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.patch("/projects/<int:project_id>/settings")
     def patch_settings(project_id: int) -> Response:
-        return jsonify(change_settings(services, project_id, json_object(request)).model_dump(mode="json"))
+        return jsonify(change_settings(store.projects, project_id, json_object(request)).model_dump(mode="json"))
 
     @routes.post("/projects/<int:project_id>/reconcile")
     def reconcile(project_id: int) -> tuple[Response, int]:
@@ -67,7 +67,11 @@ def _project_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/strategies")
     def strategies() -> Response:
         asked = request.args.get("project", "")
-        kind = kind_of(services, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
+        kind = (
+            kind_of(services.store.projects, int(asked))
+            if asked.isascii() and asked.isdigit() and len(asked) < 10
+            else None
+        )
         return jsonify(strategies=strategy_list(kind))
 
 

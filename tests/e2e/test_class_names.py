@@ -45,7 +45,7 @@ def test_a_class_is_never_swapped(real_stack: RealStack, tmp_path: Path) -> None
     write_cells(tmp_path / "cells", lambda fraction, message: None, count=CELLS)
     project = ensure_project(services.label_studio, services.files, "class names", "End to end: class names", CLASSES)
     attach(services.store, services.label_studio, services.settings, project, services.clock())
-    change_settings(services, project, {"auto_train": False})
+    change_settings(services.store.projects, project, {"auto_train": False})
     ingest(services, project, tmp_path / "cells", stage=silent)
     run_to_end(real_stack, project, "rank")
     expert = Expert(services.label_studio, project, project_oracle(services.store.items, project), Manner())

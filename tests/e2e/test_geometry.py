@@ -88,7 +88,7 @@ class Project:
         attach(
             stack.services.store, stack.services.label_studio, stack.services.settings, self.id, stack.services.clock()
         )
-        change_settings(stack.services, self.id, {"auto_train": False, "duplicate_radius": 0})
+        change_settings(stack.services.store.projects, self.id, {"auto_train": False, "duplicate_radius": 0})
         ingest(stack.services, self.id, folder, stage=silent)
         # The worker orders what came in by itself, and that switches to its own version: only then to ours.
         wait_for(lambda: stack.services.store.rankings.active(self.id) is not None, "the first order")

@@ -40,7 +40,9 @@ class Story:
         attach(
             self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
         )
-        change_settings(self.services, self.project, {"auto_train": False, "group_pattern": r"(patient\d+)"})
+        change_settings(
+            self.services.store.projects, self.project, {"auto_train": False, "group_pattern": r"(patient\d+)"}
+        )
 
     def import_and_rank(self) -> None:
         report = ingest(self.services, self.project, self.folder, stage=silent)
@@ -161,13 +163,13 @@ def test_from_a_folder_to_models_that_improve_whatever_goes_wrong(real_stack: Re
     assert first.decision == "promoted", first.decision_reason
     story.labels_come_in_ranked_order(5)
 
-    change_settings(story.services, story.project, {"auto_train": True, "retrain_labels": 10})
+    change_settings(story.services.store.projects, story.project, {"auto_train": True, "retrain_labels": 10})
     story.label(5)
     real_stack.settled(story.project)
     due = next(run for run in story.store.runs.latest(story.project) if run.kind == "train")
     assert due.id != first.id
     assert due.state == "done", due.error
-    change_settings(story.services, story.project, {"auto_train": False})
+    change_settings(story.services.store.projects, story.project, {"auto_train": False})
 
     story.label(5)
     story.caught_in("train", "train", "kill")

@@ -59,14 +59,14 @@ class Story:
         attach(
             self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
         )
-        change_settings(self.services, self.project, {**SMALL, "retrain_labels": 1000})
+        change_settings(self.services.store.projects, self.project, {**SMALL, "retrain_labels": 1000})
         assert ingest(self.services, self.project, folder, stage=silent).tasks == fields
         run_to_end(stack, self.project, "rank")
         self.expert = Drawer(self.services.label_studio, self.project, ObjectOracle(CLASSES, self.truth), Manner())
 
     def trained_by_itself(self, labels: int, steps: int) -> RunRow:
         """Label what Label Studio hands out until a run becomes due; answers that run when it has ended."""
-        change_settings(self.services, self.project, {"train_steps": steps, "retrain_labels": labels})
+        change_settings(self.services.store.projects, self.project, {"train_steps": steps, "retrain_labels": labels})
         known = len(self.store.labels.ids(self.project))
         wanted = ranked_tasks(self.stack, self.project, labels)
         start = len(self.expert.tally.tasks)

@@ -35,7 +35,7 @@ class Project:
             self.services.label_studio, self.services.files, "strategies", "End to end: strategies", CLASSES
         )
         attach(self.services.store, self.services.label_studio, self.services.settings, self.id, self.services.clock())
-        change_settings(self.services, self.id, {"auto_train": False, "strategy": "uniform"})
+        change_settings(self.services.store.projects, self.id, {"auto_train": False, "strategy": "uniform"})
         ingest(self.services, self.id, folder, stage=silent)
         run_to_end(stack, self.id, "rank")
         self.expert = Expert(

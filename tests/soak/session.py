@@ -73,7 +73,7 @@ class Session:
             self.services.store, self.services.label_studio, self.services.settings, self.project, self.services.clock()
         )
         change_settings(
-            self.services,
+            self.services.store.projects,
             self.project,
             {"retrain_labels": plan.retrain_labels, "group_pattern": r"(patient\d+)", "duplicate_radius": 0},
         )

@@ -160,7 +160,7 @@ def temporary_project(services: Services, study: Study, config: str, strategy: s
     try:
         attach(services.store, services.label_studio, services.settings, project_id, services.clock())
         change_settings(
-            services,
+            services.store.projects,
             project_id,
             {
                 "strategy": strategy,

@@ -94,7 +94,7 @@ def project_page(services: Services, project_id: int, *, media_root: str = "") -
         overview=view,
         most_labels=max(view.labels.values(), default=0) or 1,
         settings=services.store.projects.settings(project_id),
-        strategies=strategy_list(kind_of(services, project_id)),
+        strategies=strategy_list(kind_of(services.store.projects, project_id)),
         curve=learning_curve(curve_points(runs, compared, view.active_run)),
         compared=compared,
         runs=[run_line(services.files, run, view.active_run, now) for run in runs[:RUNS_SHOWN]],

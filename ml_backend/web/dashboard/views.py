@@ -116,7 +116,7 @@ def _ask(services: Services, project_id: int, kind: str, reason: str) -> None:
 
 
 def _save(services: Services, project_id: int) -> None:
-    change_settings(services, project_id, settings_of_form(request.form))
+    change_settings(services.store.projects, project_id, settings_of_form(request.form))
 
 
 def _go_back(services: Services, project_id: int) -> None:

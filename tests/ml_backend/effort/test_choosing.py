@@ -63,22 +63,22 @@ def test_chosen_shown_and_explained(services: Services) -> None:
 
 def test_a_lead_overrides_one_class_or_all(services: Services) -> None:
     judged(services)
-    change_settings(services, 7, {"shown_from_class": {"Cell": 0.9}})
+    change_settings(services.store.projects, 7, {"shown_from_class": {"Cell": 0.9}})
     limits = limits_of(services.store, 7)
     assert (limits.classes[0].shown_from, limits.classes[0].basis) == (0.9, "set")
     assert limits.classes[1].basis == "own"
     assert limits.why.endswith("Set by hand: Cell.")
-    change_settings(services, 7, {"choose_shown_from": False, "shown_from_class": {}, "shown_from": 0.4})
+    change_settings(services.store.projects, 7, {"choose_shown_from": False, "shown_from_class": {}, "shown_from": 0.4})
     assert thresholds_of(services.store, 7) == 0.4
     assert "as set in the project's settings" in limits_of(services.store, 7).why
     with pytest.raises(BadRequest, match="shown_from_class"):
-        change_settings(services, 7, {"shown_from_class": {"Cell": 1.5}})
+        change_settings(services.store.projects, 7, {"shown_from_class": {"Cell": 1.5}})
 
 
 def test_changed_costs_choose_again(services: Services) -> None:
     run = judged(services)
     assert not renew_thresholds(services.store, services.files, 7, run)
-    change_settings(services, 7, {"cost_delete": 50.0})
+    change_settings(services.store.projects, 7, {"cost_delete": 50.0})
     assert renew_thresholds(services.store, services.files, 7, run)
     assert limits_of(services.store, 7).numbers["costs"]["delete"] == 50.0
     assert services.store.runs.one(run).metrics.judgement == {"items": 3}
@@ -89,7 +89,7 @@ def test_what_the_choice_rests_on_may_be_gone(services: Services, caplog: pytest
     run = judged(services)
     before = thresholds_of(services.store, 7)
     (services.files.run_dir(run) / EVIDENCE).write_text("{")
-    change_settings(services, 7, {"cost_add": 9.0})
+    change_settings(services.store.projects, 7, {"cost_add": 9.0})
     assert not renew_thresholds(services.store, services.files, 7, run)
     assert thresholds_of(services.store, 7) == before
     assert "stay the same" in caplog.text

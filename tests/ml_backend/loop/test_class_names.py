@@ -71,7 +71,7 @@ def right_answers(loop: Loop, names: Sequence[str]) -> dict[int, list[str]]:
     active = loop.store.projects.one(loop.project).active_run_id
     assert active is not None
     run = loop.store.runs.one(active)
-    items = candidates(loop.services, loop.project, run.request.encoder)
+    items = candidates(loop.store.items, loop.project, run.request.encoder)
     probs, classes = predict_items(loop.services.models, loop.services.images, active, items, run.request.encoder)
     said = [classes[int(best)] for best in probs.argmax(axis=1)]
     return {int(i.task_id or 0): [name] if name in names else [] for i, name in zip(items, said, strict=True)}
@@ -157,15 +157,15 @@ def test_strategies_see_probabilities_by_name(scene: Loop) -> None:
     active = scene.store.projects.one(scene.project).active_run_id
     assert active is not None
     encoder = scene.store.runs.one(active).request.encoder
-    items = candidates(scene.services, scene.project, encoder)
+    items = candidates(scene.store.items, scene.project, encoder)
     probs, classes = predict_items(scene.services.models, scene.services.images, active, items, encoder)
     wanted = ["aaa", *classes[1:], classes[0]]
     for needs in (frozenset({"probs"}), frozenset({"probs", "members"})):
         request = OrderRequest(active, wanted, frozenset(), encoder, 0, {})
-        pool = snapshot(scene.services, items, request, needs)
+        pool = snapshot(scene.store, scene.services.files, items, request, needs)
         mean = pool.probs.mean(axis=0)
         assert mean[:, 0].max() == 0
         if "members" not in needs:
             np.testing.assert_allclose(mean[:, 1:], probs[:, [classes.index(name) for name in wanted[1:]]], atol=1e-6)
     strangers = OrderRequest(active, ["x", "y"], frozenset(), encoder, 0, {})
-    assert snapshot(scene.services, items, strangers, frozenset({"probs"})).probs.shape[0] == 0
+    assert snapshot(scene.store, scene.services.files, items, strangers, frozenset({"probs"})).probs.shape[0] == 0

@@ -25,7 +25,7 @@ HELPFUL = {"cost_delete": 0.001}
 def weak(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectLoop]:
     root = tmp_path_factory.mktemp("weak")
     loop = make_object_loop(root / "state", root / "images", BOXES)
-    change_settings(loop.services, loop.project, {**HARMFUL, "train_steps": 30})
+    change_settings(loop.services.store.projects, loop.project, {**HARMFUL, "train_steps": 30})
     request_run(loop.services.store, loop.project, kind="rank", reason="First order.", now=loop.services.clock())
     loop.settle()
     loop.draw(12)
@@ -47,7 +47,7 @@ def shown(loop: ObjectLoop) -> list[list[dict[str, Any]]]:
 
 
 def ranked_again(loop: ObjectLoop, changes: dict[str, Any]) -> list[list[dict[str, Any]]]:
-    change_settings(loop.services, loop.project, changes)
+    change_settings(loop.services.store.projects, loop.project, changes)
     request_run(
         loop.services.store, loop.project, kind="rank", reason="The settings changed.", now=loop.services.clock()
     )

@@ -119,7 +119,7 @@ def test_the_next_run_goes_on_from_the_detector_and_a_worse_one_is_not_promoted(
 def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
     store = boxes.store
     for name in ("box_disagreement", "class_quota"):
-        change_settings(boxes.services, boxes.project, {"strategy": name})
+        change_settings(boxes.services.store.projects, boxes.project, {"strategy": name})
         request_run(
             boxes.services.store, boxes.project, kind="rank", reason=f"Now by {name}.", now=boxes.services.clock()
         )
@@ -133,11 +133,11 @@ def test_strategies_that_compare_views_get_them(boxes: ObjectLoop) -> None:
         )
     for name, why in (("entropy", "whole images by their class"), ("mask_disagreement", "has only boxes")):
         with pytest.raises(BadRequest, match=why):
-            change_settings(boxes.services, boxes.project, {"strategy": name})
+            change_settings(boxes.services.store.projects, boxes.project, {"strategy": name})
 
 
 def test_a_small_window_is_looked_at_and_the_rest_follows(boxes: ObjectLoop) -> None:
-    change_settings(boxes.services, boxes.project, {"strategy": "auto", "window": 3})
+    change_settings(boxes.services.store.projects, boxes.project, {"strategy": "auto", "window": 3})
     request_run(boxes.services.store, boxes.project, kind="rank", reason="A small window.", now=boxes.services.clock())
     assert boxes.settle().state == "done"
     ranking = boxes.store.rankings.active(boxes.project)

@@ -26,7 +26,9 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
     some = [item.id for item in store.items.all(trained.project)][:3]
     for name in usable():
         parameters = {PARAMETERS[name]: some} if name in PARAMETERS else {}
-        change_settings(trained.services, trained.project, {"strategy": name, "strategy_params": parameters})
+        change_settings(
+            trained.services.store.projects, trained.project, {"strategy": name, "strategy_params": parameters}
+        )
         request_run(
             trained.services.store, trained.project, kind="rank", reason=f"Now by {name}.", now=trained.services.clock()
         )
@@ -45,13 +47,13 @@ def test_each_strategy_renews_the_order(trained: Loop) -> None:
 
 def test_a_strategy_for_detectors_is_refused_in_words(loop: Loop) -> None:
     with pytest.raises(BadRequest, match="objects that a detector found"):
-        change_settings(loop.services, loop.project, {"strategy": "box_entropy"})
+        change_settings(loop.services.store.projects, loop.project, {"strategy": "box_entropy"})
     assert loop.store.projects.settings(loop.project).strategy == "auto"
 
 
 @pytest.mark.parametrize(("goal", "why"), [("similar", "No example is chosen"), ("exclude", "Nothing is excluded")])
 def test_a_goal_without_examples_is_named_by_what_orders_in_its_place(loop: Loop, goal: str, why: str) -> None:
-    change_settings(loop.services, loop.project, {"strategy": goal})
+    change_settings(loop.services.store.projects, loop.project, {"strategy": goal})
     request_run(loop.services.store, loop.project, kind="rank", reason="Test.", now=loop.services.clock())
     run = loop.settle()
     ranking = loop.store.rankings.active(loop.project)

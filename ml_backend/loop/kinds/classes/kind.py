@@ -55,7 +55,7 @@ class Classes:
         """One region per image: the class distribution of the whole."""
         classes = list(request.classes)
         known = {task: classes.index(name) for task, name in labels.labels.items() if name in classes}
-        return order_project(services, project_id, replace(request, labels=known))
+        return order_project(services.store, services.files, project_id, replace(request, labels=known))
 
     def draw(
         self,

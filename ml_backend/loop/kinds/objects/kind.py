@@ -56,7 +56,7 @@ class Objects:
 
     def order(self, services: Services, project_id: int, labels: ProjectLabels, request: OrderRequest) -> ProjectOrder:
         """One region per object; the last class of each is the background."""
-        return order_objects(services, project_id, replace(request, objects=labels.by_class()))
+        return order_objects(services.store, services.files, project_id, replace(request, objects=labels.by_class()))
 
     def draw(
         self,

@@ -20,7 +20,7 @@ def look_at_pool(services: Services, run: RunRow, model_run: int, labels: Projec
     store = services.store
     settings, _ = fitting(store.projects.settings(run.project_id), labels.job.kind)
     judged = competence_over(store.runs.one(model_run).metrics.judgement, labels.job.classes)
-    items = candidates(services, run.project_id, run.request.encoder)
+    items = candidates(services.store.items, run.project_id, run.request.encoder)
     rng = np.random.default_rng(run.seed + run.id)
     window = window_of(items, labels.touched, settings.window, rng, store.detections.items(model_run))
     strategy, _ = strategy_for(settings, judged, len(labels.job.classes))

@@ -158,7 +158,7 @@ class Pairs:
 
     def order(self, services: Services, project_id: int, labels: ProjectLabels, request: OrderRequest) -> ProjectOrder:
         known = {task: labels.job.classes.index(name) for task, name in labels.labels.items()}
-        return order_project(services, project_id, replace(request, labels=known))
+        return order_project(services.store, services.files, project_id, replace(request, labels=known))
 
     def draw(
         self, services: Services, project_id: int, job: LabelingJob, model_run: int | None, offered: Mapping[int, Any]

@@ -13,7 +13,8 @@ from ml_backend.errors import PapLoopError
 from ml_backend.label_studio.config import parse_label_config
 from ml_backend.labels.project import project_labels
 from ml_backend.loop.kinds.registry import kind_named, kind_of, kind_of_run
-from ml_backend.reports.overview import overview, run_summary
+from ml_backend.reports.overview import overview
+from ml_backend.reports.run_summary import run_summary
 from ml_backend.runs import request_run, rollback
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import NewItem
@@ -130,7 +131,7 @@ def test_predict_serves_stored_pairs_and_asks_the_model_about_others(pairs: Stud
     again: list[Any] = serving.predict(pairs.project, tasks)
     assert [answer["result"][0]["value"]["choices"][0] for answer in again if answer] == shown
     effort = effort_report(pairs.store, pairs.project)
-    assert (effort.total.images, effort.total.accepted, effort.by_hand["images"]) == (4, 4, 10)
+    assert (effort.total.images, effort.total.accepted, effort.by_hand.images) == (4, 4, 10)
 
 
 @pytest.mark.usefixtures("pairs")
