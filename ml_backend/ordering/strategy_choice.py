@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from ml_backend.errors import BadRequest, LabelConfigError
 from ml_backend.label_studio.config import parse_label_config
@@ -100,7 +100,18 @@ def fitting(settings: ProjectSettings, kind: Kind) -> tuple[ProjectSettings, str
     return settings.model_copy(update={"strategy": AUTO, "strategy_params": {}}), note
 
 
-def strategy_list(kind: Kind | None = None) -> list[dict[str, Any]]:
+class StrategyEntry(TypedDict):
+    """A strategy in a list: name, family, needs, the kinds of projects that it ranks, summary and paper."""
+
+    name: str
+    family: str
+    needs: list[str]
+    ranks: list[Kind]
+    summary: str
+    paper: str
+
+
+def strategy_list(kind: Kind | None = None) -> list[StrategyEntry]:
     """Every strategy for a kind of project, or of all, with its family, needs, summary and paper."""
     import strategies
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ml_backend.duplicates.review import ConflictEntry, CopyEntry, conflict_list, copy_list
 from ml_backend.images.media_url import thumbnail_url
-from ml_backend.ordering.strategy_choice import kind_of, strategy_list
+from ml_backend.ordering.strategy_choice import StrategyEntry, kind_of, strategy_list
 from ml_backend.reports.next_items import next_items
 from ml_backend.reports.overview import Overview, overview
 from ml_backend.reports.validation_score import Comparison, comparison, validation_score
@@ -55,7 +55,7 @@ class ProjectPage:
     overview: Overview
     most_labels: int
     settings: ProjectSettings
-    strategies: Sequence[dict[str, Any]]
+    strategies: Sequence[StrategyEntry]
     curve: Markup
     compared: Comparison | None
     runs: Sequence[RunLine]

@@ -125,7 +125,7 @@ class _Lite0(d2.Backbone):
         """`(n, 3, h, w)` -> one map a stride."""
         return dict(zip(LEVELS, self.body(pixels), strict=True))
 
-    def output_shape(self) -> dict[str, Any]:
+    def output_shape(self) -> dict[str, object]:
         """Channels and stride of each map."""
         return {
             name: d2.ShapeSpec(channels=channels, stride=stride)
