@@ -109,7 +109,7 @@ def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
     loop.store.items.update([{"id": turned.id, "meta": unmarked}])
     loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id, "meta": {**unlike.meta, CHECKED: 2}}])
     note = overview(services.store, project, now=services.clock()).groups_note
-    assert note.startswith("2 images joined a group by an earlier")
+    assert note.startswith("2 images joined a group under an earlier")
     assert f"groups {project} --recheck" in note
     recheck(
         services.store,

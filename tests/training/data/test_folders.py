@@ -142,7 +142,7 @@ def test_a_split_of_sets_with_objects_is_no_folder_of_classes(tmp_path: Path) ->
     for part in ("train", "valid"):
         picture(tmp_path / "set" / part / "images" / "1.png")
         (tmp_path / "set" / part / "labels").mkdir()
-    with pytest.raises(TrainingError, match=r"give one of them, such as .*train"):
+    with pytest.raises(TrainingError, match=r"Give one of them, such as .*train"):
         data_kind(tmp_path / "set")
 
 

@@ -207,8 +207,8 @@ def test_a_jpeg_of_12_bits_is_not_called_damaged(tmp_path: Path) -> None:
 
     path = tmp_path / "a.jpg"
     path.write_bytes(imagecodecs.jpeg_encode(values("12 bits", 1)[..., 0], bitspersample=12))
-    with pytest.raises(ImageDecodeError, match=r"holds a JPEG picture with 12 bits and 1 channels.*save it as"):
+    with pytest.raises(ImageDecodeError, match=r"contains a JPEG image with 12 bits and 1 channels.*Save it as"):
         load_rgb(path)
     path.write_bytes(imagecodecs.ljpeg_encode(values("uint16", 1)[..., 0]))
-    with pytest.raises(ImageDecodeError, match=r"holds a lossless JPEG picture with 16 bits"):
+    with pytest.raises(ImageDecodeError, match=r"contains a lossless JPEG image with 16 bits"):
         load_rgb(path)

@@ -163,7 +163,7 @@ def test_what_is_no_image(tmp_path: Path) -> None:
         (text, "not a readable image"),
         (empty, "is empty"),
         (tmp_path, "folder"),
-        (tmp_path / "gone", "no file"),
+        (tmp_path / "gone", "no longer exists"),
     ):
         for reader in (load_rgb, image_size):
             with pytest.raises(ImageDecodeError, match=what):

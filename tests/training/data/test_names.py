@@ -67,11 +67,11 @@ def test_a_name_that_fits_as_it_stands_is_not_read_in_another_way() -> None:
 def test_several_that_fit_are_named_and_none_is_taken() -> None:
     found = index("A.png", "a.png").find("a.PNG")
     assert found.key is None
-    assert "may be any of 2 images (A.png, a.png)" in found.why_not("a.PNG")
+    assert "matches 2 images (A.png, a.png)" in found.why_not("a.PNG")
     assert index("x/a.png", "y/a.png").find("a.png").key is None
     assert index("cell.png", "cell.jpg").find("cell").key is None
     assert index("train/a.png", "A.png").find("train/A.png").key is None
-    assert "no image is called b.png" in index("a.png").find("b.png").why_not("b.png")
+    assert "there is no image b.png" in index("a.png").find("b.png").why_not("b.png")
 
 
 def test_numbers_of_patients_are_no_prefix() -> None:

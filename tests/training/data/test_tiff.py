@@ -223,8 +223,8 @@ REFUSED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
     "two stains": (values("uint16", 2), {"photometric": "minisblack"}, "2 channels of 16 bits"),
     "three stains": (values("uint8", 3), {"photometric": "minisblack"}, "3 channels of 8 bits"),
     "five stains": (values("float32", 5), {"photometric": "minisblack"}, "5 channels of 32 bits"),
-    "float64": (values("float32", 1)[..., 0].astype(float), {}, r"numbers of 64 bits \(float64\)"),
-    "complex": (values("float32", 1)[..., 0].astype(np.complex64), {}, r"64 bits \(complex64\)"),
+    "float64": (values("float32", 1)[..., 0].astype(float), {}, r"64-bit values \(float64\)"),
+    "complex": (values("float32", 1)[..., 0].astype(np.complex64), {}, r"64-bit values \(complex64\)"),
     "lab": (values("uint8", 3), {"photometric": "cielab"}, "L\\*a\\*b\\* values"),
     "raw": (values("uint16", 1)[..., 0], {"photometric": "cfa"}, "raw camera values"),
     "ycbcr": (values("uint8", 3), {"photometric": "ycbcr"}, "YCbCr colors without JPEG"),
@@ -237,7 +237,9 @@ REFUSED: dict[str, tuple[np.ndarray, dict[str, Any], str]] = {
 def test_what_is_not_supported_is_not_called_damaged(tmp_path: Path, name: str) -> None:
     stored, options, holds = REFUSED[name]
     path = write(tmp_path / "a.tif", stored, **options)
-    with pytest.raises(ImageDecodeError, match=rf"a\.tif holds .*{holds}.*not supported; save it as .*\.") as refused:
+    with pytest.raises(
+        ImageDecodeError, match=rf"a\.tif contains .*{holds}.*not supported\. Save it as .*\."
+    ) as refused:
         load_rgb(path)
     assert "damaged" not in str(refused.value)
     assert image_size(path) == (HEIGHT, WIDTH)

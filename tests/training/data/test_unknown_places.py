@@ -74,7 +74,7 @@ def test_many_of_one_reason_are_counted() -> None:
         notes.object_left_out(f"line {number}", Unusable("a number is not finite"))
     said = notes.sentences()
     assert len(said) == 51
-    assert said[-1] == "950 more were left out like these: a number is not finite."
+    assert said[-1] == "950 more were left out for the same reason: a number is not finite."
 
 
 def test_in_the_loop(world: ImportWorld, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_two_pictures_or_two_files_of_one_name_are_a_sentence(tmp_path: Path) ->
     (root / "JPEGImages" / "a.jpg").write_bytes((root / "JPEGImages" / "a.png").read_bytes())
     data = read_voc(root)
     assert [image.name for image in data.images] == ["b.png"]
-    assert "more than one image of its name (a.jpg, a.png)" in data.problems[0]
+    assert "more than one image has its name (a.jpg, a.png)" in data.problems[0]
     twice = voc(tmp_path / "twice", VOC_FILES | {"d": voc_file("b.png", [voc_object()])})
     assert names(twice) == ["a.png", "c.png"]
 

@@ -75,7 +75,7 @@ def test_every_fault_of_a_coco_folder_is_named_and_the_rest_is_learned(tmp_path:
     for number in (901, 902, 903, 905, 907, 910, 911):
         assert f"annotation {number}: its outline cannot be used" in text
     assert sum(metrics["left_out"]["objects"].values()) == 5
-    assert "no longer exists" in text
+    assert "There is no file" in text
     assert "is not a readable image" in text
     assert "1 annotations belong to no image" in text
     assert all(problem.rstrip().endswith(".") for problem in metrics["problems"])
@@ -185,7 +185,7 @@ def test_a_class_that_disappears_is_named_and_the_others_go_on(tmp_path: Path) -
     less, none = DetectionSet(CLASSES[1:], pale), DetectionSet(CLASSES[1:], ())
     facts = fit(less, none, tmp_path / "second", slow, silent, init=tmp_path / "first")
     assert facts["notes"] == [
-        "The class dark is not in the data any more; the model forgets it, the others go on from what they know."
+        "The class dark is no longer in the data. The model drops it and keeps what it learned about the others."
     ]
     before, after = (detection_checkpoint.read(tmp_path / name)[1] for name in ("first", "second"))
     layer = "roi_heads.box_predictor.cls_score.weight"

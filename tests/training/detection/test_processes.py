@@ -26,8 +26,8 @@ from training.detection.detectron2 import training as engine
 
 data = read_coco(Path(sys.argv[1]))
 last = []
-copied = engine._copied
-engine._copied = lambda network: last.append(copied(network)) or last[-1]
+copied = engine.weights_of
+engine.weights_of = lambda network: last.append(copied(network)) or last[-1]
 recipe = engine.Recipe(iterations=3, checks=0, zoom=1.0, batch=1, stages=1, device="cpu")
 facts = engine.fit(data, DetectionSet(data.classes, ()), Path(sys.argv[2]), recipe, lambda fraction, message: None)
 total = sum(float(tensor.double().abs().sum()) for tensor in last[-1].values())

@@ -119,7 +119,7 @@ def test_nothing_to_measure_on() -> None:
 def test_a_missing_measurement_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     data = truth(3)
     found = answers(data, 0.5, 0)
-    with pytest.raises(TrainingError, match="3 images but 2 answers"):
+    with pytest.raises(TrainingError, match="3 images but 2 predictions"):
         judge_detectors(data, found[:2], None, seed=0)
     real = evaluate(data, found)
     monkeypatch.setattr(detection_promotion, "evaluate", lambda *_: real | {"AP50": None})

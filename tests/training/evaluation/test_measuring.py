@@ -67,7 +67,7 @@ def test_nothing_found_is_zero_and_nothing_labeled_is_refused() -> None:
     assert evaluate(DetectionSet(CLASSES, (image(BOXES, [0, 1]),)), [nothing])["AP50"] == 0
     with pytest.raises(TrainingError, match="No object is labeled"):
         evaluate(DetectionSet(CLASSES, (image([], []),)), [nothing])
-    with pytest.raises(TrainingError, match="1 images but 0 answers"):
+    with pytest.raises(TrainingError, match="1 images but 0 predictions"):
         evaluate(DetectionSet(CLASSES, (image(BOXES, [0, 1]),)), [])
 
 

@@ -67,7 +67,7 @@ def test_a_changed_manifest_is_trained_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("labels", "what"),
-    [([], "there is none"), ([0] * 12, "only 'round'"), ([0, 0, 0, 1], "only 'round'")],
+    [([], "there are none"), ([0] * 12, "only 'round'"), ([0, 0, 0, 1], "only 'round'")],
 )
 def test_what_cannot_be_learned_is_said(tmp_path: Path, labels: list[int], what: str) -> None:
     run = make_run(tmp_path / "run", vector_samples(labels), blobs(labels or [0]))
@@ -139,7 +139,7 @@ def test_a_broken_embedding_names_its_item(tmp_path: Path) -> None:
 def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", vector_samples(LABELS), blobs(LABELS))
     train(run, silent)
-    with pytest.raises(TrainingError, match="takes embeddings of length 16"):
+    with pytest.raises(TrainingError, match="expects embeddings of length 16"):
         load_model(run / "checkpoint").predict_embeddings(blobs(LABELS, dimension=8))
     for name, content in (("weights.npz", b"PK"), ("model.json", b"{"), ("model.json", b'{"kind": "head"}')):
         good = (run / "checkpoint" / name).read_bytes()

@@ -104,7 +104,7 @@ def test_a_killed_replay_goes_on_and_ends_alike(
 def test_rounds_of_other_terms_are_not_mixed(material: Material, tmp_path: Path) -> None:
     asked = checked(material, terms())
     Rounds(tmp_path, facts(material, asked))
-    with pytest.raises(BadRequest, match="other budgets, steps_given"):
+    with pytest.raises(BadRequest, match="different budgets, steps_given"):
         Rounds(tmp_path, facts(material, checked(material, terms(budgets=(3, 4), steps=9))))
 
 
@@ -132,7 +132,7 @@ def test_material_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="Every image of the pool is also a test image"):
         read_material(folder, folder, 0.3, "", silent)
     one = make_folder(tmp_path / "one", 1, size=(64, 64), masks=False)
-    with pytest.raises(BadRequest, match="There is 1 usable image"):
+    with pytest.raises(BadRequest, match="usable images; there are 1"):
         read_material(one, None, 0.3, "", silent)
     bare = make_folder(tmp_path / "bare", 4, size=(64, 64), masks=False)
     content = json.loads((bare / "annotations.json").read_text())
@@ -157,7 +157,7 @@ def test_the_first_images_need_an_object(material: Material, tmp_path: Path) -> 
     images = list(material.pool.images)
     images[drawn] = replace(images[drawn], boxes=no_boxes(), classes=np.zeros(0, np.int64))
     empty = Material(replace(material.pool, images=tuple(images)), material.test)
-    with pytest.raises(BadRequest, match="The first 1 images of seed 1 hold no object"):
+    with pytest.raises(BadRequest, match="The first 1 images of seed 1 contain no object"):
         play(empty, terms(budgets=(1, 2)), tmp_path)
 
 
@@ -265,7 +265,7 @@ def test_the_command_finds_out_what_the_folder_holds(folder: Path, tmp_path: Pat
 
 def test_the_command_answers_bad_folders_in_words(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    with pytest.raises(TrainingError, match=r"lacks annotations\.json"):
+    with pytest.raises(TrainingError, match=r"has no annotations\.json"):
         CliRunner().invoke(application(), [str(tmp_path)], catch_exceptions=False)
     with pytest.raises(TrainingError, match="There is no folder"):
         CliRunner().invoke(application(), [str(tmp_path / "none")], catch_exceptions=False)

@@ -21,7 +21,7 @@ def test_numbered_groups_within_the_gap_are_one() -> None:
     names = ["a/100-1.png", "b/200-1.png", "a/260-9.png", "a/500-1.png"]
     assert leak_groups(names, r"^(\d+)-", 0) == ["100", "200", "260", "500"]
     assert leak_groups(names, r"^(\d+)-", 100) == ["100", "100", "100", "500"]
-    with pytest.raises(BadRequest, match="'x' is none"):
+    with pytest.raises(BadRequest, match="'x' is not one"):
         leak_groups(["x"], "", 5)
 
 
@@ -86,7 +86,7 @@ def test_a_table_without_truth_gets_a_sentence(tmp_path: Path, content: str, sen
     (tmp_path / "t.csv").write_text(content)
     with pytest.raises(BadRequest, match=sentence):
         read_oracle(tmp_path / "t.csv")
-    with pytest.raises(NotFound, match="check the path"):
+    with pytest.raises(NotFound, match="Check the path"):
         read_oracle(tmp_path / "nowhere")
 
 

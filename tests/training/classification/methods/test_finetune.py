@@ -102,7 +102,7 @@ def test_a_class_without_labels_gets_nothing(
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"rate": "fast"}, {"backbone": "nothing"}])
 def test_wrong_options_are_named(tmp_path: Path, samples: list[Sample], options: dict[str, object]) -> None:
     run = make_run(tmp_path / "run", samples[:8], method="finetune", options=options)
-    with pytest.raises(TrainingError, match=r"above 0|no number|no encoder"):
+    with pytest.raises(TrainingError, match=r"above 0|not a number|no encoder"):
         train(run, silent)
 
 
