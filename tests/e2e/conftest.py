@@ -147,6 +147,8 @@ def real_stack(tmp_path_factory: pytest.TempPathFactory, clock_file: Path) -> It
             services = build_services(machine.settings)
             yield RealStack(services.settings, machine.stack, services, machine.secrets.label_studio_password)
             services.store.close()
+            services.label_studio.close()
+            services.queue.connection.close()
         finally:
             machine.stack.stop()
 
