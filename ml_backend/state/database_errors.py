@@ -13,15 +13,15 @@ def unstorable(cause: BaseException) -> BadRequest:
     """The error for a value that no retry stores."""
     if isinstance(cause, OverflowError):
         return BadRequest(
-            "A number is too large for the database; correct it and send it again.", code="database.unstorable"
+            "A number is too large for the database. Correct it and send it again.", code="database.unstorable"
         )
     if isinstance(cause, UnicodeEncodeError):
         return BadRequest(
-            f"The text {cause.object[:100]!r} is not valid Unicode and cannot be stored; rename that file or value.",
+            f"The text {cause.object[:100]!r} is not valid Unicode and cannot be stored. Rename that file or value.",
             code="database.unstorable",
         )
     return BadRequest(
-        f"A value cannot be stored ({str(cause).strip()}); correct it and send it again.", code="database.unstorable"
+        f"A value cannot be stored ({str(cause).strip()}). Correct it and send it again.", code="database.unstorable"
     )
 
 
@@ -35,13 +35,13 @@ def database_error(error: Exception, lock_wait: float) -> PapLoopError:
     if of_value or re.search("binding parameter|cannot adapt", str(cause)):
         return unstorable(cause)
     words = {
-        "SQLITE_BUSY": f"The database stayed locked by another process for {lock_wait:g} s; "
-        "try again, and if it lasts look for a process that hangs.",
-        "SQLITE_FULL": "The disk that holds the database is full; free some space, nothing that was stored is lost.",
-        "SQLITE_READONLY": "The database cannot be written; give this user access to its file and folder.",
-        "SQLITE_CANTOPEN": "The database file cannot be opened; check the data directory and its permissions.",
-        "SQLITE_CORRUPT": "The database file is damaged; stop PapLoop and restore the last backup.",
-        "SQLITE_NOTADB": "The database file is not a SQLite database; check the data directory and the database URL.",
+        "SQLITE_BUSY": f"Another process kept the database locked for {lock_wait:g} s. "
+        "Try again; if that does not help, look for a process that hangs.",
+        "SQLITE_FULL": "The disk with the database is full. Free some space; nothing that was stored is lost.",
+        "SQLITE_READONLY": "The database cannot be written. Give this user access to its file and folder.",
+        "SQLITE_CANTOPEN": "The database file cannot be opened. Check the data directory and its permissions.",
+        "SQLITE_CORRUPT": "The database file is damaged. Stop PapLoop and restore the last backup.",
+        "SQLITE_NOTADB": "The database file is not a SQLite database. Check the data directory and the database URL.",
     }
     for prefix, sentence in words.items():
         if name.startswith(prefix):
@@ -54,5 +54,5 @@ def database_error(error: Exception, lock_wait: float) -> PapLoopError:
             code="database.refused",
         )
     return Unavailable(
-        f"The database failed ({str(cause).strip()}); check that it runs and try again.", code="database.failed"
+        f"The database failed ({str(cause).strip()}). Check that it runs, then try again.", code="database.failed"
     )

@@ -93,5 +93,5 @@ def test_an_order_without_a_model_says_what_each_pick_covers() -> None:
     pool = replace(pool, probs=nothing, box_overlaps=None, mask_overlaps=None, groups=np.arange(12, dtype=np.int64))
     ranking = strategies.rank("max_herding", pool, 4, rng)
     said = [phrase(ranking, pool, CLASSES, int(place)) for place in ranking.order]
-    assert [text for text in said if text.startswith("represents")] == said[:1]
+    assert [text for text in said if text.startswith("stands for")] == said[:1]
     assert set(said[1:]) == {"represents more of the pool than any remaining image"}

@@ -29,7 +29,7 @@ def test_update_project(store: Store) -> None:
 
 @pytest.mark.parametrize("call", ["one", "settings"])
 def test_unknown_project_says_what_to_do(store: Store, call: str) -> None:
-    with pytest.raises(NotFound, match="does not know project 7; run `paploop connect 7`"):
+    with pytest.raises(NotFound, match="Project 7 is not connected to PapLoop\\. Run `paploop connect 7`"):
         getattr(store.projects, call)(7)
     with pytest.raises(NotFound):
         store.projects.update(7, title="x")
