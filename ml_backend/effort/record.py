@@ -21,7 +21,7 @@ MEANINGLESS = 0.0
 
 
 def record_effort(store: Store, project_id: int) -> int:
-    """Look at every finished annotation that was not looked at in its present state; returns how many these were.
+    """Examine every finished annotation that was not examined in its current state; returns how many.
 
     Raises:
         NotFound: the project is not connected.

@@ -49,8 +49,8 @@ def database_error(error: Exception, lock_wait: float) -> PapLoopError:
     # SQLite's "logic error" and PostgreSQL's class 42: a table or column that is not there, a statement it cannot read.
     if name == "SQLITE_ERROR" or state.startswith("42"):
         return PapLoopError(
-            f"The database refused a statement ({str(cause).strip()}); is it of this version of PapLoop? "
-            "Restart PapLoop; if the problem persists, report it with the log.",
+            f"The database refused a statement ({str(cause).strip()}); check that it belongs to this version "
+            "of PapLoop and restart PapLoop. If the problem persists, report it with the log.",
             code="database.refused",
         )
     return Unavailable(

@@ -26,7 +26,7 @@ OPTIONS = {
     "weights": str,
     "weights_sha256": str,
 }
-"""Fields of `Recipe` that a request may set beyond the usual ones."""
+"""Fields of `Recipe` that a request may set beyond the defaults."""
 
 
 def train_objects(run_dir: Path, progress: Progress) -> Metrics:

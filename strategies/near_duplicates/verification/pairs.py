@@ -17,7 +17,7 @@ FEWEST_INLIERS = 6
 """Below this a map is not looked at; what decides is whether the pixels agree."""
 
 SHARE = 0.7
-"""Part of the textured pixels in common that must agree. Copies reach 0.99, other takes of one field 0.85, other
+"""Fraction of the shared textured pixels that must agree. Copies reach 0.99, other takes of one field 0.85, other
 pairs stay below 0.5."""
 
 CORRELATION = 0.55
