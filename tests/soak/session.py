@@ -100,6 +100,7 @@ class Session:
             person.stop()
         for person in people:
             person.join(PATIENCE)
+            person.client.close()
         labeled = time.monotonic() - started
         problems = [f"{person.name} met {person.surprise}" for person in people if person.surprise]
         problems += [f"{person.name} never came to an end" for person in people if person.is_alive()]
