@@ -18,10 +18,8 @@ from ml_backend.images.items import is_local
 from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.models import Models
-from ml_backend.state.records import ItemRow
 from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
-from ml_backend.state.vectors import Vectors
 
 if TYPE_CHECKING:
     from ml_backend.images import ImageResolver
@@ -77,19 +75,11 @@ class Services:
 
         return ImageResolver(self.settings, self.label_studio, self.files.cache_dir, own_media=self._own_media_path)
 
-    def image_path(self, item: ItemRow) -> Path:
-        """The local file of an item, see `ImageFiles.of`."""
-        return self.images.of(item)
-
     def _own_media_path(self, item_id: int) -> Path:
         item = self.store.items.one(item_id)
         if not is_local(item):
             raise NotFound(f"Item {item_id} has no file of its own. Use its task instead.")
         return Path(item.source)
-
-    def vectors(self, encoder_key: str, dimension: int | None = None) -> Vectors:
-        """The embeddings of one encoder; the dimension is known once the first image was embedded."""
-        return Vectors.of(self.files, encoder_key, dimension)
 
     @property
     def models(self) -> Models:

@@ -29,7 +29,7 @@ class Row:
     """One image of the export; its fields are the columns.
 
     Attributes:
-        task: Label Studio's task, None as long as there is none.
+        task: Label Studio's task, None until the image has one.
         image: its name.
         label: the confirmed class, or the objects in words; None where none is confirmed.
         left_out: why.
@@ -78,7 +78,7 @@ class Outlines(StrEnum):
 
 
 def rows_of(store: Store, project_id: int) -> list[Row]:
-    """One row per image: its confirmed label, or why there is none."""
+    """One row per image: its confirmed label, or why it has no label."""
     from ml_backend.images.items import display_name
     from ml_backend.label_studio.config import parse_label_config
     from ml_backend.labels.classes import consensus

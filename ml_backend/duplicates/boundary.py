@@ -49,7 +49,7 @@ def pairs_of_folder(folder: Path, stage: Stage, threads: int = 2) -> list[Scored
     """Pairs that a search of the folder compares, with their agreement; paths are relative to it.
 
     Raises:
-        NotFound, BadRequest: there is no such folder, or no image in it.
+        NotFound, BadRequest: the folder does not exist, or holds no images.
     """
     files = image_files(folder)
     with Shelf() as shelf:

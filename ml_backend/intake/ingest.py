@@ -85,7 +85,7 @@ def names_below(folder: Path) -> list[str]:
     """Names of the images of a folder, as their items will have them.
 
     Raises:
-        NotFound, BadRequest: there is no such folder, or no image in it.
+        NotFound, BadRequest: the folder does not exist, or holds no images.
     """
     root = folder.expanduser().resolve()
     return [path.relative_to(root).as_posix() for path in scan(folder).files]

@@ -172,7 +172,7 @@ def ensure_project(
     classes: Sequence[str],
     kind: Kind = "classes",
 ) -> int:
-    """The project made for a purpose, created now if there is none; an interrupted start creates no duplicates.
+    """The project made for a purpose, created if it does not exist yet; an interrupted start creates no duplicates.
 
     Args:
         label_studio: where it is made.

@@ -34,7 +34,7 @@ def rule_of(job: LabelingJob) -> Rule:
     """The rule for a labeling job: `RULE` in the file of this wing that is called like the job's family.
 
     Raises:
-        PapLoopError: there is none.
+        PapLoopError: no file has that name.
     """
     rule: Rule = module_for(job.family, "ml_backend.labels.{}").RULE
     return rule

@@ -30,7 +30,7 @@ def proposing_of(name: str) -> Proposing:
     """What is proposed in a kind of project: `PROPOSING` in the file of this package that is called so.
 
     Raises:
-        PapLoopError: there is none.
+        PapLoopError: no file has that name.
     """
     proposing: Proposing = module_for(name, "ml_backend.effort.kinds.{}").PROPOSING
     return proposing

@@ -30,6 +30,6 @@ class Places(Generic[Point]):
         return [float(np.std([value(p) for p in row], ddof=1)) if len(row) > 1 else 0.0 for row in self._rows]
 
     def area(self, value: Callable[[Point], float]) -> float:
-        """The mean of a value over all places; 0 where there is none."""
+        """The mean of a value over all places; 0 without places."""
         means = self.means(value)
         return float(np.mean(means)) if means else 0.0

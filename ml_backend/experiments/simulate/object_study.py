@@ -34,7 +34,7 @@ class ObjectPoint:
         objects: objects drawn on them.
         run: id of the run.
         decision: promoted or kept.
-        active: AP50 on the test part of the model that annotators see; None as long as there is none.
+        active: AP50 on the test part of the model that annotators see; None until a model is active.
         candidate: AP50 of the model that the run trained; None where it trained none.
     """
 

@@ -37,7 +37,7 @@ class Matcher:
         self._names = NameIndex([(name, item.id) for item in items for name in _names(item)])
 
     def item_of(self, entry: Entry) -> ItemRow | str:
-        """The image that an entry refers to, or why there is none."""
+        """The image that an entry refers to, or why no image matches."""
         if entry.path is not None:
             try:
                 found = self._by_hash.get(content_hash(entry.path))

@@ -46,7 +46,7 @@ def drawn_regions(context: object, to_name: str) -> list[Result]:
         to_name: the image that counts.
 
     Raises:
-        BadRequest: there is none on that image.
+        BadRequest: nothing is drawn on that image.
     """
     results = context.get("result") if isinstance(context, Mapping) else None
     if not isinstance(results, list):

@@ -130,6 +130,6 @@ class Kind(Protocol):
             services: the parts of the process.
             project_id: Label Studio's project id.
             job: what the label config asks.
-            model_run: whose model speaks, None where there is none.
+            model_run: the run whose model predicts, None if there is no model yet.
             offered: item id -> label that its group of near-duplicates agrees on.
         """

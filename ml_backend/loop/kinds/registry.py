@@ -13,7 +13,7 @@ def kind_named(name: str) -> Kind:
     """The kind of a name: `KIND` in the `kind.py` of the folder that is called so.
 
     Raises:
-        PapLoopError: there is none.
+        PapLoopError: no folder has that name.
     """
     kind: Kind = module_for(name, "ml_backend.loop.kinds.{}.kind").KIND
     return kind
@@ -30,6 +30,6 @@ def kind_of_run(run: RunRow) -> Kind:
 
 
 def serving_run(store: Store, project_id: int, kind: Kind) -> int | None:
-    """The run of a project's serving model, None where there is none or it is a model of another kind."""
+    """The run of a project's serving model, None if the project has no model, or one of another kind."""
     active = store.projects.one(project_id).active_run_id
     return active if active is not None and store.runs.one(active).request.trains == kind.name else None

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ml_backend.duplicates.earlier import CHECKED
-from ml_backend.duplicates.recheck import recheck
+from ml_backend.duplicates.recheck import Doubt, recheck
 from ml_backend.duplicates.regroup import correct, groups_of
 from ml_backend.duplicates.review import copy_list
 from ml_backend.intake.ingest import ingest
@@ -38,6 +38,11 @@ def by_name(loop: Loop, name: str) -> ItemRow:
     return next(item for item in loop.store.items.all(loop.project) if item.source.endswith(name))
 
 
+def rechecked(loop: Loop, *, apply: bool = False) -> list[Doubt]:
+    parts, most = loop.services, loop.services.settings.max_image_pixels
+    return recheck(parts.store, parts.files, parts.images, loop.project, quiet(""), apply=apply, max_pixels=most)
+
+
 def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop: Loop, copies: list[ItemRow]) -> None:
     turned = by_name(loop, "/a.png")
     assert (turned.group_id, turned.split) == (copies[0].group_id, copies[0].split)
@@ -56,45 +61,17 @@ def test_copies_are_not_asked_about_and_a_split_by_hand_brings_them_a_task(loop:
 def test_groups_of_an_earlier_check_are_looked_at_again_and_taken_apart_when_asked(
     loop: Loop, copies: list[ItemRow]
 ) -> None:
-    services, project = loop.services, loop.project
+    project = loop.project
     unlike = [item for item in loop.store.items.all(project) if item.task_id is not None][5]
     # as the check of the pixels' agreement alone had joined it
     loop.store.items.update([{"id": unlike.id, "group_id": copies[0].id}])
-    doubts = recheck(
-        services.store,
-        services.files,
-        services.images,
-        project,
-        quiet(""),
-        max_pixels=services.settings.max_image_pixels,
-    )
+    doubts = rechecked(loop)
     assert [(doubt.item, doubt.group) for doubt in doubts] == [(unlike.id, copies[0].id)]
     assert loop.store.items.one(unlike.id).group_id == copies[0].id
-    assert (
-        recheck(
-            services.store,
-            services.files,
-            services.images,
-            project,
-            quiet(""),
-            apply=True,
-            max_pixels=services.settings.max_image_pixels,
-        )
-        == doubts
-    )
+    assert rechecked(loop, apply=True) == doubts
     assert loop.store.items.one(unlike.id).group_id == unlike.id
     assert by_name(loop, "/a.png").group_id == copies[0].id
-    assert (
-        recheck(
-            services.store,
-            services.files,
-            services.images,
-            project,
-            quiet(""),
-            max_pixels=services.settings.max_image_pixels,
-        )
-        == []
-    )
+    assert rechecked(loop) == []
 
 
 def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
@@ -111,25 +88,10 @@ def test_images_of_an_earlier_check_are_told_of_until_they_are_compared_again(
     note = overview(services.store, project, now=services.clock()).groups_note
     assert note.startswith("2 images joined a group under an earlier")
     assert f"groups {project} --recheck" in note
-    recheck(
-        services.store,
-        services.files,
-        services.images,
-        project,
-        quiet(""),
-        max_pixels=services.settings.max_image_pixels,
-    )
+    rechecked(loop)
     assert by_name(loop, "/a.png").meta == turned.meta
     assert overview(services.store, project, now=services.clock()).groups_note.startswith("1 image joined")
-    recheck(
-        services.store,
-        services.files,
-        services.images,
-        project,
-        quiet(""),
-        apply=True,
-        max_pixels=services.settings.max_image_pixels,
-    )
+    rechecked(loop, apply=True)
     assert overview(services.store, project, now=services.clock()).groups_note == ""
 
 

@@ -30,7 +30,7 @@ def test_images_of_a_renamed_folder_keep_their_tasks_and_sides(tmp_path: Path, c
     assert (report.new, report.near_duplicates, report.tasks) == (1, 1, 0)
     items = {item.id: item for item in loop.store.items.all(loop.project)}
     assert {i: (items[i].task_id, items[i].split, items[i].group_id) for i in before} == before
-    assert all(loop.services.image_path(items[i]).is_file() for i in before)
+    assert all(loop.services.images.of(items[i]).is_file() for i in before)
     assert sum(items[i].data["name"] in ("renamed.png", "twice.png") for i in before) == 1
     again = ingest(loop.services, loop.project, new, stage=quiet)
     assert (again.moved, again.new, again.tasks) == (0, 0, 0)

@@ -79,7 +79,7 @@ def test_nothing_is_lost_by_the_migration(cells: Loop) -> None:
     assert {run.state for project in (CELLS, BLOBS) for run in store.runs.latest(project)} == {"done"}
     assert [event.action for event in store.events.all_open()] == ["ANNOTATION_CREATED"]
     for item in store.items.all(CELLS):
-        assert cells.services.image_path(item).is_file()
+        assert cells.services.images.of(item).is_file()
 
 
 @pytest.mark.parametrize(

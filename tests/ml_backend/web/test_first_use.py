@@ -249,7 +249,7 @@ def test_a_real_encoder_and_a_real_head(world: WebWorld, loop: Loop, tmp_path: P
         "seed": 0,
         "encoder": encoder.key,
         "encoder_name": "lite0",
-        "vectors": str(world.services.vectors(encoder.key).path),
+        "vectors": str(Vectors.of(world.services.files, encoder.key).path),
         "dimension": encoder.dimension,
         "init": None,
         "threads": 1,

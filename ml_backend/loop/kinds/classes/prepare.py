@@ -12,6 +12,7 @@ from ml_backend.predictions.classifiers import is_readable
 from ml_backend.services import Services
 from ml_backend.state.project_settings import ProjectSettings
 from ml_backend.state.records import ItemRow, RunRow
+from ml_backend.state.vectors import Vectors
 from training.data.manifest import write_manifest
 from training.encoders import Encoder
 from training.jobs.classes import CHECKPOINT
@@ -31,7 +32,7 @@ def prepare_classes(
     method = _method(services.store.projects.settings(run.project_id), len(samples))
     own = {
         "method": method,
-        "vectors": services.files.seen_from_run(run.id, services.vectors(encoder.key).path),
+        "vectors": services.files.seen_from_run(run.id, Vectors.of(services.files, encoder.key).path),
         "dimension": encoder.dimension,
         "init": _goes_on_from(services, run, method, before),
         "options": {"device": "auto"},
@@ -59,7 +60,7 @@ def _samples(
         samples.append(
             Sample(
                 id=item.id,
-                path=services.image_path(item),
+                path=services.images.of(item),
                 label=label,
                 split=item.split,
                 group=leak_group(item),

@@ -68,7 +68,7 @@ def object_samples(
             continue
         size = (item.height, item.width)
         try:
-            path = services.image_path(item)
+            path = services.images.of(item)
             orientation = 1 if drawn_upright(results, size) else orientation_of(path)
         except (ImageError, ImageDecodeError):
             omitted["its image can no longer be read"] += 1

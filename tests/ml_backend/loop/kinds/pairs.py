@@ -54,7 +54,7 @@ def pair_job(page: Page) -> tuple[LabelingJob | None, list[str]]:
 
 def distance(services: Services, item: ItemRow) -> float:
     """How far apart the mean colours of the two images are."""
-    return colours_apart([str(services.image_path(item)), str(item.data["other"])])
+    return colours_apart([str(services.images.of(item)), str(item.data["other"])])
 
 
 def colours_apart(files: Sequence[str]) -> float:
@@ -117,7 +117,7 @@ class Pairs:
         self, services: Services, run: RunRow, labels: ProjectLabels, encoder: Encoder, before: int | None
     ) -> Prepared:
         told = [
-            [labels.labels[item.task_id or -1], item.split, str(services.image_path(item)), str(item.data["other"])]
+            [labels.labels[item.task_id or -1], item.split, str(services.images.of(item)), str(item.data["other"])]
             for item in services.store.items.all(run.project_id, states=("ready",))
             if item.task_id in labels.labels
         ]
