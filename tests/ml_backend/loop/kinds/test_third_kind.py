@@ -119,7 +119,7 @@ def test_the_next_run_knows_its_predecessor_and_can_be_rolled_back(pairs: Studio
 
 
 def test_predict_serves_stored_pairs_and_asks_the_model_about_others(pairs: Studio) -> None:
-    serving = serving_of(pairs.services)
+    serving = serving_of(pairs.services, timer=lambda: 0.0)
     tasks = pairs.fake.state.tasks_of(pairs.project)
     stored: list[Any] = serving.predict(pairs.project, tasks)
     shown = [answer["result"][0]["value"]["choices"][0] for answer in stored if answer]
