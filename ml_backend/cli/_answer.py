@@ -50,8 +50,9 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
 
 
 def print_facts(facts: Mapping[str, object], *, title: str = "") -> None:
-    """Write names and values for people."""
-    print_table(("", ""), list(facts.items()), title=title)
+    """Write names and values for people, lists as sentences one after the other."""
+    rows = [(name, "; ".join(map(str, one)) if isinstance(one, list | tuple) else one) for name, one in facts.items()]
+    print_table(("", ""), rows, title=title)
 
 
 def when(moment: float | None) -> str:
