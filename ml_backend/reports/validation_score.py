@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from ml_backend.state.free_form import whole
 from ml_backend.state.records import RunRow
 
 RESAMPLES: Final = 400
@@ -107,7 +108,7 @@ def validation_score(run: RunRow) -> ValidationScore | None:
         return None
     confusion = _confusion(measured.get("confusion"))
     low, high = macro_f1_interval(confusion) if confusion is not None else (None, None)
-    return ValidationScore(value, low, high, items=_count(judged.get("items") or _total(confusion)))
+    return ValidationScore(value, low, high, items=whole(judged.get("items") or _total(confusion)))
 
 
 def _detector_score(judged: Mapping[str, object], measured: Mapping[str, object]) -> ValidationScore | None:
@@ -116,7 +117,7 @@ def _detector_score(judged: Mapping[str, object], measured: Mapping[str, object]
     value = _number((outlines if isinstance(outlines, Mapping) else measured).get("AP50"))
     ends = judged.get("candidate_interval")
     low, high = (_number(end) for end in ends) if isinstance(ends, list) and len(ends) == 2 else (None, None)
-    return None if value is None else ValidationScore(value, low, high, "AP50", _count(judged.get("images")))
+    return None if value is None else ValidationScore(value, low, high, "AP50", whole(judged.get("images")))
 
 
 @lru_cache(maxsize=1024)
@@ -158,10 +159,6 @@ def _confusion(value: object) -> Confusion | None:
 
 def _total(confusion: Confusion | None) -> int | None:
     return None if confusion is None else sum(map(sum, confusion))
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _number(value: object) -> float | None:

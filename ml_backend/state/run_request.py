@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Final, Self
 
-from ml_backend.state.free_form import Json
+from ml_backend.state.free_form import Json, whole
 
 FIRST: Final = "classes"
 """The kind of model of runs from before any other was trained."""
@@ -60,13 +60,13 @@ class Request:
             classes=tuple(map(str, classes)) if isinstance(classes, list | tuple) else (),
             encoder=_text(stored.get("encoder")),
             encoder_name=_text(stored.get("encoder_name")),
-            seed=_whole(stored.get("seed")),
-            threads=_whole(stored.get("threads")),
-            labels=_whole(stored.get("labels")),
+            seed=whole(stored.get("seed")),
+            threads=whole(stored.get("threads")),
+            labels=whole(stored.get("labels")),
             omitted=dict(omitted) if isinstance(omitted, Mapping) else {},
-            model_run=_whole(stored.get("model_run")),
+            model_run=whole(stored.get("model_run")),
             own={name: value for name, value in stored.items() if name not in names},
-            version=_whole(stored.get("version")) or 0,
+            version=whole(stored.get("version")) or 0,
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -82,18 +82,10 @@ class Request:
         """The name of the kind of model that the run trains."""
         return self.task or FIRST
 
-    def with_encoder(self, key: str) -> Self:
-        """The same with another encoder."""
-        return replace(self, encoder=key)
-
     def count(self, name: str) -> int | None:
-        """A number of the kind's own, None where there is none."""
-        return _whole(self.own.get(name))
+        """A whole number among the kind's own entries, None if it is missing."""
+        return whole(self.own.get(name))
 
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _whole(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

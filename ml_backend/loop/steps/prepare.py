@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ml_backend.intake.embedding import embedder_for
 from ml_backend.intake.task_import import TaskImporter
@@ -24,7 +25,7 @@ def prepare(services: Services, run: RunRow) -> StepResult:
     change = store.labels.last_change(run.project_id)
     labels = project_labels(services.store, run.project_id)
     if run.kind == "rank":
-        return StepResult("publish", change, run.request.with_encoder(encoder.key))
+        return StepResult("publish", change, replace(run.request, encoder=encoder.key))
     kind = kind_of(labels.job)
     prepared = kind.prepare(services, run, labels, encoder, serving_run(store, run.project_id, kind))
     request = Request(
