@@ -12,9 +12,7 @@ from ml_backend.state.records import RunRow
 from ml_backend.state.rows.runs import Asked, RunRows
 from ml_backend.state.run_request import Request
 from ml_backend.state.store import Store
-from training.classification.base import MODEL_FILE
-from training.detection.plan import PLAN
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT, MODEL_FILE, PLAN
 
 log = logging.getLogger(__name__)
 

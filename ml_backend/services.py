@@ -22,7 +22,7 @@ from ml_backend.state.secret_file import load_secrets
 from ml_backend.state.store import Store
 
 if TYPE_CHECKING:
-    from ml_backend.images import ImageResolver
+    from ml_backend.images.resolver import ImageResolver
     from ml_backend.label_studio.client import LabelStudio
     from ml_backend.work_queue import WorkQueue
 
@@ -71,7 +71,7 @@ class Services:
         return ImageFiles(self._resolver)
 
     def _resolver(self) -> ImageResolver:
-        from ml_backend.images import ImageResolver
+        from ml_backend.images.resolver import ImageResolver
 
         return ImageResolver(self.settings, self.label_studio, self.files.cache_dir, own_media=self._own_media_path)
 

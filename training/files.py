@@ -9,8 +9,21 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from training.types import Json, TrainingError
+
+CHECKPOINT: Final = "checkpoint"
+"""Folder of a training job's model, in the folder of the job; asking for it by name needs no torch."""
+
+METRICS: Final = "metrics.json"
+"""What a training job measured, beside its checkpoint."""
+
+MODEL_FILE: Final = "model.json"
+"""Only a classifier's checkpoint has a file of this name."""
+
+PLAN: Final = "plan.json"
+"""Only a detector's checkpoint has a file of this name."""
 
 
 def write_bytes_atomic(path: Path, content: bytes) -> None:

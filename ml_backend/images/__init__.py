@@ -4,9 +4,3 @@ Known: PapLoop's own image addresses, files below the allowed folders, uploads a
 URIs (fetched through Label Studio), HTTP(S) on allow-listed hosts, and `data:` URIs. Everything else is refused in a
 sentence. Fetched files are kept in a cache and never asked for again.
 """
-
-from __future__ import annotations
-
-from ml_backend.images.resolver import ImageResolver
-
-__all__ = ["ImageResolver"]

@@ -3,11 +3,11 @@ them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable
+from ml_backend.label_studio.bodies.webhooks import ACTIONS
 from ml_backend.label_studio.client import LabelStudio
 from ml_backend.label_studio.client.wire import Json
 from ml_backend.label_studio.config.smart import has_smart_tools
@@ -15,21 +15,6 @@ from ml_backend.loopback import place
 from ml_backend.settings import Settings
 
 TITLE = "PapLoop"
-
-ACTIONS: Final[Mapping[str, str]] = {
-    "ANNOTATION_CREATED": "annotation",
-    "ANNOTATION_UPDATED": "annotation",
-    "ANNOTATIONS_CREATED": "annotation",
-    "ANNOTATIONS_DELETED": "annotations",
-    "TASKS_CREATED": "tasks",
-    "TASKS_DELETED": "tasks",
-    "PROJECT_UPDATED": "",
-}
-"""The events that PapLoop's webhook asks for, with the field of the body that says what each is about; every event
-names its project, so that one about the project needs no other."""
-
-START_TRAINING: Final = "START_TRAINING"
-"""What Label Studio sends to the ML backend when somebody presses "Start Training"; no webhook asks for it."""
 
 
 @dataclass

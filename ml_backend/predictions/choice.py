@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from ml_backend.state.free_form import Json
-from training.evaluation.worth import Worth
+
+if TYPE_CHECKING:
+    from training.evaluation.worth import Worth
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Choice:
         stored = self.numbers.get("worth")
         if not isinstance(stored, Mapping):
             return None
+        # Late: it brings the arithmetic of masks, which a web process without detectors never needs.
+        from training.evaluation.worth import Worth
+
         low, high = stored["interval"]
         return Worth(
             images=int(stored["images"]),

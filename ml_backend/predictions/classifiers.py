@@ -11,7 +11,8 @@ from ml_backend.images.files import ImageFiles
 from ml_backend.state.models import Models
 from ml_backend.state.records import ItemRow
 from ml_backend.state.vectors import Vectors
-from training.jobs.classes import CHECKPOINT, load_model
+from training.files import CHECKPOINT
+from training.jobs.classes import load_model
 from training.types import FloatArray, Progress, TrainingError
 
 log = logging.getLogger(__name__)

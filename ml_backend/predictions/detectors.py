@@ -15,7 +15,7 @@ from ml_backend.state.class_probs import columns_by_name
 from ml_backend.state.models import Models
 from training.data.images import ImageDecodeError
 from training.evaluation.promotion import NONE_BEFORE
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT
 from training.types import Detections, TrainingError
 
 if TYPE_CHECKING:

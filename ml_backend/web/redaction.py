@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from ml_backend.errors import BadRequest
-from ml_backend.label_studio.connect import ACTIONS as WEBHOOK
-from ml_backend.label_studio.connect import START_TRAINING
+from ml_backend.label_studio.bodies.webhooks import ACTIONS as WEBHOOK
+from ml_backend.label_studio.bodies.webhooks import START_TRAINING
 from ml_backend.label_studio.numbers import identifier, identifier_of, project_number, seconds
 
 ACTIONS = frozenset({*WEBHOOK, START_TRAINING})

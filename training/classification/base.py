@@ -11,8 +11,6 @@ from typing import Literal, Protocol
 
 from training.types import FloatArray, Progress, TrainingError
 
-MODEL_FILE = "model.json"
-
 
 class Classifier(Protocol):
     """A trained model.

@@ -10,8 +10,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from training.detection.plan import PLAN, Plan, from_json
-from training.files import read_json, replaced_folder, write_json_atomic
+from training.detection.plan import Plan, from_json
+from training.files import PLAN, read_json, replaced_folder, write_json_atomic
 from training.types import Json, TrainingError
 
 WEIGHTS = "weights.safetensors"

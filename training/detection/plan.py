@@ -11,9 +11,6 @@ import numpy as np
 from training.data.detection_set import DetectionSet
 from training.types import FloatArray, Json, TrainingError
 
-PLAN = "plan.json"
-"""Only a detector's checkpoint has a file of this name; looking for it needs no torch."""
-
 BACKBONES = ("lite0", "r18", "r50", "r50-zoo")
 ZOO = "r50-zoo"
 """The backbone that takes weights of Detectron2's model zoo and cannot start without."""

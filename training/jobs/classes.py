@@ -7,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from training.classification.base import MODEL_FILE, Classifier, method_module
+from training.classification.base import Classifier, method_module
 from training.classification.readable import drop_unreadable
 from training.classification.request import Request, read_request
 from training.classification.vectors import sample_vectors
 from training.evaluation.calibration import Calibration, calibrate, cross_fitted
 from training.evaluation.classification import ClassScores, evaluate
-from training.files import read_json, replaced_folder, write_json_atomic
+from training.files import CHECKPOINT, METRICS, MODEL_FILE, read_json, replaced_folder, write_json_atomic
 from training.types import FloatArray, Metrics, Progress, Sample, TrainingError
-
-CHECKPOINT, METRICS = "checkpoint", "metrics.json"
 
 
 def train(run_dir: Path, progress: Progress) -> Metrics:

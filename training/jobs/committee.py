@@ -17,7 +17,8 @@ import numpy as np
 from training.classification.methods.head import LinearHead
 from training.classification.request import read_request
 from training.classification.vectors import sample_vectors
-from training.jobs.classes import CHECKPOINT, load_model
+from training.files import CHECKPOINT
+from training.jobs.classes import load_model
 from training.types import FloatArray, IntArray, TrainingError
 
 MEMBERS = 8

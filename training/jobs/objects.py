@@ -11,8 +11,7 @@ from training.data.object_manifest import OBJECTS, detection_sets, read_object_m
 from training.detection.checkpoint import is_detector
 from training.detection.detectron2.training import fit
 from training.detection.recipe import Recipe
-from training.files import named_in, read_json, write_json_atomic
-from training.jobs.classes import CHECKPOINT, METRICS
+from training.files import CHECKPOINT, METRICS, named_in, read_json, write_json_atomic
 from training.types import Json, Metrics, Progress, TrainingError
 
 OPTIONS = {

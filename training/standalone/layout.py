@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from training.classification.base import MODEL_FILE
 from training.data import folders
 from training.data.class_folders import part_named
 from training.data.class_list import ClassList
@@ -16,10 +15,10 @@ from training.data.detection_set import DetectionSet
 from training.data.images import content_hash
 from training.data.importers.objects import is_object_folder
 from training.detection.checkpoint import is_detector
-from training.files import read_json, write_json_atomic
+from training.files import CHECKPOINT, MODEL_FILE, read_json, write_json_atomic
 from training.types import TrainingError
 
-CHECKPOINT, METRICS, SEEN = "checkpoint", "metrics.json", "trained_on.json"
+SEEN = "trained_on.json"
 Kind = Literal["objects", "classes"]
 Labels = Path | DetectionSet | ClassList
 """A folder of one of the known layouts, or labels that were read already."""

@@ -14,10 +14,10 @@ from training.detection.detectron2.rcnn import Detector
 from training.detection.detectron2.training import fit
 from training.detection.recipe import Recipe
 from training.evaluation.detection import ObjectScores, evaluate, scored
-from training.files import write_json_atomic
+from training.files import CHECKPOINT, METRICS, write_json_atomic
 from training.geometry.runs import pixels
 from training.standalone.answers import Fitted, ObjectEvaluation, Predicted
-from training.standalone.layout import CHECKPOINT, METRICS, HoldOut, model_kind, remember, split_seen
+from training.standalone.layout import HoldOut, model_kind, remember, split_seen
 from training.types import Detections, Progress, TrainingError
 
 

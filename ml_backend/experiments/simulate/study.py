@@ -25,7 +25,7 @@ from ml_backend.settings import Settings
 from ml_backend.state.files import DataDir
 from ml_backend.state.store import Store
 from training.data.class_list import ClassList
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT
 from training.types import FloatArray, IntArray, Progress
 
 NEVER_MINUTES = 525_600.0

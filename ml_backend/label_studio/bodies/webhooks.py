@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from ml_backend.label_studio.bodies.annotations import Body
 from ml_backend.label_studio.numbers import identifier
+
+ACTIONS: Final[Mapping[str, str]] = {
+    "ANNOTATION_CREATED": "annotation",
+    "ANNOTATION_UPDATED": "annotation",
+    "ANNOTATIONS_CREATED": "annotation",
+    "ANNOTATIONS_DELETED": "annotations",
+    "TASKS_CREATED": "tasks",
+    "TASKS_DELETED": "tasks",
+    "PROJECT_UPDATED": "",
+}
+"""The events that PapLoop's webhook asks for, with the field of the body that says what each is about; every event
+names its project, so that one about the project needs no other."""
+
+START_TRAINING: Final = "START_TRAINING"
+"""What Label Studio sends to the ML backend when somebody presses "Start Training"; no webhook asks for it."""
 
 
 def saved_annotations(body: Body) -> list[Body]:

@@ -18,7 +18,8 @@ from ml_backend.state.records import RunRow, Served
 from ml_backend.state.store import Store
 from ml_backend.state.vectors import Vectors
 from strategies.base import FloatArray
-from training.jobs.classes import CHECKPOINT, load_model
+from training.files import CHECKPOINT
+from training.jobs.classes import load_model
 from training.types import TrainingError
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ml_backend.predictions.detectors import load_detector
 from ml_backend.state.models import Models
-from training.detection.plan import PLAN
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT, PLAN
 from training.types import TrainingError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ml_backend.errors import NotFound
-from ml_backend.images import ImageResolver
+from ml_backend.images.resolver import ImageResolver
 from ml_backend.settings import Settings
 from tests.fakes.label_studio import LEGACY, FakeLabelStudio
 

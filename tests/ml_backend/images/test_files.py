@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ml_backend.images import ImageResolver
 from ml_backend.images.files import ImageFiles
 from ml_backend.images.items import task_source
+from ml_backend.images.resolver import ImageResolver
 from ml_backend.state.records import NewItem
 from ml_backend.state.store import Store
 from tests.ml_backend.images.internet import Internet, png

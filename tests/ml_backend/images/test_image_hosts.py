@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ml_backend.errors import ImageError
-from ml_backend.images import ImageResolver
+from ml_backend.images.resolver import ImageResolver
 from ml_backend.settings import Settings
 from tests.ml_backend.images.internet import PUBLIC, Internet, png
 

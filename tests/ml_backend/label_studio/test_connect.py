@@ -6,8 +6,9 @@ import pytest
 from flask import Flask, Response, jsonify, request
 
 from ml_backend.errors import BadRequest, LabelStudioUnavailable, NotFound
+from ml_backend.label_studio.bodies.webhooks import ACTIONS
 from ml_backend.label_studio.client import LabelStudio
-from ml_backend.label_studio.connect import ACTIONS, TITLE, connect, disconnect
+from ml_backend.label_studio.connect import TITLE, connect, disconnect
 from ml_backend.settings import Settings
 from tests.fakes.label_studio import FakeLabelStudio
 

@@ -17,7 +17,6 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from training.classification.base import MODEL_FILE
 from training.classification.finetune_loop import FineTuned, LearningSet, Plan, run_epochs
 from training.classification.linear_fit import DEFAULT_STRENGTH, fit_linear
 from training.classification.methods.head import LinearHead
@@ -31,7 +30,7 @@ from training.encoders import load_features
 from training.encoders._network import NetworkEncoder, PixelRecipe
 from training.encoders._stream import embed_files
 from training.encoders._weights import fill, read_weights
-from training.files import read_json, write_json_atomic
+from training.files import MODEL_FILE, read_json, write_json_atomic
 from training.types import FloatArray, IntArray, Progress, Sample, TrainingError
 
 NEEDS: Literal["embeddings", "images"] = "images"

@@ -17,11 +17,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from training.classification.base import MODEL_FILE
 from training.classification.request import Request
 from training.classification.vectors import embed_paths, sample_vectors
 from training.evaluation.calibration import apply_temperature
-from training.files import read_json, write_bytes_atomic, write_json_atomic
+from training.files import MODEL_FILE, read_json, write_bytes_atomic, write_json_atomic
 from training.types import FloatArray, Progress, TrainingError
 
 WEIGHTS_FILE = "weights.npz"

@@ -15,7 +15,7 @@ from ml_backend.state.records import ItemRow, RunRow
 from ml_backend.state.vectors import Vectors
 from training.data.manifest import write_manifest
 from training.encoders import Encoder
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT
 from training.types import Sample
 
 FINETUNE_LABELS = 500

@@ -32,7 +32,7 @@ from ml_backend.state.records import ItemRow, RankingEntry, RunRow
 from ml_backend.state.store import Store
 from training.data.images import load_rgb
 from training.encoders import Encoder
-from training.jobs.classes import CHECKPOINT
+from training.files import CHECKPOINT
 from training.types import FloatArray, Progress
 
 CONFIG = (
