@@ -116,7 +116,7 @@ coverage: setup
 
 .PHONY: e2e
 e2e: setup chromium
-	$(BIN)/python -m pytest -m e2e -W default::pytest.PytestUnraisableExceptionWarning tests/e2e
+	$(BIN)/python -m pytest -m e2e tests/e2e
 
 # Everything that goes wrong in real life, for so long; the report is written to soak-results (docs/reliability.md).
 .PHONY: soak

@@ -6,8 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 said=$(mktemp)
-# What is open when a process of this half ends is told, but is no error: it lives as long as the stack that it watches.
-"$1" -m pytest -m e2e -W default::pytest.PytestUnraisableExceptionWarning -p no:cacheprovider tests/e2e >"$said" 2>&1 &
+"$1" -m pytest -m e2e -p no:cacheprovider tests/e2e >"$said" 2>&1 &
 e2e=$!
 trap 'kill "$e2e" 2>/dev/null; wait "$e2e"; rm -f "$said"' EXIT
 "$1" -m pytest -m "not e2e"
