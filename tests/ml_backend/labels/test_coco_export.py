@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from ml_backend import settings as settings_module
 from ml_backend.cli import build_app
 from ml_backend.label_studio.config import parse_label_config
-from ml_backend.labels.coco_export import coco_of
+from ml_backend.labels.coco_export import Outlines, coco_of
 from ml_backend.state.records import AnnotationRow
 from tests.fakes.world import NOW
 from tests.ml_backend.intake.label_files.world import BOXES, OUTLINES, ImportWorld, make
@@ -105,7 +105,8 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
         json.dumps({"images": images, "annotations": [entry], "categories": categories})
     )
     assert made.put(source).added == 1
-    for form in ("auto", "runs"):
+    forms: tuple[Outlines, ...] = ("auto", "runs")
+    for form in forms:
         content = coco_of(
             made.services.store,
             made.services.images,
@@ -113,7 +114,7 @@ def test_what_was_exported_can_be_imported(tmp_path: Path) -> None:
             parse_label_config(OUTLINES),
             form,
             now=made.services.clock(),
-        )  # type: ignore[arg-type]
+        )
         target = tmp_path / f"{form}.json"
         target.write_text(json.dumps(content.as_dict()))
         again = read_coco_file(target, lambda name: made.images[0].parent / name)
